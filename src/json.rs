@@ -1,0 +1,488 @@
+//! JSON as its text, opened only where somebody looks.
+//!
+//! An admission object is mostly text that the policy never reads. So it does not become a tree of
+//! values: [`Value::open`] parses it along a [`Shape`] and keeps everything else as the slice of
+//! text that it is. What was not opened is written back byte for byte: unknown fields, 30-digit
+//! numbers and lone surrogates come out as they came in, and nesting costs no stack.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// Which parts of a document to open. What a shape does not name stays text.
+#[derive(Debug)]
+pub enum Shape {
+    /// Leave it as text.
+    Text,
+    /// Open an object, and the members named here further.
+    Object(&'static [(&'static str, Shape)]),
+    /// Open an array, and every element.
+    Array(&'static Shape),
+}
+
+/// A JSON value, opened or not.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// The text of a value that nobody opened.
+    Text(&'a str),
+    /// The text of a value that was made here.
+    New(String),
+    /// An opened object.
+    Object(Object<'a>),
+    /// An opened array.
+    Array(Vec<Value<'a>>),
+}
+
+/// The members of an opened object, in their order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Object<'a> {
+    members: Vec<(Key<'a>, Value<'a>)>,
+}
+
+/// The key of a member, as its quoted text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key<'a>(Cow<'a, str>);
+
+impl<'a> Key<'a> {
+    fn new(name: &str) -> Self {
+        Self(Cow::Owned(text(name)))
+    }
+
+    /// The key without quotes and escapes; nothing where it is not Unicode (a lone surrogate).
+    pub fn name(&self) -> Option<Cow<'_, str>> {
+        string(&self.0)
+    }
+
+    fn is(&self, name: &str) -> bool {
+        match unescaped(&self.0) {
+            Some(plain) => plain == name,
+            None => self.name().is_some_and(|decoded| decoded == name),
+        }
+    }
+}
+
+impl<'a> Value<'a> {
+    /// Opens a document along a shape.
+    ///
+    /// Afterwards every part that the shape names is opened, except where the document has
+    /// another type there: that part stays text.
+    ///
+    /// # Errors
+    ///
+    /// Where the text is not one JSON value.
+    pub fn open(text: &'a str, shape: &'static Shape) -> Result<Self, serde_json::Error> {
+        // One pass along the shape; it gives up at a part of another type than the shape's.
+        let mut parser = serde_json::Deserializer::from_str(text);
+        if let Ok(value) = Opener(shape).deserialize(&mut parser)
+            && parser.end().is_ok()
+        {
+            return Ok(value);
+        }
+        // Level by level, which reads inner text several times but takes any document.
+        open_by_level(serde_json::from_str(text)?, shape)
+    }
+
+    /// Opens this value further, where it is still text.
+    pub fn open_further(&mut self, shape: &'static Shape) {
+        if let Self::Text(text) = self
+            && let Ok(opened) = Self::open(text, shape)
+        {
+            *self = opened;
+        }
+    }
+
+    /// A new value: the JSON of something that serialises.
+    pub fn new(value: &impl Serialize) -> Self {
+        // Writing a plain struct with string keys to memory does not fail; null is what JSON has
+        // for a value that cannot be written.
+        Self::New(serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned()))
+    }
+
+    /// The object, where this is an opened one.
+    pub fn as_object(&self) -> Option<&Object<'a>> {
+        match self {
+            Self::Object(object) => Some(object),
+            _ => None,
+        }
+    }
+
+    /// The object, to be changed, where this is an opened one.
+    pub fn as_object_mut(&mut self) -> Option<&mut Object<'a>> {
+        match self {
+            Self::Object(object) => Some(object),
+            _ => None,
+        }
+    }
+
+    /// The elements, where this is an opened array.
+    pub fn as_array(&self) -> Option<&[Value<'a>]> {
+        match self {
+            Self::Array(elements) => Some(elements),
+            _ => None,
+        }
+    }
+
+    /// The string, where this is one and Unicode.
+    pub fn as_str(&self) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Text(text) => string(text),
+            _ => None,
+        }
+    }
+
+    /// The text of a value that was not opened.
+    pub fn as_text(&self) -> Option<&'a str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether this is `null`.
+    pub fn is_null(&self) -> bool {
+        matches!(self, Self::Text("null"))
+    }
+
+    /// The JSON type, as a noun with its article.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Object(_) => "an object",
+            Self::Array(_) => "an array",
+            Self::Text(text) => type_of(text),
+            Self::New(text) => type_of(text),
+        }
+    }
+
+    /// Appends the JSON text of this value.
+    pub fn write(&self, out: &mut String) {
+        match self {
+            Self::Text(text) => out.push_str(text),
+            Self::New(text) => out.push_str(text),
+            Self::Object(object) => object.write(out),
+            Self::Array(elements) => {
+                out.push('[');
+                for (index, element) in elements.iter().enumerate() {
+                    if index > 0 {
+                        out.push(',');
+                    }
+                    element.write(out);
+                }
+                out.push(']');
+            }
+        }
+    }
+}
+
+impl<'a> Object<'a> {
+    /// The member of that name. Of several, the last counts, as in Go's decoder.
+    pub fn get(&self, name: &str) -> Option<&Value<'a>> {
+        let mut members = self.members.iter().rev();
+        members.find(|(key, _)| key.is(name)).map(|(_, value)| value)
+    }
+
+    /// The member of that name, to be changed.
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut Value<'a>> {
+        let mut members = self.members.iter_mut().rev();
+        members.find(|(key, _)| key.is(name)).map(|(_, value)| value)
+    }
+
+    /// The string at that name.
+    pub fn get_str(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.get(name).and_then(Value::as_str)
+    }
+
+    /// Every member, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Key<'a>, &Value<'a>)> {
+        self.members.iter().map(|(key, value)| (key, value))
+    }
+
+    /// How many members there are.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether there is no member.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Sets a member: in place where it is there, else at the end.
+    pub fn set(&mut self, name: &str, value: Value<'a>) {
+        match self.get_mut(name) {
+            Some(place) => *place = value,
+            None => self.members.push((Key::new(name), value)),
+        }
+    }
+
+    /// Opens a member and gives it out; null or nothing becomes an empty object.
+    ///
+    /// Nothing where the member has another type.
+    pub fn open_object(&mut self, name: &str) -> Option<&mut Object<'a>> {
+        if self.get(name).is_none_or(Value::is_null) {
+            self.set(name, Value::Object(Object::default()));
+        }
+        let value = self.get_mut(name)?;
+        value.open_further(&Shape::Object(&[]));
+        value.as_object_mut()
+    }
+
+    fn write(&self, out: &mut String) {
+        out.push('{');
+        for (index, (key, value)) in self.members.iter().enumerate() {
+            if index > 0 {
+                out.push(',');
+            }
+            out.push_str(&key.0);
+            out.push(':');
+            value.write(out);
+        }
+        out.push('}');
+    }
+}
+
+/// The JSON text of a string.
+pub fn text(string: &str) -> String {
+    // Writing a string to memory does not fail.
+    serde_json::to_string(string).unwrap_or_else(|_| "\"\"".to_owned())
+}
+
+/// The same JSON without white space between its tokens. Takes valid JSON.
+pub fn compact(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    let (mut in_string, mut escaped) = (false, false);
+    for char in json.chars() {
+        if in_string {
+            in_string = escaped || char != '"';
+            escaped = !escaped && char == '\\';
+        } else if char == '"' {
+            in_string = true;
+        } else if matches!(char, ' ' | '\t' | '\r' | '\n') {
+            continue;
+        }
+        out.push(char);
+    }
+    out
+}
+
+/// Decodes the text of a string.
+fn string(text: &str) -> Option<Cow<'_, str>> {
+    match unescaped(text) {
+        Some(plain) => Some(Cow::Borrowed(plain)),
+        None if text.starts_with('"') => serde_json::from_str(text).ok().map(Cow::Owned),
+        None => None,
+    }
+}
+
+/// What stands between the quotes, where that needs no decoding.
+fn unescaped(text: &str) -> Option<&str> {
+    let inner = text.strip_prefix('"')?.strip_suffix('"')?;
+    (!inner.contains('\\')).then_some(inner)
+}
+
+fn type_of(text: &str) -> &'static str {
+    match text.bytes().next() {
+        Some(b'{') => "an object",
+        Some(b'[') => "an array",
+        Some(b'"') => "a string",
+        Some(b't' | b'f') => "a boolean",
+        Some(b'n') => "null",
+        _ => "a number",
+    }
+}
+
+fn open_by_level<'a>(
+    raw: &'a RawValue,
+    shape: &'static Shape,
+) -> Result<Value<'a>, serde_json::Error> {
+    let text = raw.get();
+    Ok(match shape {
+        Shape::Object(inner) if text.starts_with('{') => {
+            let Members(members) = serde_json::from_str(text)?;
+            let open_member = |(key, value): (&'a RawValue, &'a RawValue)| {
+                let key = Key(Cow::Borrowed(key.get()));
+                let value = open_by_level(value, shape_of(&key, inner))?;
+                Ok((key, value))
+            };
+            let members = members.into_iter().map(open_member).collect::<Result<_, _>>()?;
+            Value::Object(Object { members })
+        }
+        Shape::Array(inner) if text.starts_with('[') => {
+            let elements: Vec<&RawValue> = serde_json::from_str(text)?;
+            let elements = elements.into_iter().map(|element| open_by_level(element, inner));
+            Value::Array(elements.collect::<Result<_, _>>()?)
+        }
+        _ => Value::Text(text),
+    })
+}
+
+fn shape_of(key: &Key, members: &'static [(&'static str, Shape)]) -> &'static Shape {
+    let named = members.iter().find(|(name, _)| key.is(name));
+    named.map_or(&Shape::Text, |(_, shape)| shape)
+}
+
+/// All members of an object as text.
+struct Members<'a>(Vec<(&'a RawValue, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MembersVisitor;
+        impl<'de> Visitor<'de> for MembersVisitor {
+            type Value = Members<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+/// Opens along a shape in one pass.
+struct Opener(&'static Shape);
+
+impl<'de> DeserializeSeed<'de> for Opener {
+    type Value = Value<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value<'de>, D::Error> {
+        match self.0 {
+            Shape::Text => <&RawValue>::deserialize(deserializer).map(|raw| Value::Text(raw.get())),
+            Shape::Object(_) | Shape::Array(_) => deserializer.deserialize_any(self),
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for Opener {
+    type Value = Value<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("what the shape says")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let Shape::Object(inner) = self.0 else {
+            return Err(serde::de::Error::custom("an object"));
+        };
+        let mut members = Vec::with_capacity(8);
+        while let Some(key) = map.next_key::<&RawValue>()? {
+            let key = Key(Cow::Borrowed(key.get()));
+            let value = map.next_value_seed(Opener(shape_of(&key, inner)))?;
+            members.push((key, value));
+        }
+        Ok(Value::Object(Object { members }))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let Shape::Array(inner) = self.0 else {
+            return Err(serde::de::Error::custom("an array"));
+        };
+        let mut elements = Vec::new();
+        while let Some(element) = seq.next_element_seed(Opener(inner))? {
+            elements.push(element);
+        }
+        Ok(Value::Array(elements))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Value::Text("null"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static SHAPE: Shape = Shape::Object(&[
+        ("a", Shape::Object(&[("b", Shape::Array(&Shape::Object(&[])))])),
+        ("c", Shape::Array(&Shape::Text)),
+    ]);
+
+    fn written(text: &str) -> String {
+        let mut out = String::new();
+        Value::open(text, &SHAPE).unwrap().write(&mut out);
+        out
+    }
+
+    #[test]
+    fn writes_back_what_it_read() {
+        for text in [
+            r#"{"a":{"b":[{"x":1e21},{}]},"c":[-0.0,123456789012345678901234567890,1.0]}"#,
+            r#"{"\ud800":"\udfff","a":null,"c":null,"\u0061\"":{"deep":[[[{}]]]}}"#,
+            r#"{"a":"another type","c":{"x":[ 1,  2 ]}}"#,
+            r#"{"a":{"b":[1,"x",null,{"y":{}}]},"c":[],"a":{"b":7}}"#,
+            "[1]",
+            "null",
+            "7",
+        ] {
+            assert_eq!(written(text), text);
+        }
+    }
+
+    #[test]
+    fn keeps_the_text_of_what_it_does_not_open() {
+        let text = "{\"a\" : { \"x\" : [ 1 ,\n2 ] } }";
+        assert_eq!(written(text), "{\"a\":{\"x\":[ 1 ,\n2 ]}}");
+    }
+
+    #[test]
+    fn opens_the_same_in_one_pass_and_by_level() {
+        for text in [r#"{"a":{"b":[{"x":1}]},"c":["x"]}"#, r#"{"a":{"b":[]}}"#] {
+            let by_level = open_by_level(serde_json::from_str(text).unwrap(), &SHAPE).unwrap();
+            assert_eq!(Value::open(text, &SHAPE).unwrap(), by_level);
+        }
+    }
+
+    #[test]
+    fn rejects_what_is_not_json() {
+        for text in ["", "{", "{\"a\":}", "{} {}", "{\"a\":\"\u{1}\"}", "nul", "01", "{a:1}"] {
+            assert!(Value::open(text, &SHAPE).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn takes_any_nesting() {
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(50_000), "]".repeat(50_000));
+        assert_eq!(written(&deep), deep);
+    }
+
+    #[test]
+    fn finds_the_last_of_several_members_also_by_escaped_key() {
+        let value = Value::open(r#"{"x":1,"\u0078":"2"}"#, &SHAPE).unwrap();
+        assert_eq!(value.as_object().unwrap().get_str("x").unwrap(), "2");
+    }
+
+    #[test]
+    fn decodes_strings_that_are_unicode() {
+        for (text, expected) in [
+            (r#""plain""#, Some("plain")),
+            (r#""a\n\u00e9""#, Some("a\né")),
+            (r#""\ud800""#, None),
+            ("7", None),
+        ] {
+            assert_eq!(Value::Text(text).as_str().as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn writes_strings_as_json() {
+        for string in ["", "plain", "\"\\/\u{0}\u{1f}\n\té漢😀\u{7f}"] {
+            assert_eq!(serde_json::from_str::<String>(&text(string)).unwrap(), string);
+        }
+    }
+
+    #[test]
+    fn compacts_between_tokens_only() {
+        let text = "[ {\"a b\" : \"x \\\" y\\\\\" ,\n\t\"n\":  1.50 } ]";
+        assert_eq!(compact(text), r#"[{"a b":"x \" y\\","n":1.50}]"#);
+    }
+}
