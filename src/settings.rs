@@ -1,0 +1,739 @@
+//! The settings: the configuration of Datakit Operator, verbatim, and this policy's own options.
+//!
+//! Hosts hand the settings over at every request, so they are read only as far as a request needs:
+//! the selectors of each rule, and the whole of the rules that are used. [`validate`] reads them in
+//! full and finds every fault.
+
+mod env;
+mod image;
+mod options;
+mod quantity;
+mod reader;
+mod rules;
+
+use std::borrow::Cow;
+
+pub use env::{Variable, VariableValue};
+pub use image::{ImageReference, ImageReferenceError};
+pub use options::{ExtraWorkload, IGNORED_NAMESPACES, Options, SidecarMode};
+pub use reader::Fault;
+pub use rules::{
+    Base, DdtraceRule, FlameshotRule, Language, LogfwdRule, LoggingRule, OtelRule, ProfilerRule,
+    Resources,
+};
+pub(crate) use rules::{Generation, Rule, is_mountable};
+
+use crate::json::{Object, Shape, Value};
+use crate::selector::{LabelSelector, NamespacePattern, Syntax, Target};
+use reader::{Block, Case, Faults, Path, did_you_mean, expected};
+
+/// The keys at the top.
+pub const KEYS: &[&str] = &[
+    "server_listen",
+    "log_level",
+    "admission_inject",
+    "admission_inject_v2",
+    "admission_mutate",
+    "policy",
+    "jsonconfig",
+];
+
+/// The values of `log_level`.
+pub const LOG_LEVELS: &[&str] = &["debug", "info", "warn", "error"];
+
+/// Which parts of the settings are opened.
+pub(crate) const SETTINGS: Shape = Shape::Object(&[
+    (
+        "admission_inject",
+        Shape::Object(&[("ddtrace", V1_BLOCK), ("logfwd", V1_BLOCK), ("profiler", V1_BLOCK)]),
+    ),
+    (
+        "admission_inject_v2",
+        Shape::Object(&[
+            ("ddtraces", RULES),
+            ("otels", RULES),
+            ("logfwds", RULES),
+            ("flameshots", RULES),
+            ("profilers", RULES),
+        ]),
+    ),
+    ("admission_mutate", Shape::Object(&[("loggings", RULES)])),
+    (
+        "policy",
+        Shape::Object(&[
+            ("ignored_namespaces", TEXTS),
+            ("image_pull_secrets", TEXTS),
+            ("extra_workloads", OBJECTS),
+            ("security_context", Shape::Object(&[])),
+        ]),
+    ),
+]);
+
+const TEXTS: Shape = Shape::Array(&Shape::Text);
+const OBJECTS: Shape = Shape::Array(&Shape::Object(&[]));
+const RULES: Shape = Shape::Array(&RULE);
+const RULE: Shape = Shape::Object(&[
+    ("namespace_selectors", TEXTS),
+    ("label_selectors", TEXTS),
+    ("log_volume_paths", TEXTS),
+    ("envs", Shape::Object(&[])),
+    ("resources", RESOURCES),
+]);
+const V1_BLOCK: Shape = Shape::Object(&[
+    ("enabled_namespaces", OBJECTS),
+    ("enabled_labelselectors", OBJECTS),
+    ("images", Shape::Object(&[])),
+    ("envs", Shape::Object(&[])),
+    ("resources", RESOURCES),
+]);
+const RESOURCES: Shape = Shape::Object(&[
+    ("requests", Shape::Object(&[])),
+    ("limits", Shape::Object(&[])),
+    ("Requests", Shape::Object(&[])),
+    ("Limits", Shape::Object(&[])),
+]);
+
+static DOCUMENT: Shape = SETTINGS;
+
+/// The least important lines that are logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Everything.
+    Debug,
+    /// What was injected or skipped.
+    #[default]
+    Info,
+    /// What was skipped.
+    Warn,
+    /// Nothing but errors.
+    Error,
+}
+
+/// The settings, opened and partly checked.
+#[derive(Debug)]
+pub struct Settings<'s, 'a> {
+    config: Option<&'s Object<'a>>,
+    /// This policy's own options.
+    pub options: Options<'a>,
+    /// The least important lines that are logged.
+    pub log_level: LogLevel,
+}
+
+/// A rule that selects a pod.
+#[derive(Debug)]
+pub(crate) struct Selected<'a, R> {
+    pub(crate) rule: R,
+    /// Where the rule stands in the settings.
+    pub(crate) path: String,
+    /// The annotation that asked for it or says more, where the rule reads one.
+    pub(crate) annotation: Option<Cow<'a, str>>,
+}
+
+/// The injections that rules are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Section {
+    Ddtrace,
+    Otel,
+    Logfwd,
+    Flameshot,
+    Profiler,
+}
+
+impl Section {
+    /// The block in `admission_inject`.
+    const fn v1_key(self) -> Option<&'static str> {
+        match self {
+            Self::Ddtrace => Some("ddtrace"),
+            Self::Logfwd => Some("logfwd"),
+            Self::Profiler => Some("profiler"),
+            Self::Otel | Self::Flameshot => None,
+        }
+    }
+
+    /// The list in `admission_inject_v2`.
+    const fn v2_key(self) -> &'static str {
+        match self {
+            Self::Ddtrace => "ddtraces",
+            Self::Otel => "otels",
+            Self::Logfwd => "logfwds",
+            Self::Flameshot => "flameshots",
+            Self::Profiler => "profilers",
+        }
+    }
+
+    /// The keys of the block in `admission_inject`.
+    const fn v1_keys(self) -> &'static [&'static str] {
+        match self {
+            Self::Ddtrace => &[
+                "enabled_namespaces",
+                "enabled_labelselectors",
+                "images",
+                "envs",
+                "resources",
+                "image_pull_policy",
+                "php_loader_flavor",
+            ],
+            _ => &["images", "envs", "resources", "image_pull_policy"],
+        }
+    }
+
+    /// The keys of `images` in `admission_inject`, with their language.
+    const fn v1_images(self) -> &'static [(Option<Language>, &'static str)] {
+        match self {
+            Self::Ddtrace => &[
+                (Some(Language::Java), "java_agent_image"),
+                (Some(Language::Python), "python_agent_image"),
+                (Some(Language::Nodejs), "js_agent_image"),
+                (Some(Language::Php), "php_agent_image"),
+            ],
+            Self::Logfwd => &[(None, "logfwd_image")],
+            Self::Profiler => &[
+                (Some(Language::Java), "java_profiler_image"),
+                (Some(Language::Python), "python_profiler_image"),
+                (Some(Language::Golang), "golang_profiler_image"),
+            ],
+            Self::Otel | Self::Flameshot => &[],
+        }
+    }
+
+    fn v1_image_key(self, language: Option<Language>) -> &'static str {
+        let images = self.v1_images().iter();
+        images.clone().find(|(of, _)| *of == language).map_or("", |(_, key)| key)
+    }
+
+    /// Whether the added container has resources where `admission_inject` gives none.
+    fn has_default_resources(self, generation: Generation) -> bool {
+        generation == Generation::V2 || self != Self::Ddtrace
+    }
+}
+
+/// The text of the Operator's configuration, where the settings hold it whole under `jsonconfig`.
+pub(crate) fn jsonconfig<'a>(settings: &Value<'a>) -> Option<Cow<'a, str>> {
+    settings.as_object()?.get_str("jsonconfig")
+}
+
+/// Opens the text of a configuration.
+///
+/// # Errors
+///
+/// Where it is not JSON.
+pub(crate) fn open(text: &str) -> Result<Value<'_>, serde_json::Error> {
+    Value::open(text, &DOCUMENT)
+}
+
+/// Checks settings in full.
+///
+/// Takes their JSON text; gives every fault, in the order of the document's blocks.
+pub fn validate(text: &str) -> Vec<Fault> {
+    let mut faults = Faults::default();
+    match open(if text.trim().is_empty() { "null" } else { text }) {
+        Err(error) => faults.add(&Path::Root, not_json(&error)),
+        Ok(settings) => validate_document(&settings, &mut faults),
+    }
+    faults.into_vec()
+}
+
+fn validate_document(settings: &Value, faults: &mut Faults) {
+    match settings {
+        Value::Object(top) => {
+            let top = Block::new(Path::Root, top, Case::Sensitive);
+            top.check_keys(KEYS, faults);
+            match top.string("jsonconfig", faults) {
+                None => {
+                    Settings::read(settings, None, faults).validate(faults);
+                }
+                Some(text) => {
+                    for key in KEYS.iter().filter(|key| !matches!(**key, "jsonconfig" | "policy")) {
+                        if top.get(key).is_some() {
+                            top.fault(
+                                key,
+                                "stands beside `jsonconfig`, which holds it all",
+                                faults,
+                            );
+                        }
+                    }
+                    validate_jsonconfig(settings, &text, &top, faults);
+                }
+            }
+        }
+        value if value.is_null() => {}
+        other => expected(&Path::Root, "an object", other, faults),
+    }
+}
+
+fn validate_jsonconfig(settings: &Value, text: &str, top: &Block, faults: &mut Faults) {
+    let config = match open(text) {
+        Ok(config) => config,
+        Err(error) => return top.fault("jsonconfig", not_json(&error), faults),
+    };
+    let Some(inner) = config.as_object() else {
+        return expected(&Path::Key(&top.path, "jsonconfig"), "an object", &config, faults);
+    };
+    let inner = Block::new(Path::Root, inner, Case::Sensitive);
+    inner.check_keys(KEYS, faults);
+    if inner.get("jsonconfig").is_some() {
+        inner.fault("jsonconfig", "stands inside `jsonconfig`", faults);
+    }
+    if inner.get("policy").is_some() && top.get("policy").is_some() {
+        inner.fault("policy", "stands both inside and beside `jsonconfig`", faults);
+    }
+    Settings::read(settings, Some(&config), faults).validate(faults);
+}
+
+fn not_json(error: &serde_json::Error) -> String {
+    // The parser's own message would do, but for values that it cites.
+    format!("is not JSON: line {} column {}", error.line(), error.column())
+}
+
+impl<'s, 'a> Settings<'s, 'a> {
+    /// Takes opened settings, with the configuration that they hold under `jsonconfig`, if any.
+    pub(crate) fn new(settings: &'s Value<'a>, jsonconfig: Option<&'s Value<'a>>) -> Self {
+        // Faults at the top concern nobody's pod; `validate` reports them.
+        Self::read(settings, jsonconfig, &mut Faults::default())
+    }
+
+    fn read(
+        settings: &'s Value<'a>,
+        jsonconfig: Option<&'s Value<'a>>,
+        faults: &mut Faults,
+    ) -> Self {
+        let top = settings.as_object();
+        let config = jsonconfig.map_or(top, Value::as_object);
+        let block = |object| Block::new(Path::Root, object, Case::Sensitive);
+        let mut options = None;
+        for object in [config, top].into_iter().flatten() {
+            if let Some(policy) = block(object).block("policy", Case::Sensitive, faults) {
+                options = Some(Options::read(&policy, faults));
+                break;
+            }
+        }
+        let log_level = config.map(|config| log_level(&block(config), faults));
+        Self {
+            config,
+            options: options.unwrap_or_default(),
+            log_level: log_level.unwrap_or_default(),
+        }
+    }
+
+    /// The first rule that selects a pod and is free of faults.
+    ///
+    /// Adds the first fault of every rule that would have selected the pod and is left out.
+    pub(crate) fn select<R: Rule<'a>>(
+        &self,
+        target: &Target<'_, 'a>,
+        left_out: &mut Vec<Fault>,
+    ) -> Option<Selected<'a, R>> {
+        let v1 = R::SECTION.v1_key().and_then(|key| self.v1(key));
+        match v1 {
+            // Beside rules of `admission_inject_v2`, which is a fault, the Operator prefers these.
+            Some(object) => self.select_v1(object, target, left_out),
+            None => self.select_v2(target, left_out),
+        }
+    }
+
+    fn select_v1<R: Rule<'a>>(
+        &self,
+        object: &'s Object<'a>,
+        target: &Target<'_, 'a>,
+        left_out: &mut Vec<Fault>,
+    ) -> Option<Selected<'a, R>> {
+        let inject = Path::Key(&Path::Root, "admission_inject");
+        let path = Path::Key(&inject, R::SECTION.v1_key()?);
+        let block = Block::new(path, object, Case::Sensitive);
+        let asked = R::asked_in_v1(target);
+        let language = match asked {
+            Some((language, _)) => language,
+            None => Some(v1_language(&block, target, left_out)?),
+        };
+        let mut faults = Faults::default();
+        let rule = read_v1(&block, language, &mut faults);
+        finish(rule, &path, asked.map(|(_, annotation)| annotation), faults, left_out)
+    }
+
+    fn select_v2<R: Rule<'a>>(
+        &self,
+        target: &Target<'_, 'a>,
+        left_out: &mut Vec<Fault>,
+    ) -> Option<Selected<'a, R>> {
+        let inject = Path::Key(&Path::Root, "admission_inject_v2");
+        let list = Path::Key(&inject, R::SECTION.v2_key());
+        let rules = self.config?.get("admission_inject_v2")?.as_object()?;
+        let rules = rules.get(R::SECTION.v2_key())?.as_array()?;
+        for (index, value) in rules.iter().enumerate() {
+            let path = Path::Index(&list, index);
+            let mut faults = Faults::default();
+            let Some(block) = Block::of_element(path, value, Case::Sensitive, &mut faults) else {
+                continue;
+            };
+            let matching = Matching::of_v2(&block, &mut faults);
+            if !matching.matches(target) || R::is_off(&block) {
+                continue;
+            }
+            let language = read_language::<R>(&block, &mut faults);
+            let annotation = R::asked(target, language);
+            let must_be_asked = block.boolean("check_annotation", &mut faults);
+            if must_be_asked && annotation.is_none() {
+                continue;
+            }
+            // A version counts only where it is asked for; logfwd's annotation always says more.
+            let annotation = annotation.filter(|_| must_be_asked || R::SECTION == Section::Logfwd);
+            let rule = read_v2(&block, language, true, &mut faults);
+            if let Some(selected) = finish(rule, &path, annotation, faults, left_out) {
+                return Some(selected);
+            }
+        }
+        None
+    }
+
+    /// The first rule of `admission_mutate.loggings` that selects a pod: by label, then by namespace.
+    pub(crate) fn select_logging(
+        &self,
+        target: &Target<'_, 'a>,
+        left_out: &mut Vec<Fault>,
+    ) -> Option<Selected<'a, LoggingRule<'a>>> {
+        let mutate = Path::Key(&Path::Root, "admission_mutate");
+        let list = Path::Key(&mutate, "loggings");
+        let rules =
+            self.config?.get("admission_mutate")?.as_object()?.get("loggings")?.as_array()?;
+        for way in [Matching::by_label, Matching::by_namespace] {
+            for (index, value) in rules.iter().enumerate() {
+                let path = Path::Index(&list, index);
+                let mut faults = Faults::default();
+                let Some(block) = Block::of_element(path, value, Case::Sensitive, &mut faults)
+                else {
+                    continue;
+                };
+                if way(&Matching::of_logging(&block, &mut faults), target) != Some(true) {
+                    continue;
+                }
+                block.check_keys(rules::LOGGING_KEYS, &mut faults);
+                let rule = LoggingRule::read(&block, &mut faults);
+                if let Some(selected) = finish(rule, &path, None, faults, left_out) {
+                    return Some(selected);
+                }
+            }
+        }
+        None
+    }
+
+    /// A block of `admission_inject`; an empty one counts as absent.
+    fn v1(&self, key: &str) -> Option<&'s Object<'a>> {
+        let inject = self.config?.get("admission_inject")?.as_object()?;
+        inject.get(key)?.as_object().filter(|block| !block.is_empty())
+    }
+
+    /// Reads every rule, for its faults.
+    fn validate(&self, faults: &mut Faults) {
+        let Some(config) = self.config else {
+            return;
+        };
+        let config = Block::new(Path::Root, config, Case::Sensitive);
+        if let Some(inject) = config.block("admission_inject", Case::Sensitive, faults) {
+            inject.check_keys(&["ddtrace", "logfwd", "profiler"], faults);
+            validate_v1::<DdtraceRule>(&inject, faults);
+            validate_v1::<LogfwdRule>(&inject, faults);
+            validate_v1::<ProfilerRule>(&inject, faults);
+        }
+        if let Some(inject) = config.block("admission_inject_v2", Case::Sensitive, faults) {
+            let known = ["ddtraces", "otels", "logfwds", "flameshots", "profilers"];
+            inject.check_keys(&known, faults);
+            self.validate_v2::<DdtraceRule>(&inject, faults);
+            self.validate_v2::<OtelRule>(&inject, faults);
+            self.validate_v2::<LogfwdRule>(&inject, faults);
+            self.validate_v2::<FlameshotRule>(&inject, faults);
+            self.validate_v2::<ProfilerRule>(&inject, faults);
+        }
+        if let Some(mutate) = config.block("admission_mutate", Case::Sensitive, faults) {
+            mutate.check_keys(&["loggings"], faults);
+            let list = Path::Key(&mutate.path, "loggings");
+            for (index, value) in mutate.list("loggings", faults).iter().enumerate() {
+                let path = Path::Index(&list, index);
+                let Some(block) = Block::of_element(path, value, Case::Sensitive, faults) else {
+                    continue;
+                };
+                block.check_keys(rules::LOGGING_KEYS, faults);
+                let is_off = Matching::of_logging(&block, faults).is_off();
+                let config = block.get("config").and_then(Value::as_str);
+                if !is_off || config.is_some_and(|config| !config.trim().is_empty()) {
+                    let _rule = LoggingRule::read(&block, faults);
+                }
+            }
+        }
+    }
+
+    fn validate_v2<R: Rule<'a>>(&self, inject: &Block<'_, 'a>, faults: &mut Faults) {
+        let key = R::SECTION.v2_key();
+        let list = Path::Key(&inject.path, key);
+        let rules = inject.list(key, faults);
+        if let Some(v1_key) = R::SECTION.v1_key()
+            && !rules.is_empty()
+            && self.v1(v1_key).is_some()
+        {
+            let message = format!("stands beside `admission_inject.{v1_key}`; keep one of the two");
+            faults.add(&list, message);
+        }
+        for (index, value) in rules.iter().enumerate() {
+            let path = Path::Index(&list, index);
+            let Some(block) = Block::of_element(path, value, Case::Sensitive, faults) else {
+                continue;
+            };
+            let is_off = Matching::of_v2(&block, faults).is_off();
+            let _checked = block.boolean("check_annotation", faults);
+            let is_on = !is_off && !R::is_off(&block);
+            let language = if is_on { read_language::<R>(&block, faults) } else { None };
+            let _rule: Option<R> = read_v2(&block, language, is_on, faults);
+        }
+    }
+}
+
+/// The rule, where reading it found no fault; else a note that it is left out.
+fn finish<'a, R>(
+    rule: Option<R>,
+    path: &Path,
+    annotation: Option<Cow<'a, str>>,
+    faults: Faults,
+    left_out: &mut Vec<Fault>,
+) -> Option<Selected<'a, R>> {
+    if let Some(fault) = faults.first() {
+        left_out.push(fault.clone());
+        return None;
+    }
+    rule.map(|rule| Selected { rule, path: path.to_string(), annotation })
+}
+
+fn read_v1<'a, R: Rule<'a>>(
+    block: &Block<'_, 'a>,
+    language: Option<Language>,
+    faults: &mut Faults,
+) -> Option<R> {
+    block.check_keys(R::SECTION.v1_keys(), faults);
+    let images = block.block("images", Case::Sensitive, faults);
+    let key = R::SECTION.v1_image_key(language);
+    let image = images.and_then(|images| rules::image(&images, key, faults));
+    let default_resources = R::SECTION.has_default_resources(Generation::V1);
+    let base = Base::read(block, image, Generation::V1, default_resources, faults);
+    R::read(block, base, language, Generation::V1, faults)
+}
+
+fn validate_v1<'a, R: Rule<'a>>(inject: &Block<'_, 'a>, faults: &mut Faults) {
+    let Some(block) =
+        R::SECTION.v1_key().and_then(|key| inject.block(key, Case::Sensitive, faults))
+    else {
+        return;
+    };
+    if block.is_empty() {
+        return;
+    }
+    block.check_keys(R::SECTION.v1_keys(), faults);
+    if let Some(images) = block.block("images", Case::Sensitive, faults) {
+        let keys: Vec<&str> = R::SECTION.v1_images().iter().map(|(_, key)| *key).collect();
+        images.check_keys(&keys, faults);
+        for key in keys {
+            let _image = rules::image(&images, key, faults);
+        }
+    }
+    let language = R::LANGUAGES.first().copied();
+    let base = Base::read(&block, None, Generation::V1, true, faults);
+    let _rule = R::read(&block, base, language, Generation::V1, faults);
+    if R::SECTION == Section::Ddtrace {
+        let mut found = Vec::new();
+        let _none: Option<()> = v1_entries(&block, faults, |_, _, of_entry| {
+            found.push(of_entry);
+            None
+        });
+        found.into_iter().for_each(|of_entry| faults.extend(of_entry));
+    }
+}
+
+fn read_v2<'a, R: Rule<'a>>(
+    block: &Block<'_, 'a>,
+    language: Option<Language>,
+    is_on: bool,
+    faults: &mut Faults,
+) -> Option<R> {
+    let known: Vec<&str> = rules::RULE_KEYS.iter().chain(R::KEYS).copied().collect();
+    block.check_keys(&known, faults);
+    let _name = block.string("name", faults);
+    let has_image = block.get("image").and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+    let image = if is_on || has_image { rules::image(block, "image", faults) } else { None };
+    if is_on && block.get("image").is_none() {
+        block.fault("image", "is needed: the image to inject", faults);
+    }
+    let base = Base::read(block, image, Generation::V2, true, faults);
+    if is_on { R::read(block, base, language, Generation::V2, faults) } else { None }
+}
+
+fn read_language<'a, R: Rule<'a>>(block: &Block<'_, 'a>, faults: &mut Faults) -> Option<Language> {
+    if R::LANGUAGES.is_empty() { None } else { rules::language(block, R::LANGUAGES, faults) }
+}
+
+fn log_level(block: &Block, faults: &mut Faults) -> LogLevel {
+    match block.string("log_level", faults).as_deref() {
+        None | Some("info" | "") => LogLevel::Info,
+        Some("debug") => LogLevel::Debug,
+        Some("warn") => LogLevel::Warn,
+        Some("error") => LogLevel::Error,
+        Some(other) => {
+            let hint = did_you_mean(other, LOG_LEVELS);
+            block.fault("log_level", format_args!("unknown level `{other}`{hint}"), faults);
+            LogLevel::Info
+        }
+    }
+}
+
+/// The selectors of a rule.
+#[derive(Debug)]
+struct Matching<'a> {
+    namespaces: Selectors<NamespacePattern<'a>>,
+    labels: Selectors<LabelSelector>,
+}
+
+/// One of the lists of selectors.
+#[derive(Debug)]
+struct Selectors<T> {
+    /// Whether nothing is written there.
+    is_empty: bool,
+    /// Those without a fault.
+    valid: Vec<T>,
+}
+
+impl<T> Selectors<T> {
+    fn read<'a>(
+        block: &Block<'_, 'a>,
+        key: &str,
+        faults: &mut Faults,
+        read: impl FnMut(&Path, Cow<'a, str>, &mut Faults) -> Option<T>,
+    ) -> Self {
+        let written = block.get(key).and_then(Value::as_array);
+        let is_empty = written.is_none_or(<[Value]>::is_empty);
+        Self { is_empty, valid: block.strings(key, faults, read) }
+    }
+
+    /// A list of one, or of none where that has a fault.
+    fn one(valid: Option<T>) -> Self {
+        Self { is_empty: false, valid: valid.into_iter().collect() }
+    }
+
+    fn none() -> Self {
+        Self { is_empty: true, valid: Vec::new() }
+    }
+
+    /// Whether any entry matches; nothing where there is none to say.
+    fn any(&self, matches: impl Fn(&T) -> bool) -> Option<bool> {
+        (!self.valid.is_empty()).then(|| self.valid.iter().any(matches))
+    }
+}
+
+impl<'a> Matching<'a> {
+    fn of_v2(block: &Block<'_, 'a>, faults: &mut Faults) -> Self {
+        let namespaces =
+            Selectors::read(block, "namespace_selectors", faults, |path, text, faults| {
+                NamespacePattern::parse(text).map_err(|error| faults.add(path, error)).ok()
+            });
+        let labels = Selectors::read(block, "label_selectors", faults, |path, text, faults| {
+            if text.trim().is_empty() {
+                faults.add(path, "is empty; leave the list empty to select by namespace alone");
+                return None;
+            }
+            label_selector(path, &text, Syntax::WithGlobs, faults)
+        });
+        Self { namespaces, labels }
+    }
+
+    fn of_logging(block: &Block<'_, 'a>, faults: &mut Faults) -> Self {
+        let namespaces = Selectors::read(block, "namespace_selectors", faults, |_, text, _| {
+            Some(NamespacePattern::exactly(text))
+        });
+        let labels = Selectors::read(block, "label_selectors", faults, |path, text, faults| {
+            label_selector(path, &text, Syntax::Kubernetes, faults)
+        });
+        Self { namespaces, labels }
+    }
+
+    /// Whether both lists are empty.
+    fn is_off(&self) -> bool {
+        self.namespaces.is_empty && self.labels.is_empty
+    }
+
+    /// Where both lists say something, both have to agree; else the one that does decides.
+    fn matches(&self, target: &Target) -> bool {
+        match (self.by_namespace(target), self.by_label(target)) {
+            (Some(by_namespace), Some(by_label)) => by_namespace && by_label,
+            (Some(decided), None) | (None, Some(decided)) => decided,
+            (None, None) => false,
+        }
+    }
+
+    fn by_namespace(&self, target: &Target) -> Option<bool> {
+        self.namespaces.any(|pattern| pattern.matches(&target.namespace))
+    }
+
+    fn by_label(&self, target: &Target) -> Option<bool> {
+        self.labels.any(|selector| selector.matches(target.labels))
+    }
+}
+
+fn label_selector(
+    path: &Path,
+    text: &str,
+    syntax: Syntax,
+    faults: &mut Faults,
+) -> Option<LabelSelector> {
+    LabelSelector::parse(text, syntax).map_err(|error| faults.add(path, error)).ok()
+}
+
+/// Goes through `enabled_labelselectors`, then `enabled_namespaces`, until `visit` gives something.
+fn v1_entries<'a, T>(
+    block: &Block<'_, 'a>,
+    faults: &mut Faults,
+    mut visit: impl FnMut(Matching<'a>, Option<Language>, Faults) -> Option<T>,
+) -> Option<T> {
+    for (list_key, key) in
+        [("enabled_labelselectors", "labelselector"), ("enabled_namespaces", "namespace")]
+    {
+        let list = Path::Key(&block.path, list_key);
+        for (index, value) in block.list(list_key, faults).iter().enumerate() {
+            let path = Path::Index(&list, index);
+            let Some(entry) = Block::of_element(path, value, Case::Insensitive, faults) else {
+                continue;
+            };
+            let mut of_entry = Faults::default();
+            entry.check_keys(&[key, "language"], &mut of_entry);
+            let text = entry.string(key, &mut of_entry);
+            if entry.get(key).is_none() {
+                entry.fault(key, "is needed", &mut of_entry);
+            }
+            let matching = if key == "namespace" {
+                let pattern = text.map(NamespacePattern::exactly);
+                Matching { namespaces: Selectors::one(pattern), labels: Selectors::none() }
+            } else {
+                let path = Path::Key(&entry.path, key);
+                let parse = |text: Cow<str>, faults: &mut Faults| {
+                    label_selector(&path, &text, Syntax::Kubernetes, faults)
+                };
+                let selector = text.and_then(|text| parse(text, &mut of_entry));
+                Matching { namespaces: Selectors::none(), labels: Selectors::one(selector) }
+            };
+            let language = rules::language(&entry, DdtraceRule::LANGUAGES, &mut of_entry);
+            let visited = visit(matching, language, of_entry);
+            if visited.is_some() {
+                return visited;
+            }
+        }
+    }
+    None
+}
+
+/// The language that `admission_inject.ddtrace` has for a pod by its labels, else its namespace.
+fn v1_language(block: &Block, target: &Target, left_out: &mut Vec<Fault>) -> Option<Language> {
+    v1_entries(block, &mut Faults::default(), |matching, language, faults| {
+        if !matching.matches(target) {
+            return None;
+        }
+        if let Some(fault) = faults.first() {
+            left_out.push(fault.clone());
+            return None;
+        }
+        language
+    })
+}

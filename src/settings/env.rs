@@ -1,0 +1,359 @@
+//! The `envs` of a rule: what they become, and in which order.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::reader::{Block, Case, Faults, Path, expected};
+use crate::json::Value;
+use crate::selector::{is_dns_subdomain, is_qualified_name};
+
+/// A variable to inject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable<'a> {
+    /// Its name.
+    pub name: Cow<'a, str>,
+    /// What it is set to.
+    pub value: VariableValue<'a>,
+}
+
+/// What a variable is set to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VariableValue<'a> {
+    /// This string.
+    Literal(Cow<'a, str>),
+    /// A field of the pod, by its path.
+    Field(String),
+    /// A resource of the pod's first container.
+    Resource {
+        /// `requests` or `limits`.
+        list: &'static str,
+        /// `cpu` or `memory`.
+        name: &'static str,
+    },
+    /// A key of a secret.
+    Secret {
+        /// The secret.
+        name: String,
+        /// The key in it.
+        key: String,
+    },
+}
+
+/// Which placeholders a block knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Placeholders {
+    /// `fieldRef` alone, as `admission_inject` has it.
+    Fields,
+    /// All of them, as `admission_inject_v2` has it.
+    All,
+}
+
+/// Reads the `envs` of a block into the order in which they are to be injected.
+pub(crate) fn read<'a>(
+    block: &Block<'_, 'a>,
+    placeholders: Placeholders,
+    faults: &mut Faults,
+) -> Vec<Variable<'a>> {
+    let Some(envs) = block.block("envs", Case::Sensitive, faults) else {
+        return Vec::new();
+    };
+    let mut variables = Vec::new();
+    for (name, value) in envs.members() {
+        let path = Path::Key(&envs.path, &name);
+        if !is_env_name(&name) {
+            faults.add(&path, "is not a name that Kubernetes takes for an environment variable");
+        }
+        let Some(text) = scalar(&path, value, faults) else {
+            continue;
+        };
+        let value = VariableValue::parse(text, placeholders);
+        variables.push(Variable { name: name.into_owned().into(), value });
+    }
+    in_order(variables, &envs.path, faults)
+}
+
+/// Strings, and what people write without quotes: numbers and booleans become their text.
+fn scalar<'a>(path: &Path, value: &Value<'a>, faults: &mut Faults) -> Option<Cow<'a, str>> {
+    match value.type_name() {
+        "a number" | "a boolean" => value.as_text().map(Cow::Borrowed),
+        _ => {
+            let text = value.as_str();
+            if text.is_none() {
+                expected(path, "a string", value, faults);
+            }
+            text
+        }
+    }
+}
+
+/// Kubernetes' `IsEnvVarName`, as every release in use takes it.
+fn is_env_name(name: &str) -> bool {
+    let is_inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+    !name.is_empty()
+        && name.bytes().all(is_inner)
+        && !name.starts_with(|char: char| char.is_ascii_digit())
+        && name != "."
+        && !name.starts_with("..")
+}
+
+const FIELDS: &[&str] = &[
+    "metadata.name",
+    "metadata.namespace",
+    "metadata.uid",
+    "spec.serviceAccountName",
+    "spec.nodeName",
+    "status.hostIP",
+    "status.hostIPs",
+    "status.podIP",
+    "status.podIPs",
+];
+
+const RESOURCES: &[(&str, &str, &str)] = &[
+    ("limits.cpu", "limits", "cpu"),
+    ("limits.memory", "limits", "memory"),
+    ("requests.cpu", "requests", "cpu"),
+    ("requests.memory", "requests", "memory"),
+];
+
+impl<'a> VariableValue<'a> {
+    /// Reads a value. Anything but exactly one known placeholder is a literal.
+    pub(crate) fn parse(text: Cow<'a, str>, placeholders: Placeholders) -> Self {
+        let reference = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+        let value = match reference.and_then(|reference| reference.split_once(':')) {
+            Some(("fieldRef", path)) => field(path),
+            Some((kind, of)) if placeholders == Placeholders::All => match kind {
+                "resourceFieldRef" => resource(of),
+                "secretKeyRef" => secret(of),
+                _ => None,
+            },
+            _ => None,
+        };
+        value.unwrap_or(Self::Literal(text))
+    }
+}
+
+fn field(path: &str) -> Option<VariableValue<'static>> {
+    let is_of_key = |list: &str| {
+        let key = path.strip_prefix(list).and_then(|p| p.strip_prefix("['")?.strip_suffix("']"));
+        key.is_some_and(is_qualified_name)
+    };
+    let is_known =
+        FIELDS.contains(&path) || is_of_key("metadata.labels") || is_of_key("metadata.annotations");
+    is_known.then(|| VariableValue::Field(path.to_owned()))
+}
+
+fn resource(of: &str) -> Option<VariableValue<'static>> {
+    let found = RESOURCES.iter().find(|(path, ..)| *path == of);
+    found.map(|&(_, list, name)| VariableValue::Resource { list, name })
+}
+
+fn secret(of: &str) -> Option<VariableValue<'static>> {
+    let (name, key) = of.split_once('.')?;
+    let is_key = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+    let is_valid = is_dns_subdomain(name) && !key.is_empty() && key.bytes().all(is_key);
+    is_valid.then(|| VariableValue::Secret { name: name.to_owned(), key: key.to_owned() })
+}
+
+/// Places every variable after those that it refers to by `$(NAME)`, and keeps the order else.
+///
+/// Kubernetes expands a reference only to a variable that comes earlier in the list, and hosts hand
+/// the settings over with sorted keys.
+fn in_order<'a>(
+    variables: Vec<Variable<'a>>,
+    path: &Path,
+    faults: &mut Faults,
+) -> Vec<Variable<'a>> {
+    if !variables.iter().any(|variable| references(&variable.value).next().is_some()) {
+        return variables;
+    }
+    // What each variable still waits for, and who waits for each name.
+    let mut waits: Vec<usize> = Vec::new();
+    let mut waiting: HashMap<String, Vec<usize>> = HashMap::new();
+    for (index, variable) in variables.iter().enumerate() {
+        let is_injected = |name: &&str| variables.iter().any(|other| other.name == *name);
+        let mut names: Vec<_> = references(&variable.value).filter(is_injected).collect();
+        names.sort_unstable();
+        names.dedup();
+        waits.push(names.len());
+        for name in names {
+            waiting.entry(name.to_owned()).or_default().push(index);
+        }
+    }
+    let mut places: Vec<Option<Variable>> = variables.into_iter().map(Some).collect();
+    let mut ordered = Vec::with_capacity(places.len());
+    for index in 0..places.len() {
+        let mut ready = vec![index];
+        while let Some(index) = ready.pop() {
+            if waits.get(index) != Some(&0) {
+                continue;
+            }
+            let Some(variable) = places.get_mut(index).and_then(Option::take) else {
+                continue;
+            };
+            // Those that waited for this one follow it, the first of them first.
+            for waiter in waiting.remove(&*variable.name).unwrap_or_default().into_iter().rev() {
+                if let Some(count) = waits.get_mut(waiter) {
+                    *count = count.saturating_sub(1);
+                    if *count == 0 && waiter < index {
+                        ready.push(waiter);
+                    }
+                }
+            }
+            ordered.push(variable);
+        }
+    }
+    for variable in places.into_iter().flatten() {
+        let path = Path::Key(path, &variable.name);
+        faults.add(&path, "refers to itself, directly or through other variables");
+    }
+    ordered
+}
+
+/// The names that a literal refers to by `$(NAME)`; `$$` is an escaped dollar sign.
+fn references<'v>(value: &'v VariableValue) -> impl Iterator<Item = &'v str> {
+    let mut rest = match value {
+        VariableValue::Literal(text) => &**text,
+        _ => "",
+    };
+    std::iter::from_fn(move || {
+        loop {
+            let (_, after) = rest.split_once('$')?;
+            rest = after;
+            if let Some(after) = rest.strip_prefix('$') {
+                rest = after;
+            } else if let Some((name, after)) =
+                rest.strip_prefix('(').and_then(|rest| rest.split_once(')'))
+            {
+                rest = after;
+                return Some(name);
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> VariableValue<'_> {
+        VariableValue::parse(text.into(), Placeholders::All)
+    }
+
+    #[test]
+    fn takes_known_placeholders() {
+        for path in FIELDS.iter().copied().chain([
+            "metadata.labels['app']",
+            "metadata.labels['app.kubernetes.io/name']",
+            "metadata.annotations['myannotation']",
+        ]) {
+            let text = format!("{{fieldRef:{path}}}");
+            assert_eq!(parse(&text), VariableValue::Field(path.to_owned()));
+            let in_v1 = VariableValue::parse(text.as_str().into(), Placeholders::Fields);
+            assert_eq!(in_v1, VariableValue::Field(path.to_owned()));
+        }
+        let resource = VariableValue::Resource { list: "limits", name: "cpu" };
+        assert_eq!(parse("{resourceFieldRef:limits.cpu}"), resource);
+        let secret = VariableValue::Secret { name: "oss-1".to_owned(), key: "a.b_C-1".to_owned() };
+        assert_eq!(parse("{secretKeyRef:oss-1.a.b_C-1}"), secret);
+    }
+
+    #[test]
+    fn takes_everything_else_as_it_stands() {
+        for text in [
+            "",
+            "plain",
+            "{fieldRef:metadata.PODNAME}",
+            "{fieldRef:spec.replicas}",
+            "{field:metadata.name}",
+            " {fieldRef:metadata.name}",
+            "{fieldRef:metadata.name} ",
+            "x{fieldRef:metadata.name}",
+            "{fieldRef: metadata.name}",
+            "{fieldRef:metadata.labels['']}",
+            "{fieldRef:metadata.labels['a b']}",
+            "{fieldRef:metadata.labels['-a']}",
+            "{fieldRef:metadata.labels[\"a\"]}",
+            "{fieldRef:metadata.labels}",
+            "{fieldRef:metadata.labels['A/b/c']}",
+            "{resourceFieldRef:limits.disk}",
+            "{resourceFieldRef:cpu}",
+            "{secretKeyRef:name}",
+            "{secretKeyRef:name.}",
+            "{secretKeyRef:.key}",
+            "{secretKeyRef:Name.key}",
+            "{secretKeyRef:name.a b}",
+            "{}",
+            "{",
+        ] {
+            assert_eq!(parse(text), VariableValue::Literal(text.into()), "{text}");
+        }
+        for text in ["{resourceFieldRef:limits.cpu}", "{secretKeyRef:name.key}"] {
+            let in_v1 = VariableValue::parse(text.into(), Placeholders::Fields);
+            assert_eq!(in_v1, VariableValue::Literal(text.into()), "only since v2: {text}");
+        }
+    }
+
+    #[track_caller]
+    fn check_order(variables: &[(&'static str, &'static str)], expected: &[&str], cycle: &[&str]) {
+        let variable = |&(name, value): &(&'static str, &'static str)| Variable {
+            name: name.into(),
+            value: VariableValue::Literal(value.into()),
+        };
+        let mut faults = Faults::default();
+        let variables = variables.iter().map(variable).collect();
+        let ordered = in_order(variables, &Path::Root, &mut faults);
+        let names: Vec<_> = ordered.iter().map(|variable| &*variable.name).collect();
+        assert_eq!(names, expected);
+        let faulty: Vec<_> = faults.into_vec().into_iter().map(|fault| fault.path).collect();
+        assert_eq!(faulty, cycle);
+    }
+
+    #[test]
+    fn keeps_an_order_that_works() {
+        check_order(&[("B", "1"), ("A", "2"), ("C", "$(A)$(B)")], &["B", "A", "C"], &[]);
+        check_order(&[("B", "$(HOME)"), ("A", "$$(C)"), ("C", "")], &["B", "A", "C"], &[]);
+        check_order(&[("B", "$(C"), ("A", "$C"), ("C", "$")], &["B", "A", "C"], &[]);
+    }
+
+    #[test]
+    fn places_a_variable_after_what_it_refers_to() {
+        check_order(
+            &[
+                ("DD_TAGS", "a:$(POD_NAME),b:$(NODE)"),
+                ("NODE", ""),
+                ("OTHER", ""),
+                ("POD_NAME", ""),
+            ],
+            &["NODE", "OTHER", "POD_NAME", "DD_TAGS"],
+            &[],
+        );
+        check_order(&[("A", "$(B)"), ("B", "$(C)"), ("C", "")], &["C", "B", "A"], &[]);
+        check_order(
+            &[("A", "$(D)"), ("B", "$(D)"), ("C", ""), ("D", "")],
+            &["C", "D", "A", "B"],
+            &[],
+        );
+        check_order(&[("A", "$$$(B)"), ("B", "")], &["B", "A"], &[]);
+        check_order(&[("A", "$(B)$(B)"), ("B", "")], &["B", "A"], &[]);
+    }
+
+    #[test]
+    fn finds_cycles() {
+        check_order(&[("A", "$(A)"), ("B", "")], &["B"], &["A"]);
+        check_order(
+            &[("A", "$(B)"), ("B", "$(A)"), ("C", "$(A)"), ("D", "")],
+            &["D"],
+            &["A", "B", "C"],
+        );
+    }
+
+    #[test]
+    fn knows_the_names_that_kubernetes_takes() {
+        for name in ["A", "testing-env", "_x", ".x", "-x", "a.b_c-9"] {
+            assert!(is_env_name(name), "{name}");
+        }
+        for name in ["", "1A", ".", "..", "..x", "a=b", "a b", "ä", "a/b"] {
+            assert!(!is_env_name(name), "{name}");
+        }
+    }
+}
