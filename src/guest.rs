@@ -1,0 +1,60 @@
+//! The waPC guest: what Kubewarden calls.
+
+use kubewarden_policy_sdk::logging::KubewardenDrain;
+use kubewarden_policy_sdk::settings::SettingsValidationResponse;
+use kubewarden_policy_sdk::wapc_guest::{CallResult, register_function};
+use slog::{Drain, Logger, debug, info, o, warn};
+
+use crate::policy::{self, Answer};
+use crate::settings::{self, LogLevel};
+
+/// Registers what Kubewarden calls. waPC calls this once, before anything else.
+#[unsafe(no_mangle)]
+#[expect(unsafe_code, reason = "a waPC guest exports this symbol")]
+extern "C" fn wapc_init() {
+    register_function("validate", validate);
+    register_function("validate_settings", validate_settings);
+    register_function("protocol_version", kubewarden_policy_sdk::protocol_version_guest);
+}
+
+fn validate(payload: &[u8]) -> CallResult {
+    let answer = policy::evaluate(payload);
+    log(&answer);
+    Ok(answer.to_response().into_bytes())
+}
+
+fn validate_settings(payload: &[u8]) -> CallResult {
+    let faults = settings::validate(&String::from_utf8_lossy(payload));
+    let message: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    let response = SettingsValidationResponse {
+        valid: faults.is_empty(),
+        message: (!faults.is_empty()).then(|| message.join("\n")),
+    };
+    Ok(serde_json::to_vec(&response)?)
+}
+
+/// One line for everything injected or skipped.
+fn log(answer: &Answer) {
+    let report = &answer.report;
+    if report.injected.is_empty() && report.skipped.is_empty() {
+        return;
+    }
+    // A host that takes no log lines is no reason to fail.
+    let drain = KubewardenDrain::default().ignore_res();
+    let log = Logger::root(drain, o!("workload" => report.workload.clone()));
+    if answer.log_level <= LogLevel::Info {
+        for (injection, rule) in &report.injected {
+            info!(log, "injected"; "injection" => %injection, "rule" => rule);
+        }
+    }
+    if answer.log_level <= LogLevel::Warn {
+        for (injection, reason) in &report.skipped {
+            warn!(log, "skipped"; "injection" => %injection, "reason" => reason);
+        }
+    }
+    if answer.log_level <= LogLevel::Debug {
+        for warning in &report.warnings {
+            debug!(log, "warned"; "warning" => warning);
+        }
+    }
+}
