@@ -37,6 +37,11 @@ policy.wasm: $(SOURCES) | setup ## Build the policy module.
 
 # rustup may not be allowed to install toolchains by itself (RUSTUP_AUTO_INSTALL=0), but it always
 # adds a target or a component to the toolchain that is active.
+.PHONY: bench
+bench: policy.wasm ## Measure against baselines of the same run; print ratios.
+	cargo build --release --target $(TARGET) --examples --manifest-path benches/guests/Cargo.toml
+	cargo bench --locked --bench evaluate
+
 .PHONY: setup
 setup:
 	@command -v cargo > /dev/null || { \

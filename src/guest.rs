@@ -1,5 +1,7 @@
 //! The waPC guest: what Kubewarden calls.
 
+mod allocator;
+
 use kubewarden_policy_sdk::logging::KubewardenDrain;
 use kubewarden_policy_sdk::settings::SettingsValidationResponse;
 use kubewarden_policy_sdk::wapc_guest::{CallResult, register_function};

@@ -229,7 +229,17 @@ impl<'a> Object<'a> {
         value.as_object_mut()
     }
 
-    fn write(&self, out: &mut String) {
+    /// The texts of keys and values that nobody opened, by key.
+    fn sorted(&self) -> Vec<(&str, &'a str)> {
+        let members = self.members.iter();
+        let mut members: Vec<_> =
+            members.filter_map(|(key, value)| Some((&*key.0, value.as_text()?))).collect();
+        members.sort_unstable();
+        members
+    }
+
+    /// Appends the JSON text of this object.
+    pub fn write(&self, out: &mut String) {
         out.push('{');
         for (index, (key, value)) in self.members.iter().enumerate() {
             if index > 0 {
@@ -265,6 +275,41 @@ pub fn compact(json: &str) -> String {
         out.push(char);
     }
     out
+}
+
+/// Whether two JSON texts say the same: white space and the order of keys say nothing.
+///
+/// Texts that are nested deeper than anything that Kubernetes stores count as different.
+pub fn same(one: &str, other: &str) -> bool {
+    fn same_at(depth: usize, one: &str, other: &str) -> bool {
+        static OBJECT: Shape = Shape::Object(&[]);
+        static ARRAY: Shape = Shape::Array(&Shape::Text);
+        if one == other {
+            return true;
+        }
+        let Some(depth) = depth.checked_sub(1) else {
+            return false;
+        };
+        let open = |text| Value::open(text, if text.starts_with('[') { &ARRAY } else { &OBJECT });
+        match (open(one), open(other)) {
+            (Ok(Value::Object(one)), Ok(Value::Object(other))) => {
+                let (one, other) = (one.sorted(), other.sorted());
+                one.len() == other.len()
+                    && one.iter().zip(&other).all(|((key, one), (other_key, other))| {
+                        key == other_key && same_at(depth, one, other)
+                    })
+            }
+            (Ok(Value::Array(one)), Ok(Value::Array(other))) => {
+                one.len() == other.len()
+                    && one.iter().zip(&other).all(|(one, other)| {
+                        let texts = one.as_text().zip(other.as_text());
+                        texts.is_some_and(|(one, other)| same_at(depth, one, other))
+                    })
+            }
+            _ => false,
+        }
+    }
+    same_at(64, one, other)
 }
 
 /// Decodes the text of a string.
@@ -478,6 +523,24 @@ mod tests {
         for string in ["", "plain", "\"\\/\u{0}\u{1f}\n\té漢😀\u{7f}"] {
             assert_eq!(serde_json::from_str::<String>(&text(string)).unwrap(), string);
         }
+    }
+
+    #[test]
+    fn compares_what_texts_say() {
+        for (one, other, expected) in [
+            (r#"{"a":1,"b":[{"x":1,"y":2}]}"#, r#"{ "b": [{"y":2, "x":1}], "a":1}"#, true),
+            (r#"{"a":1}"#, r#"{"a":2}"#, false),
+            (r#"{"a":1}"#, r#"{"a":1,"b":1}"#, false),
+            ("[1,2]", "[2,1]", false),
+            ("[1, 2]", "[1,2]", true),
+            ("{}", "[]", false),
+            ("1", "1.0", false),
+            (r#"{"a":"x"}"#, "7", false),
+        ] {
+            assert_eq!(same(one, other), expected, "{one} {other}");
+        }
+        let deep = "[".repeat(100) + &"]".repeat(100);
+        assert!(!same(&deep, &format!(" {deep}")));
     }
 
     #[test]

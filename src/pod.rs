@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1 as k8s;
 use thiserror::Error;
 
 pub(crate) use container::Container;
-pub(crate) use volume::{Volume, VolumeSource};
+pub(crate) use volume::{NewVolume, Volume, VolumeSource};
 
 use crate::json::{Object, Shape, Value};
 
@@ -61,7 +61,7 @@ pub(crate) enum Place {
 /// What one injection adds.
 #[derive(Debug, Default)]
 pub(crate) struct Edits<'a> {
-    pub(crate) volumes: Vec<k8s::Volume>,
+    pub(crate) volumes: Vec<NewVolume>,
     pub(crate) env: Vec<(Place, EnvEdit)>,
     pub(crate) mounts: Vec<(Place, k8s::VolumeMount)>,
     pub(crate) init_containers: Vec<NewContainer<'a>>,

@@ -12,7 +12,7 @@ use super::parts::{
 use super::share::{directory, share};
 use super::{Context, Plan, Skip};
 use crate::json;
-use crate::pod::Pod;
+use crate::pod::{NewVolume, Pod};
 use crate::settings::LogfwdRule;
 
 pub(crate) const CONTAINER: &str = "datakit-logfwd";
@@ -81,7 +81,7 @@ fn files(text: &str) -> Result<Vec<String>, Skip> {
 }
 
 /// The labels of the pod, as a file.
-fn pod_info() -> k8s::Volume {
+fn pod_info() -> NewVolume {
     let labels = k8s::DownwardAPIVolumeFile {
         path: "labels".to_owned(),
         field_ref: Some(field("metadata.labels")),
@@ -91,5 +91,5 @@ fn pod_info() -> k8s::Volume {
         items: Some(vec![labels]),
         ..k8s::DownwardAPIVolumeSource::default()
     };
-    k8s::Volume { name: POD_INFO.to_owned(), downward_api: Some(source), ..k8s::Volume::default() }
+    NewVolume { name: POD_INFO.to_owned(), downward_api: Some(source), ..NewVolume::default() }
 }

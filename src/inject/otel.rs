@@ -151,5 +151,5 @@ fn runs_as_root(pod: &Pod, container: Option<&Value>) -> bool {
     };
     let user = effective("runAsUser");
     effective("runAsNonRoot").as_deref() == Some("true")
-        && user.is_none_or(|user| user.parse::<f64>().is_ok_and(|user| user == 0.0))
+        && user.is_none_or(|user| user.trim_start_matches(['-', '0', '.']).is_empty())
 }

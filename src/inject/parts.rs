@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::{Context, Skip};
 use crate::json::Value;
-use crate::pod::{Container, Edits, NewContainer, Place, Pod, VolumeSource};
+use crate::pod::{Container, Edits, NewContainer, NewVolume, Place, Pod, VolumeSource};
 use crate::settings::{Base, ImageReference, Resources, Variable, VariableValue};
 
 /// The image of a rule, with the version that an annotation asks for.
@@ -138,21 +138,21 @@ pub(super) fn mount(volume: &str, path: &str) -> k8s::VolumeMount {
 }
 
 /// An emptyDir.
-pub(super) fn empty_dir(name: &str, context: Context) -> k8s::Volume {
+pub(super) fn empty_dir(name: &str, context: Context) -> NewVolume {
     let size_limit = context.options.empty_dir_size_limit.as_deref();
     let source = k8s::EmptyDirVolumeSource {
         size_limit: size_limit.map(|limit| Quantity(limit.to_owned())),
         ..k8s::EmptyDirVolumeSource::default()
     };
-    k8s::Volume { name: name.to_owned(), empty_dir: Some(source), ..k8s::Volume::default() }
+    NewVolume { name: name.to_owned(), empty_dir: Some(source), ..NewVolume::default() }
 }
 
 /// Plans a volume and gives its name.
 ///
 /// One of the same name and kind is taken for it; where one of that name is something else, the
 /// volume gets another name.
-pub(super) fn volume(pod: &Pod, mut volume: k8s::Volume, edits: &mut Edits) -> String {
-    let source = VolumeSource::of(&volume);
+pub(super) fn volume(pod: &Pod, mut volume: NewVolume, edits: &mut Edits) -> String {
+    let source = volume.source();
     loop {
         match pod.volume(&volume.name) {
             None => break,

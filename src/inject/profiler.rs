@@ -6,7 +6,7 @@ use super::parts::{
     container, empty_dir, fixed_mount, image, mount, note_never_ending, sidecar_env, volume,
 };
 use super::{Context, Plan, Skip};
-use crate::pod::Pod;
+use crate::pod::{NewVolume, Pod};
 use crate::settings::ProfilerRule;
 
 pub(crate) const CONTAINER: &str = "datakit-profiler";
@@ -60,8 +60,8 @@ pub(super) fn capabilities(names: &[&str]) -> k8s::SecurityContext {
 }
 
 /// The time zone of the node.
-fn timezone() -> k8s::Volume {
+fn timezone() -> NewVolume {
     let path = "/etc/localtime".to_owned();
     let source = k8s::HostPathVolumeSource { path, type_: Some("FileOrCreate".to_owned()) };
-    k8s::Volume { name: "timezone".to_owned(), host_path: Some(source), ..k8s::Volume::default() }
+    NewVolume { name: "timezone".to_owned(), host_path: Some(source), ..NewVolume::default() }
 }

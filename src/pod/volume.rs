@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use k8s_openapi::api::core::v1 as k8s;
+use serde::Serialize;
 
 use crate::json::{Shape, Value};
 
@@ -49,22 +50,39 @@ impl<'a> Volume<'a> {
         Some(Self { name, source, value })
     }
 
-    pub(super) fn added(volume: k8s::Volume) -> Self {
-        let source = VolumeSource::of(&volume);
+    pub(super) fn added(volume: NewVolume) -> Self {
+        let source = volume.source();
         Self { value: Value::new(&volume), name: volume.name.into(), source }
     }
 }
 
-impl VolumeSource {
-    /// What a volume that is to be added is.
-    pub(crate) fn of(volume: &k8s::Volume) -> Self {
-        match volume {
-            k8s::Volume { empty_dir: Some(_), .. } => Self::EmptyDir,
-            k8s::Volume { downward_api: Some(_), .. } => Self::DownwardApi,
-            k8s::Volume { host_path: Some(host_path), .. } => {
-                Self::HostPath(host_path.path.clone())
-            }
-            _ => Self::Other,
+/// A volume to add: one of the sources, of Kubernetes' own types.
+///
+/// Kubernetes' own type of a volume has thirty sources; writing them would make the module larger
+/// by a fifth.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NewVolume {
+    pub(crate) name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) empty_dir: Option<k8s::EmptyDirVolumeSource>,
+    #[serde(rename = "downwardAPI", skip_serializing_if = "Option::is_none")]
+    pub(crate) downward_api: Option<k8s::DownwardAPIVolumeSource>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) host_path: Option<k8s::HostPathVolumeSource>,
+}
+
+impl NewVolume {
+    /// What it is.
+    pub(crate) fn source(&self) -> VolumeSource {
+        if self.empty_dir.is_some() {
+            VolumeSource::EmptyDir
+        } else if self.downward_api.is_some() {
+            VolumeSource::DownwardApi
+        } else if let Some(host_path) = &self.host_path {
+            VolumeSource::HostPath(host_path.path.clone())
+        } else {
+            VolumeSource::Other
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The `envs` of a rule: what they become, and in which order.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::reader::{Block, Case, Faults, Path, expected};
 use crate::json::Value;
@@ -168,7 +168,7 @@ fn in_order<'a>(
     }
     // What each variable still waits for, and who waits for each name.
     let mut waits: Vec<usize> = Vec::new();
-    let mut waiting: HashMap<String, Vec<usize>> = HashMap::new();
+    let mut waiting: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (index, variable) in variables.iter().enumerate() {
         let is_injected = |name: &&str| variables.iter().any(|other| other.name == *name);
         let mut names: Vec<_> = references(&variable.value).filter(is_injected).collect();

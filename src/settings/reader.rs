@@ -232,7 +232,7 @@ fn string<'a>(path: &Path, value: &Value<'a>, faults: &mut Faults) -> Option<Cow
 
 /// `; did you mean …` with the known word that is nearest, or nothing.
 pub(crate) fn did_you_mean(word: &str, known: &[&str]) -> String {
-    let distance = |known: &str| strsim::osa_distance(&word.to_lowercase(), &known.to_lowercase());
+    let distance = |known: &str| strsim::osa_distance(&word.to_ascii_lowercase(), known);
     // Words longer than any key would make the comparison costly, and are no typing mistake.
     let nearest = known.iter().filter(|_| word.len() <= 64).min_by_key(|known| distance(known));
     match nearest {

@@ -7,3 +7,4 @@ mod host;
 mod module;
 mod objects;
 mod policy;
+mod settings;

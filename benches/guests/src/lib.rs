@@ -1,0 +1,1 @@
+//! Only the examples count: one guest each.

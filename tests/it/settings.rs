@@ -1,0 +1,202 @@
+//! Settings: every fault at once, and what is valid.
+
+use std::fmt::Write as _;
+
+use datakit_injection::settings::validate;
+use expect_test::expect;
+use serde_json::json;
+
+use crate::host::Host;
+
+fn faults(settings: &str) -> String {
+    let mut out = String::new();
+    for fault in validate(settings) {
+        writeln!(out, "{fault}").unwrap();
+    }
+    out
+}
+
+#[test]
+fn finds_all_faults_at_once() {
+    let settings = json!({
+        "log_level": "inof",
+        "server_listen": "0.0.0.0:9543",
+        "admission_injectt": {},
+        "admission_inject": {
+            "ddtrace": {
+                "enabled_namespaces": [
+                    { "namespace": "a", "language": "jaav" },
+                    { "Namespace": "a", "namespace": "b", "Language": "js" },
+                    { "language": "java" },
+                    7,
+                ],
+                "enabled_labelselectors": [
+                    { "labelselector": "a in b", "language": "java" },
+                    { "LabelSelector": "a", "LANGUAGE": "cobol" },
+                ],
+                "images": { "java_agent_image": "", "python_image": "a:1" },
+                "envs": { "1A": "x", "B": [], "C": "$(D)", "D": "$(C)", "E": true, "F": 1 },
+                "resources": { "Requests": { "CPU": "2", "memory": "1Mi" },
+                               "limits": { "cpu": "500m", "memory": "much" } },
+            },
+            "logfwd": { "images": { "logfwd_image": "Hub/x" }, "image_pull_policy": "always" },
+        },
+        "admission_inject_v2": {
+            "ddtraces": [
+                { "language": "java", "namespace_selectors": ["a"], "image": "x:1" },
+                { "language": "ruby", "namespace_selectors": ["(", ""], "labelselectors": [],
+                  "label_selectors": ["a=[b", " "], "image": "x@sha256:1", "check_annotation": 1,
+                  "php_loader_flavor": "musl" },
+            ],
+            "otels": [{ "language": "php", "label_selectors": ["a"], "name": 7 }],
+            "logfwds": [
+                { "namespace_selectors": ["*"], "image": "x:1", "log_configs": "[1]",
+                  "log_volume_paths": ["logs", 7] },
+            ],
+            "flameshots": [
+                { "namespace_selectors": ["*"], "image": "x:1", "processes": "[]",
+                  "envs": { "FLAMESHOT_PROFILING_PATH": "data", "FLAMESHOT_HTTP_LOCAL_PORT": 70000 } },
+                { "namespace_selectors": ["*"], "image": "x:1" },
+            ],
+            "profilers": {},
+        },
+        "admission_mutate": { "loggings": [
+            { "namespace_selectors": ["a"], "config": "{}" },
+            { "label_selectors": ["a"] },
+        ]},
+        "policy": {
+            "sidecar_mode": "natve",
+            "ignored_namespaces": "kube-system",
+            "extra_workloads": [{ "group": "x" }],
+            "security_context": { "runAsUser": "root", "priviledged": true },
+            "image_pull_secrets": ["A b"],
+            "empty_dir_size_limit": "1 Gi",
+            "allow_version_annotations": "no",
+        },
+    });
+    expect![[r#"
+        admission_injectt: unknown key; did you mean `admission_inject`?
+        policy.sidecar_mode: unknown mode `natve`; did you mean `native`?
+        policy.ignored_namespaces: is a string, expected an array
+        policy.extra_workloads[0].kind: is needed, such as `Rollout`
+        policy.extra_workloads[0].template: is needed: a JSON pointer to a pod template, such as `/spec/template`
+        policy.security_context.priviledged: unknown key; did you mean `privileged`?
+        policy.security_context.runAsUser: is a string, expected a number
+        policy.image_pull_secrets[0]: is not the name of a secret
+        policy.empty_dir_size_limit: is not a quantity, such as `1Gi`
+        policy.allow_version_annotations: is a string, expected a boolean
+        log_level: unknown level `inof`; did you mean `info`?
+        admission_inject.ddtrace.images.python_image: unknown key; did you mean `python_agent_image`?
+        admission_inject.ddtrace.images.java_agent_image: is empty; give the image to inject
+        admission_inject.ddtrace.resources.limits.memory: is not a quantity, such as `100m` or `64Mi`
+        admission_inject.ddtrace.resources.requests.cpu: is more than the limit
+        admission_inject.ddtrace.envs.1A: is not a name that Kubernetes takes for an environment variable
+        admission_inject.ddtrace.envs.B: is an array, expected a string
+        admission_inject.ddtrace.envs.C: refers to itself, directly or through other variables
+        admission_inject.ddtrace.envs.D: refers to itself, directly or through other variables
+        admission_inject.ddtrace.enabled_namespaces[3]: is a number, expected an object
+        admission_inject.ddtrace.enabled_labelselectors[0].labelselector: found `b`, expected `(`
+        admission_inject.ddtrace.enabled_labelselectors[1].language: unknown language `cobol`; known are java, python, nodejs, php
+        admission_inject.ddtrace.enabled_namespaces[0].language: unknown language `jaav`; did you mean `java`?
+        admission_inject.ddtrace.enabled_namespaces[1].namespace: stands here twice, in different case
+        admission_inject.ddtrace.enabled_namespaces[2].namespace: is needed
+        admission_inject.logfwd.images.logfwd_image: is not an image reference: the name has to be lower case, `[registry/]name[:tag]`
+        admission_inject.logfwd.image_pull_policy: unknown value `always`; did you mean `Always`?
+        admission_inject_v2.ddtraces: stands beside `admission_inject.ddtrace`; keep one of the two
+        admission_inject_v2.ddtraces[1].namespace_selectors[0]: `(` is not a regular expression: found open group without closing ')'
+        admission_inject_v2.ddtraces[1].namespace_selectors[1]: is empty; `*` means every namespace
+        admission_inject_v2.ddtraces[1].label_selectors[0]: `[b` is not a glob: a bracket is not closed
+        admission_inject_v2.ddtraces[1].label_selectors[1]: is empty; leave the list empty to select by namespace alone
+        admission_inject_v2.ddtraces[1].check_annotation: is a number, expected a boolean
+        admission_inject_v2.ddtraces[1].language: unknown language `ruby`; known are java, python, nodejs, php
+        admission_inject_v2.ddtraces[1].labelselectors: unknown key; did you mean `label_selectors`?
+        admission_inject_v2.ddtraces[1].image: is not an image reference: a digest is `@algorithm:hex`
+        admission_inject_v2.ddtraces[1].php_loader_flavor: unknown value `musl`; known are linux-gnu, linux-musl
+        admission_inject_v2.otels[0].language: unknown language `php`; known are java, python, nodejs
+        admission_inject_v2.otels[0].name: is a number, expected a string
+        admission_inject_v2.otels[0].image: is needed: the image to inject
+        admission_inject_v2.logfwds: stands beside `admission_inject.logfwd`; keep one of the two
+        admission_inject_v2.logfwds[0].log_configs: is not a JSON array of objects: line 1 column 2
+        admission_inject_v2.logfwds[0].log_volume_paths[0]: is not an absolute path
+        admission_inject_v2.logfwds[0].log_volume_paths[1]: is a number, expected a string
+        admission_inject_v2.flameshots[0].envs.FLAMESHOT_PROFILING_PATH: is needed: the directory to share, an absolute path
+        admission_inject_v2.flameshots[0].envs.FLAMESHOT_HTTP_LOCAL_PORT: is needed: a port from 1 to 65535
+        admission_inject_v2.flameshots[1].processes: is needed: the processes to profile, as JSON
+        admission_inject_v2.flameshots[1].envs.FLAMESHOT_PROFILING_PATH: is needed: the directory to share, an absolute path
+        admission_inject_v2.flameshots[1].envs.FLAMESHOT_HTTP_LOCAL_PORT: is needed: a port from 1 to 65535
+        admission_inject_v2.profilers: is an object, expected an array
+        admission_mutate.loggings[0].config: is not a JSON array of objects: line 1 column 0
+        admission_mutate.loggings[1].config: is needed: a JSON array of objects, as a string
+    "#]].assert_eq(&faults(&settings.to_string()));
+}
+
+#[test]
+fn the_module_says_the_same() {
+    let settings = r#"{"log_level":"inof","policy":[]}"#;
+    let message = Host::shared().validate_settings(settings).unwrap();
+    assert_eq!(format!("{message}\n"), faults(settings));
+}
+
+#[test]
+fn settings_may_be_empty() {
+    for settings in ["", " ", "null", "{}", r#"{"policy":null,"admission_inject":{}}"#] {
+        assert_eq!(faults(settings), "", "{settings}");
+        assert_eq!(Host::shared().validate_settings(settings), None, "{settings}");
+    }
+}
+
+#[test]
+fn says_where_settings_are_not_json() {
+    for (settings, expected) in [
+        ("{", "is not JSON: line 1 column 1\n"),
+        ("[]", "is an array, expected an object\n"),
+        ("7", "is a number, expected an object\n"),
+        (r#"{"jsonconfig":"{"}"#, "jsonconfig: is not JSON: line 1 column 1\n"),
+        (r#"{"jsonconfig":"[]"}"#, "jsonconfig: is an array, expected an object\n"),
+        (r#"{"jsonconfig":{}}"#, "jsonconfig: is an object, expected a string\n"),
+        (
+            r#"{"jsonconfig":"{\"log_level\":\"x\",\"policy\":{},\"jsonconfig\":\"\"}","log_level":"info","policy":{}}"#,
+            "log_level: stands beside `jsonconfig`, which holds it all\n\
+             jsonconfig: stands inside `jsonconfig`\n\
+             policy: stands both inside and beside `jsonconfig`\n\
+             log_level: unknown level `x`\n",
+        ),
+    ] {
+        assert_eq!(faults(settings), expected, "{settings}");
+    }
+}
+
+#[test]
+fn the_same_injection_in_both_generations_is_a_fault() {
+    let both = |v1: &str| {
+        format!(
+            r#"{{"admission_inject":{{"ddtrace":{v1}}},"admission_inject_v2":{{"ddtraces":
+               [{{"language":"java","namespace_selectors":["a"],"image":"x:1"}}]}}}}"#
+        )
+    };
+    assert_eq!(
+        faults(&both(r#"{"images":{"java_agent_image":"x:1"}}"#)),
+        "admission_inject_v2.ddtraces: stands beside `admission_inject.ddtrace`; keep one of the \
+         two\n",
+    );
+    // An empty block is what the Operator's documentation puts there.
+    assert_eq!(faults(&both("{}")), "");
+}
+
+#[test]
+fn rules_that_are_switched_off_may_be_empty() {
+    let settings = json!({
+        "admission_inject_v2": {
+            "ddtraces": [
+                { "name": "a", "namespace_selectors": [], "label_selectors": [], "image": "" },
+                { "name": "b" },
+            ],
+            "logfwds": [{ "namespace_selectors": [], "image": "", "log_configs": "" }],
+            "flameshots": [{ "namespace_selectors": ["*"], "image": "", "processes": "" }],
+        },
+        "admission_mutate": { "loggings": [
+            { "namespace_selectors": [], "label_selectors": [], "config": "" },
+        ]},
+    });
+    assert_eq!(faults(&settings.to_string()), "");
+}
