@@ -51,11 +51,11 @@ pub(crate) enum Skip {
     #[error("the settings have no image for it")]
     NoImage,
     #[error("the annotation {0} is not an image tag")]
-    NotATag(String),
+    NotATag(&'static str),
     #[error(
         "the annotation {annotation} is not JSON of the form that logfwd reads, line {line} column {column}"
     )]
-    NotLogfwdJson { annotation: String, line: usize, column: usize },
+    NotLogfwdJson { annotation: &'static str, line: usize, column: usize },
     #[error("more than {0} directories would be shared")]
     TooManyDirectories(usize),
     #[error("container {container} takes {variable} from somewhere else")]

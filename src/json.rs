@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::rc::Rc;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
@@ -28,8 +29,8 @@ pub enum Shape {
 pub enum Value<'a> {
     /// The text of a value that nobody opened.
     Text(&'a str),
-    /// The text of a value that was made here.
-    New(String),
+    /// The text of a value that was made here; the same may stand in many places.
+    New(Rc<str>),
     /// An opened object.
     Object(Object<'a>),
     /// An opened array.
@@ -57,10 +58,15 @@ impl<'a> Key<'a> {
     }
 
     fn is(&self, name: &str) -> bool {
-        match unescaped(&self.0) {
-            Some(plain) => plain == name,
-            None => self.name().is_some_and(|decoded| decoded == name),
-        }
+        let inner = match self.0.as_bytes() {
+            [b'"', inner @ .., b'"'] => inner,
+            _ => return false,
+        };
+        // A key with an escape is longer than what it says, so most keys need no second look.
+        inner == name.as_bytes()
+            || (inner.len() > name.len()
+                && inner.contains(&b'\\')
+                && self.name().is_some_and(|decoded| decoded == name))
     }
 }
 
@@ -98,7 +104,7 @@ impl<'a> Value<'a> {
     pub fn new(value: &impl Serialize) -> Self {
         // Writing a plain struct with string keys to memory does not fail; null is what JSON has
         // for a value that cannot be written.
-        Self::New(serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned()))
+        Self::New(serde_json::to_string(value).map_or_else(|_| "null".into(), Rc::from))
     }
 
     /// The object, where this is an opened one.

@@ -81,11 +81,24 @@ pub(crate) struct NewContainer<'a> {
     pub(crate) security_context: Option<Value<'a>>,
 }
 
+/// A variable to add. Its text is made once for all containers that get it.
+#[derive(Clone, Debug)]
+pub(crate) struct NewEnvVar {
+    pub(crate) name: String,
+    pub(crate) value: Value<'static>,
+}
+
+impl NewEnvVar {
+    pub(crate) fn new(variable: &k8s::EnvVar) -> Self {
+        Self { name: variable.name.clone(), value: Value::new(variable) }
+    }
+}
+
 /// A change of a container's environment.
 #[derive(Debug)]
 pub(crate) enum EnvEdit {
     /// Adds a variable at the end.
-    Append(Box<k8s::EnvVar>),
+    Append(NewEnvVar),
     /// Sets the string of a variable that is there, the last of that name.
     Set(&'static str, String),
     /// Takes a variable out.

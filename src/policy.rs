@@ -96,9 +96,7 @@ fn mutate(request: Request, settings: &Settings) -> Option<Answer> {
     if operation == Operation::Update && !workload.template_is_mutable {
         return None;
     }
-    let mut report = Report::new(&kind.kind, &name(&request.object));
-    let owned_by_job = is_owned_by_job(&request.object);
-    let Request { mut object, old_object, .. } = request;
+    let Request { kind, mut object, old_object, .. } = request;
     let template = workload.template(&mut object)?;
     let asked = Asked::read(template, namespace, settings)?;
     if operation == Operation::Update
@@ -106,7 +104,9 @@ fn mutate(request: Request, settings: &Settings) -> Option<Answer> {
     {
         return None;
     }
-    let runs_to_completion = workload.runs_to_completion || owned_by_job;
+    let mut report = Report::new(&kind.kind, &name(&object));
+    let runs_to_completion = workload.runs_to_completion || is_owned_by_job(&object);
+    let template = workload.template(&mut object)?;
     let changed = asked.inject_into(template, settings, runs_to_completion, &mut report);
     let mutated_object = changed.then(|| {
         let mut text = String::new();

@@ -41,56 +41,28 @@ pub const KEYS: &[&str] = &[
 /// The values of `log_level`.
 pub const LOG_LEVELS: &[&str] = &["debug", "info", "warn", "error"];
 
-/// Which parts of the settings are opened.
+/// Which parts of the settings are opened at once: the rules. What is in them is opened where it
+/// is read.
 pub(crate) const SETTINGS: Shape = Shape::Object(&[
-    (
-        "admission_inject",
-        Shape::Object(&[("ddtrace", V1_BLOCK), ("logfwd", V1_BLOCK), ("profiler", V1_BLOCK)]),
-    ),
+    ("admission_inject", OBJECT_OF_BLOCKS),
     (
         "admission_inject_v2",
         Shape::Object(&[
-            ("ddtraces", RULES),
-            ("otels", RULES),
-            ("logfwds", RULES),
-            ("flameshots", RULES),
-            ("profilers", RULES),
+            ("ddtraces", BLOCKS),
+            ("otels", BLOCKS),
+            ("logfwds", BLOCKS),
+            ("flameshots", BLOCKS),
+            ("profilers", BLOCKS),
         ]),
     ),
-    ("admission_mutate", Shape::Object(&[("loggings", RULES)])),
-    (
-        "policy",
-        Shape::Object(&[
-            ("ignored_namespaces", TEXTS),
-            ("image_pull_secrets", TEXTS),
-            ("extra_workloads", OBJECTS),
-            ("security_context", Shape::Object(&[])),
-        ]),
-    ),
+    ("admission_mutate", Shape::Object(&[("loggings", BLOCKS)])),
 ]);
 
-const TEXTS: Shape = Shape::Array(&Shape::Text);
-const OBJECTS: Shape = Shape::Array(&Shape::Object(&[]));
-const RULES: Shape = Shape::Array(&RULE);
-const RULE: Shape = Shape::Object(&[
-    ("namespace_selectors", TEXTS),
-    ("label_selectors", TEXTS),
-    ("log_volume_paths", TEXTS),
-    ("envs", Shape::Object(&[])),
-    ("resources", RESOURCES),
-]);
-const V1_BLOCK: Shape = Shape::Object(&[
-    ("enabled_namespaces", OBJECTS),
-    ("enabled_labelselectors", OBJECTS),
-    ("images", Shape::Object(&[])),
-    ("envs", Shape::Object(&[])),
-    ("resources", RESOURCES),
-]);
-const RESOURCES: Shape = Shape::Object(&[
-    ("requests", Shape::Object(&[])),
-    ("limits", Shape::Object(&[])),
-    ("Requests", Shape::Object(&[])),
-    ("Limits", Shape::Object(&[])),
+const BLOCKS: Shape = Shape::Array(&Shape::Object(&[]));
+const OBJECT_OF_BLOCKS: Shape = Shape::Object(&[
+    ("ddtrace", Shape::Object(&[])),
+    ("logfwd", Shape::Object(&[])),
+    ("profiler", Shape::Object(&[])),
 ]);
 
 static DOCUMENT: Shape = SETTINGS;
@@ -362,7 +334,7 @@ impl<'s, 'a> Settings<'s, 'a> {
         for (index, value) in rules.iter().enumerate() {
             let path = Path::Index(&list, index);
             let mut faults = Faults::default();
-            let Some(block) = Block::of_element(path, value, Case::Sensitive, &mut faults) else {
+            let Some(block) = Block::of_value(path, value, Case::Sensitive, &mut faults) else {
                 continue;
             };
             let matching = Matching::of_v2(&block, &mut faults);
@@ -399,8 +371,7 @@ impl<'s, 'a> Settings<'s, 'a> {
             for (index, value) in rules.iter().enumerate() {
                 let path = Path::Index(&list, index);
                 let mut faults = Faults::default();
-                let Some(block) = Block::of_element(path, value, Case::Sensitive, &mut faults)
-                else {
+                let Some(block) = Block::of_value(path, value, Case::Sensitive, &mut faults) else {
                     continue;
                 };
                 if way(&Matching::of_logging(&block, &mut faults), target) != Some(true) {
@@ -448,7 +419,7 @@ impl<'s, 'a> Settings<'s, 'a> {
             let list = Path::Key(&mutate.path, "loggings");
             for (index, value) in mutate.list("loggings", faults).iter().enumerate() {
                 let path = Path::Index(&list, index);
-                let Some(block) = Block::of_element(path, value, Case::Sensitive, faults) else {
+                let Some(block) = Block::of_value(path, value, Case::Sensitive, faults) else {
                     continue;
                 };
                 block.check_keys(rules::LOGGING_KEYS, faults);
@@ -474,7 +445,7 @@ impl<'s, 'a> Settings<'s, 'a> {
         }
         for (index, value) in rules.iter().enumerate() {
             let path = Path::Index(&list, index);
-            let Some(block) = Block::of_element(path, value, Case::Sensitive, faults) else {
+            let Some(block) = Block::of_value(path, value, Case::Sensitive, faults) else {
                 continue;
             };
             let is_off = Matching::of_v2(&block, faults).is_off();
@@ -604,9 +575,9 @@ impl<T> Selectors<T> {
         faults: &mut Faults,
         read: impl FnMut(&Path, Cow<'a, str>, &mut Faults) -> Option<T>,
     ) -> Self {
-        let written = block.get(key).and_then(Value::as_array);
-        let is_empty = written.is_none_or(<[Value]>::is_empty);
-        Self { is_empty, valid: block.strings(key, faults, read) }
+        let elements = block.list(key, faults);
+        let valid = block.strings_of(key, &elements, faults, read);
+        Self { is_empty: elements.is_empty(), valid }
     }
 
     /// A list of one, or of none where that has a fault.
@@ -694,7 +665,7 @@ fn v1_entries<'a, T>(
         let list = Path::Key(&block.path, list_key);
         for (index, value) in block.list(list_key, faults).iter().enumerate() {
             let path = Path::Index(&list, index);
-            let Some(entry) = Block::of_element(path, value, Case::Insensitive, faults) else {
+            let Some(entry) = Block::of_value(path, value, Case::Insensitive, faults) else {
                 continue;
             };
             let mut of_entry = Faults::default();

@@ -8,8 +8,8 @@ use super::parts::{
     container, env_vars, fixed_mount, fixed_volume, image, literal, mount, security_context, traced,
 };
 use super::{Context, Plan, Skip, container_name};
-use crate::pod::{Container, EnvEdit, Pod};
-use crate::settings::{DdtraceRule, Language};
+use crate::pod::{Container, EnvEdit, NewEnvVar, Pod};
+use crate::settings::{DdtraceRule, Language, Rule};
 
 pub(crate) const INIT_CONTAINER: &str = "datakit-lib-init";
 const VOLUME: &str = "datakit-auto-instrument";
@@ -23,13 +23,17 @@ pub(crate) fn plan<'a>(
     version: Option<&str>,
     context: Context,
 ) -> Result<Plan<'a>, Skip> {
-    let annotation = || format!("admission.datakit/{}-lib.version", rule.language.name());
+    let annotation = DdtraceRule::annotation(Some(rule.language));
     let image = image(&rule.base, version, annotation, context)?;
     let mut plan = Plan::default();
     let containers = traced(pod, context, &mut plan.notes)?;
     fixed_volume(pod, VOLUME, context, &mut plan.edits)?;
 
-    let variables = env_vars(&rule.base.envs, pod);
+    let variables = env_vars(&rule.base.envs, pod).into_iter().map(|variable| {
+        let text = NewEnvVar::new(&variable);
+        (variable, text)
+    });
+    let variables: Vec<_> = variables.collect();
     for (place, container) in containers {
         fixed_mount((place, container), VOLUME, DIRECTORY, &mut plan.edits)?;
         let edits = env(container, rule.language, &variables, &mut plan.notes)?;
@@ -112,7 +116,7 @@ fn php(present: &str) -> String {
 fn env(
     container: &Container,
     language: Language,
-    variables: &[k8s::EnvVar],
+    variables: &[(k8s::EnvVar, NewEnvVar)],
     notes: &mut Vec<String>,
 ) -> Result<Vec<EnvEdit>, Skip> {
     let mut edits = Vec::new();
@@ -121,19 +125,19 @@ fn env(
     }
     let loaded = |name: &str| loaders(language).iter().any(|(loaded, _)| *loaded == name);
     let mut merged = None;
-    for variable in variables {
+    for (variable, text) in variables {
         if loaded(&variable.name) {
             continue;
         }
         if container.env(&variable.name).is_none() {
-            edits.push(EnvEdit::Append(Box::new(variable.clone())));
+            edits.push(EnvEdit::Append(text.clone()));
         } else if variable.name == TAGS {
             merged = merged_tags(container, variable, notes);
         }
     }
     if let Some(tags) = merged {
         edits.push(EnvEdit::Remove(TAGS));
-        edits.push(EnvEdit::Append(Box::new(literal(TAGS, tags))));
+        edits.push(EnvEdit::Append(NewEnvVar::new(&literal(TAGS, tags))));
     }
     Ok(edits)
 }
@@ -157,7 +161,7 @@ pub(super) fn load(
             Loader::Default(value) => (*value).to_owned(),
             Loader::From(make) => make(""),
         };
-        edits.push(EnvEdit::Append(Box::new(literal(name, value))));
+        edits.push(EnvEdit::Append(NewEnvVar::new(&literal(name, value))));
         return Ok(());
     };
     if let Loader::From(make) = loader {

@@ -19,7 +19,7 @@ pub(crate) fn plan<'a>(
     has_prometheus_annotations: bool,
     context: Context,
 ) -> Result<Plan<'a>, Skip> {
-    let image = image(&rule.base, None, String::new, context)?;
+    let image = image(&rule.base, None, "", context)?;
     let path = &*rule.profiling_path;
     let mut plan = Plan::default();
     let name = volume(pod, empty_dir("flameshot-volume", context), &mut plan.edits);

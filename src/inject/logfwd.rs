@@ -13,10 +13,9 @@ use super::share::{directory, share};
 use super::{Context, Plan, Skip};
 use crate::json;
 use crate::pod::{NewVolume, Pod};
-use crate::settings::LogfwdRule;
+use crate::settings::{LogfwdRule, Rule};
 
 pub(crate) const CONTAINER: &str = "datakit-logfwd";
-const ANNOTATION: &str = "admission.datakit/logfwd.instances";
 const POD_INFO: &str = "datakit-pod-info";
 
 /// The annotation, as far as the policy reads it. As in Go, null is nothing.
@@ -41,7 +40,7 @@ pub(crate) fn plan<'a>(
     instances: Option<&str>,
     context: Context,
 ) -> Result<Plan<'a>, Skip> {
-    let image = image(&rule.base, None, String::new, context)?;
+    let image = image(&rule.base, None, "", context)?;
     let mut plan = Plan::default();
     let from_annotation = instances.map(files).transpose()?.unwrap_or_default();
     let configs = rule.log_configs.as_ref();
@@ -74,7 +73,7 @@ pub(crate) fn plan<'a>(
 fn files(text: &str) -> Result<Vec<String>, Skip> {
     let instances: Vec<Instance> = serde_json::from_str(text).map_err(|error| {
         let (line, column) = (error.line(), error.column());
-        Skip::NotLogfwdJson { annotation: ANNOTATION.to_owned(), line, column }
+        Skip::NotLogfwdJson { annotation: LogfwdRule::annotation(None), line, column }
     })?;
     let loggings = instances.into_iter().filter_map(|instance| instance.loggings).flatten();
     Ok(loggings.filter_map(|logging| logging.logfiles).flatten().collect())

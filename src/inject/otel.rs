@@ -6,8 +6,8 @@ use super::parts::{
 };
 use super::{Context, Plan, Skip, container_name};
 use crate::json::{Shape, Value};
-use crate::pod::{Container, EnvEdit, Pod};
-use crate::settings::{Language, OtelRule};
+use crate::pod::{Container, EnvEdit, NewEnvVar, Pod};
+use crate::settings::{Language, OtelRule, Rule};
 
 pub(crate) const INIT_CONTAINER: &str = "datakit-otel-lib-init";
 const VOLUME: &str = "datakit-otel-auto-instrument";
@@ -82,13 +82,14 @@ pub(crate) fn plan<'a>(
         // Rules of this section have no other language.
         _ => &JAVA,
     };
-    let annotation = || format!("admission.datakit/otel-{}-lib.version", rule.language.name());
+    let annotation = OtelRule::annotation(Some(rule.language));
     let image = image(&rule.base, version, annotation, context)?;
     let mut plan = Plan::default();
     let containers = traced(pod, context, &mut plan.notes)?;
     fixed_volume(pod, VOLUME, context, &mut plan.edits)?;
 
     let variables = env_vars(&rule.base.envs, pod);
+    let variables: Vec<_> = variables.iter().map(NewEnvVar::new).collect();
     for (place, container) in containers {
         check(container, agent.variable)?;
         fixed_mount((place, container), VOLUME, agent.directory, &mut plan.edits)?;
@@ -96,7 +97,7 @@ pub(crate) fn plan<'a>(
         load(container, agent.variable, &agent.loader, &mut edits, &mut plan.notes)?;
         let is_new = |name: &str| container.env(name).is_none() && name != agent.variable;
         let variables = variables.iter().filter(|variable| is_new(&variable.name));
-        edits.extend(variables.cloned().map(Box::new).map(EnvEdit::Append));
+        edits.extend(variables.cloned().map(EnvEdit::Append));
         plan.edits.env.extend(edits.into_iter().map(|edit| (place, edit)));
     }
 

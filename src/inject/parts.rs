@@ -15,13 +15,13 @@ use crate::settings::{Base, ImageReference, Resources, Variable, VariableValue};
 pub(super) fn image(
     base: &Base,
     version: Option<&str>,
-    annotation: impl FnOnce() -> String,
+    annotation: &'static str,
     context: Context,
 ) -> Result<ImageReference, Skip> {
     let image = base.image.as_ref().ok_or(Skip::NoImage)?;
     match version {
         Some(version) if !version.is_empty() && context.options.allow_version_annotations => {
-            image.with_tag(version).map_err(|_| Skip::NotATag(annotation()))
+            image.with_tag(version).map_err(|_| Skip::NotATag(annotation))
         }
         _ => Ok(image.clone()),
     }
@@ -42,7 +42,7 @@ pub(super) fn container<'a>(name: &str, image: &ImageReference, base: &Base) -> 
 /// The `securityContext` that the policy's options give to injected containers.
 pub(super) fn security_context(context: Context) -> Option<Value<'static>> {
     let text = context.options.security_context.as_ref()?;
-    Some(Value::New(text.clone().into_owned()))
+    Some(Value::New(text.as_ref().into()))
 }
 
 fn resources(resources: &Resources) -> k8s::ResourceRequirements {

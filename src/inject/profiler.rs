@@ -7,7 +7,7 @@ use super::parts::{
 };
 use super::{Context, Plan, Skip};
 use crate::pod::{NewVolume, Pod};
-use crate::settings::ProfilerRule;
+use crate::settings::{ProfilerRule, Rule};
 
 pub(crate) const CONTAINER: &str = "datakit-profiler";
 const DIRECTORY: &str = "/app/datakit-profiler";
@@ -19,7 +19,7 @@ pub(crate) fn plan<'a>(
     version: Option<&str>,
     context: Context,
 ) -> Result<Plan<'a>, Skip> {
-    let annotation = || format!("admission.datakit/{}-profiler.version", rule.language.name());
+    let annotation = ProfilerRule::annotation(Some(rule.language));
     let image = image(&rule.base, version, annotation, context)?;
     let mut plan = Plan::default();
     let mut mounts = Vec::new();

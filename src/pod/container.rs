@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use k8s_openapi::api::core::v1 as k8s;
 
-use super::{EnvEdit, NewContainer, put_list};
+use super::{EnvEdit, NewContainer, NewEnvVar, put_list};
 use crate::json::{Object, Shape, Value};
 
 /// A container of a pod template.
@@ -105,7 +105,10 @@ impl<'a> Container<'a> {
 
     pub(super) fn edit_env(&mut self, edit: EnvEdit) {
         match edit {
-            EnvEdit::Append(variable) => self.env.push(EnvVar::added(&variable)),
+            EnvEdit::Append(variable) => {
+                let NewEnvVar { name, value } = variable;
+                self.env.push(EnvVar { name: name.into(), value });
+            }
             EnvEdit::Set(name, value) => {
                 let found = self.env.iter_mut().rev().find(|variable| variable.name == name);
                 if let Some(object) = found.and_then(|found| found.value.as_object_mut()) {
@@ -134,15 +137,18 @@ impl<'a> Container<'a> {
             }
             Body::Added(new) => {
                 let NewContainer { container, security_context } = *new;
-                let mut value = Value::new(&container);
-                if let (Value::New(text), Some(context)) = (&mut value, security_context)
-                    && text.pop() == Some('}')
-                {
+                let value = Value::new(&container);
+                let Some(context) = security_context else {
+                    return value;
+                };
+                let mut text = String::new();
+                value.write(&mut text);
+                if text.pop() == Some('}') {
                     text.push_str(",\"securityContext\":");
-                    context.write(text);
+                    context.write(&mut text);
                     text.push('}');
                 }
-                value
+                Value::New(text.into())
             }
         }
     }
@@ -152,10 +158,6 @@ impl<'a> EnvVar<'a> {
     fn read(value: Value<'a>) -> Option<Self> {
         let name = value.as_object()?.get_str("name")?;
         Some(Self { name, value })
-    }
-
-    fn added(variable: &k8s::EnvVar) -> Self {
-        Self { name: variable.name.clone().into(), value: Value::new(variable) }
     }
 
     /// The string that it is set to; nothing where the value comes from somewhere else.

@@ -135,7 +135,7 @@ fn extra_workloads<'a>(block: &Block<'_, 'a>, faults: &mut Faults) -> Vec<ExtraW
     let mut workloads = Vec::new();
     for (index, value) in block.list("extra_workloads", faults).iter().enumerate() {
         let path = Path::Index(&list, index);
-        let Some(entry) = Block::of_element(path, value, Case::Sensitive, faults) else {
+        let Some(entry) = Block::of_value(path, value, Case::Sensitive, faults) else {
             continue;
         };
         entry.check_keys(EXTRA_WORKLOAD_KEYS, faults);

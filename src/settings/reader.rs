@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::json::{Object, Value};
+use crate::json::{Object, Shape, Value};
 
 /// Something wrong with the settings, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,34 +73,42 @@ pub(crate) enum Case {
 }
 
 /// An object of the settings, and where it stands.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Block<'s, 'a> {
     pub(crate) path: Path<'s>,
-    object: &'s Object<'a>,
+    object: Cow<'s, Object<'a>>,
     case: Case,
 }
 
 impl<'s, 'a> Block<'s, 'a> {
     pub(crate) fn new(path: Path<'s>, object: &'s Object<'a>, case: Case) -> Self {
-        Self { path, object, case }
+        Self { path, object: Cow::Borrowed(object), case }
     }
 
-    /// An element of a list; a fault where it is no object.
-    pub(crate) fn of_element(
+    /// The object that a value is, opened now where it is still text; a fault where it is none.
+    pub(crate) fn of_value(
         path: Path<'s>,
         value: &'s Value<'a>,
         case: Case,
         faults: &mut Faults,
     ) -> Option<Self> {
-        let object = value.as_object();
+        static OBJECT: Shape = Shape::Object(&[]);
+        let object = match value {
+            Value::Object(object) => Some(Cow::Borrowed(object)),
+            Value::Text(text) => match Value::open(text, &OBJECT) {
+                Ok(Value::Object(object)) => Some(Cow::Owned(object)),
+                _ => None,
+            },
+            _ => None,
+        };
         if object.is_none() {
             expected(&path, "an object", value, faults);
         }
-        object.map(|object| Self::new(path, object, case))
+        object.map(|object| Self { path, object, case })
     }
 
     /// Every member, in order.
-    pub(crate) fn members(&self) -> impl Iterator<Item = (Cow<'s, str>, &'s Value<'a>)> {
+    pub(crate) fn members(&self) -> impl Iterator<Item = (Cow<'_, str>, &Value<'a>)> {
         self.object.iter().map(|(key, value)| (key.name().unwrap_or_default(), value))
     }
 
@@ -110,7 +118,7 @@ impl<'s, 'a> Block<'s, 'a> {
     }
 
     /// The value at a key; null counts as absent, as in Go.
-    pub(crate) fn get(&self, key: &str) -> Option<&'s Value<'a>> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Value<'a>> {
         let value = match self.case {
             Case::Sensitive => self.object.get(key),
             Case::Insensitive => {
@@ -156,37 +164,54 @@ impl<'s, 'a> Block<'s, 'a> {
         faults: &mut Faults,
     ) -> Option<Block<'b, 'a>> {
         let value = self.get(key)?;
-        Block::of_element(Path::Key(&self.path, key), value, case, faults)
+        Block::of_value(Path::Key(&self.path, key), value, case, faults)
     }
 
     /// The elements of the list at a key.
-    pub(crate) fn list(&self, key: &str, faults: &mut Faults) -> &'s [Value<'a>] {
-        match self.get(key) {
-            None => &[],
-            Some(Value::Array(elements)) => elements,
-            Some(other) => {
-                expected(&Path::Key(&self.path, key), "an array", other, faults);
-                &[]
+    pub(crate) fn list(&self, key: &str, faults: &mut Faults) -> Cow<'_, [Value<'a>]> {
+        static LIST: Shape = Shape::Array(&Shape::Text);
+        let Some(value) = self.get(key) else {
+            return Cow::Borrowed(&[]);
+        };
+        match value {
+            Value::Array(elements) => return Cow::Borrowed(elements),
+            Value::Text(text) => {
+                if let Ok(Value::Array(elements)) = Value::open(text, &LIST) {
+                    return Cow::Owned(elements);
+                }
             }
+            _ => {}
         }
+        expected(&Path::Key(&self.path, key), "an array", value, faults);
+        Cow::Borrowed(&[])
     }
 
-    /// The strings of the list at a key, each with its place handed to `read`.
+    /// What `read` makes of the strings of the list at a key; it gets the place of each.
     pub(crate) fn strings<T>(
         &self,
         key: &str,
         faults: &mut Faults,
+        read: impl FnMut(&Path, Cow<'a, str>, &mut Faults) -> Option<T>,
+    ) -> Vec<T> {
+        let elements = self.list(key, faults);
+        self.strings_of(key, &elements, faults, read)
+    }
+
+    /// The same for elements that were already listed.
+    pub(crate) fn strings_of<T>(
+        &self,
+        key: &str,
+        elements: &[Value<'a>],
+        faults: &mut Faults,
         mut read: impl FnMut(&Path, Cow<'a, str>, &mut Faults) -> Option<T>,
     ) -> Vec<T> {
         let list = Path::Key(&self.path, key);
-        let elements = self.list(key, faults).iter().enumerate();
-        elements
-            .filter_map(|(index, element)| {
-                let path = Path::Index(&list, index);
-                let text = string(&path, element, faults)?;
-                read(&path, text, faults)
-            })
-            .collect()
+        let read_element = |(index, element): (usize, &Value<'a>)| {
+            let path = Path::Index(&list, index);
+            let text = string(&path, element, faults)?;
+            read(&path, text, faults)
+        };
+        elements.iter().enumerate().filter_map(read_element).collect()
     }
 
     /// Adds a fault at a key.

@@ -151,22 +151,22 @@ pub(crate) trait Rule<'a>: Sized {
         faults: &mut Faults,
     ) -> Option<Self>;
 
-    /// The annotation that asks for this injection, or chooses its version.
-    fn annotation(language: Option<Language>) -> String;
+    /// The annotation that asks for this injection, or chooses its version; empty where none does.
+    fn annotation(language: Option<Language>) -> &'static str;
 
     /// The value of that annotation on a pod.
     fn asked(target: &Target<'_, 'a>, language: Option<Language>) -> Option<Cow<'a, str>> {
-        target.annotations.get(&Self::annotation(language))
+        target.annotations.get(Self::annotation(language))
     }
 
     /// The language that a pod asks for by annotation alone, as `admission_inject` has it.
     fn asked_in_v1(target: &Target<'_, 'a>) -> Option<(Option<Language>, Cow<'a, str>)> {
-        let by_language = Self::LANGUAGES.iter().filter(|language| **language != Language::Php);
-        let mut languages: Vec<_> = by_language.copied().map(Some).collect();
-        if languages.is_empty() {
-            languages.push(None);
+        let asked = |language| Some((language, Self::asked(target, language)?));
+        if Self::LANGUAGES.is_empty() {
+            return asked(None);
         }
-        languages.into_iter().find_map(|language| Some((language, Self::asked(target, language)?)))
+        let languages = Self::LANGUAGES.iter().filter(|language| **language != Language::Php);
+        languages.copied().map(Some).find_map(asked)
     }
 }
 
@@ -344,13 +344,18 @@ impl<'a> Rule<'a> for DdtraceRule<'a> {
         Some(Self { base, language: language?, php_loader_flavor: flavor })
     }
 
-    fn annotation(language: Option<Language>) -> String {
-        let language = language.map_or("", Language::name);
-        format!("admission.datakit/{language}-lib.version")
+    fn annotation(language: Option<Language>) -> &'static str {
+        match language {
+            Some(Language::Java) => "admission.datakit/java-lib.version",
+            Some(Language::Python) => "admission.datakit/python-lib.version",
+            Some(Language::Nodejs) => "admission.datakit/nodejs-lib.version",
+            Some(Language::Php) => "admission.datakit/php-lib.version",
+            _ => "",
+        }
     }
 
     fn asked(target: &Target<'_, 'a>, language: Option<Language>) -> Option<Cow<'a, str>> {
-        let value = target.annotations.get(&Self::annotation(language));
+        let value = target.annotations.get(Self::annotation(language));
         // `js` is another name of Node.js.
         let js = || target.annotations.get("admission.datakit/js-lib.version");
         if language == Some(Language::Nodejs) { value.or_else(js) } else { value }
@@ -372,9 +377,13 @@ impl<'a> Rule<'a> for OtelRule<'a> {
         Some(Self { base, language: language? })
     }
 
-    fn annotation(language: Option<Language>) -> String {
-        let language = language.map_or("", Language::name);
-        format!("admission.datakit/otel-{language}-lib.version")
+    fn annotation(language: Option<Language>) -> &'static str {
+        match language {
+            Some(Language::Java) => "admission.datakit/otel-java-lib.version",
+            Some(Language::Python) => "admission.datakit/otel-python-lib.version",
+            Some(Language::Nodejs) => "admission.datakit/otel-nodejs-lib.version",
+            _ => "",
+        }
     }
 }
 
@@ -412,8 +421,8 @@ impl<'a> Rule<'a> for LogfwdRule<'a> {
         Some(Self { base, log_configs, log_volume_paths, pod_info: generation == Generation::V2 })
     }
 
-    fn annotation(_: Option<Language>) -> String {
-        "admission.datakit/logfwd.instances".to_owned()
+    fn annotation(_: Option<Language>) -> &'static str {
+        "admission.datakit/logfwd.instances"
     }
 }
 
@@ -470,8 +479,8 @@ impl<'a> Rule<'a> for FlameshotRule<'a> {
     }
 
     /// No annotation asks for flameshot.
-    fn annotation(_: Option<Language>) -> String {
-        String::new()
+    fn annotation(_: Option<Language>) -> &'static str {
+        ""
     }
 }
 
@@ -490,9 +499,13 @@ impl<'a> Rule<'a> for ProfilerRule<'a> {
         Some(Self { base, language: language? })
     }
 
-    fn annotation(language: Option<Language>) -> String {
-        let language = language.map_or("", Language::name);
-        format!("admission.datakit/{language}-profiler.version")
+    fn annotation(language: Option<Language>) -> &'static str {
+        match language {
+            Some(Language::Java) => "admission.datakit/java-profiler.version",
+            Some(Language::Python) => "admission.datakit/python-profiler.version",
+            Some(Language::Golang) => "admission.datakit/golang-profiler.version",
+            _ => "",
+        }
     }
 }
 

@@ -60,13 +60,13 @@ impl Host {
         &self,
         function: &str,
         payload: &[u8],
-    ) -> Result<(Vec<u8>, Vec<Value>), String> {
+    ) -> Result<(Vec<u8>, Vec<Vec<u8>>), String> {
         let logs = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&logs);
         let callback =
             move |_: u64, binding: &str, namespace: &str, operation: &str, line: &[u8]| {
                 assert_eq!((binding, namespace, operation), ("kubewarden", "tracing", "log"));
-                sink.lock().unwrap().push(serde_json::from_slice(line).unwrap());
+                sink.lock().unwrap().push(line.to_vec());
                 Ok(Vec::new())
             };
         let provider = self.module.rehydrate(None).map_err(|error| error.to_string())?;
@@ -91,7 +91,8 @@ impl Host {
         let patch = json_patch::diff(&object, mutated);
         let mut patched = object.clone();
         json_patch::patch(&mut patched, &patch).expect("the patch applies");
-        Outcome { object: patched, response, patch, logs }
+        let logs = logs.iter().map(|line| serde_json::from_slice(line).expect("a line is JSON"));
+        Outcome { object: patched, response, patch, logs: logs.collect() }
     }
 
     /// Has the module check settings: nothing where they are valid, else the message.
