@@ -7,9 +7,8 @@
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use criterion::Criterion;
 use datakit_injection::policy;
 use serde_json::{Value, json};
 
@@ -18,6 +17,9 @@ use serde_json::{Value, json};
 mod host;
 
 use host::{Host, payload, request, sorted};
+
+/// How long each group of calls is measured.
+const TIME: Duration = Duration::from_secs(2);
 
 fn main() {
     let module = |name: &str| {
@@ -36,87 +38,80 @@ fn main() {
     let echo = Host::of(&module("echo"));
     let size = module("policy").len();
 
-    let mut bench = Bench {
-        criterion: Criterion::default()
-            .warm_up_time(Duration::from_millis(500))
-            .measurement_time(Duration::from_secs(3))
-            .configure_from_args(),
-    };
     let settings = seed_settings();
     let plain = payload(&request("CREATE", &nginx(false), None), &settings);
     let java = payload(&request("CREATE", &nginx(true), None), &settings);
     let everything = payload(&request("CREATE", &everything(), None), &settings);
     let large = payload(&request("CREATE", &large(500 << 10, 50), None), &settings);
 
-    let mut rows: Vec<(&str, f64, &str)> = Vec::new();
+    let call = |host: &Host, payload: &str| {
+        black_box(host.call("validate", payload.as_bytes()).unwrap().len());
+    };
+    let native = |payload: &str| {
+        black_box(policy::evaluate(payload.as_bytes()).to_response().len());
+    };
+
+    let mut out = String::from("\n| case | µs | baseline µs | ratio | goal |\n");
+    out.push_str("| --- | --- | --- | --- | --- |\n");
     for (name, payload, guest, goal) in [
+        ("no request at all, against the constant guest", "x", &constant, "–"),
         ("nothing asked for, against the constant guest", &plain, &constant, "1.3"),
         ("Java annotation, against the echo guest", &java, &echo, "1.0"),
         ("everything at once, against the echo guest", &everything, &echo, "1.5"),
         ("500 KiB, 50 containers, Java, against the echo guest", &large, &echo, "0.7"),
     ] {
-        let ours = bench.module(&format!("{name}: policy"), &policy, payload);
-        let theirs = bench.module(&format!("{name}: baseline"), guest, payload);
-        rows.push((name, ours / theirs, goal));
+        let [ours, theirs] = medians([&|| call(&policy, payload), &|| call(guest, payload)]);
+        let ratio = ours / theirs;
+        writeln!(out, "| {name} | {ours:.0} | {theirs:.0} | {ratio:.2} | {goal} |").unwrap();
     }
-    let ours = bench.module("500 KiB: module", &policy, &large);
-    let native = bench.native("500 KiB: native", &large);
-    rows.push(("500 KiB, module against native", ours / native, "3"));
-    let ours = bench.module("everything: module", &policy, &everything);
-    let floor = bench.module("everything: floor", &constant, &everything);
-    let native = bench.native("everything: native", &everything);
-    let net = (ours - floor) / native;
-    rows.push(("everything, module less floor against native", net, "3"));
-
-    let mut out = String::from("\n| case | ratio | goal |\n| --- | --- | --- |\n");
-    for (name, ratio, goal) in &rows {
-        writeln!(out, "| {name} | {ratio:.2} | {goal} |").unwrap();
-    }
-    writeln!(out, "| module as shipped | {size} bytes | 400000 |").unwrap();
+    let [ours, floor, native_time] =
+        medians([&|| call(&policy, &everything), &|| call(&constant, &everything), &|| {
+            native(&everything)
+        }]);
+    let (net, name) = (ours - floor, "everything, module less host's cost, against native");
+    let ratio = net / native_time;
+    writeln!(out, "| {name} | {net:.0} | {native_time:.0} | {ratio:.2} | 3 |").unwrap();
+    let [ours, native_time] = medians([&|| call(&policy, &large), &|| native(&large)]);
+    let (name, ratio) = ("500 KiB, module against native", ours / native_time);
+    writeln!(out, "| {name} | {ours:.0} | {native_time:.0} | {ratio:.2} | 3 |").unwrap();
+    writeln!(out, "\nmodule as shipped: {size} bytes; goal 400000").unwrap();
 
     out.push_str("\n| object | µs | ns per byte |\n| --- | --- | --- |\n");
     for kib in [1_u32, 4, 16, 64, 256, 1024, 3072] {
         let object = self::large(usize::try_from(kib << 10).unwrap(), 10);
         let payload = payload(&request("CREATE", &object, None), &settings);
-        let time = bench.module(&format!("{kib} KiB"), &policy, &payload);
-        let per_byte = time / f64::from(kib << 10);
-        writeln!(out, "| {kib} KiB | {:.0} | {per_byte:.1} |", time / 1e3).unwrap();
+        let [time] = medians([&|| call(&policy, &payload)]);
+        let per_byte = time * 1e3 / f64::from(kib << 10);
+        writeln!(out, "| {kib} KiB | {time:.0} | {per_byte:.1} |").unwrap();
     }
     out.push_str("\n| rules that do not match | µs | µs per rule |\n| --- | --- | --- |\n");
     for count in [1, 10, 50, 100, 200] {
         let payload = payload(&request("CREATE", &nginx(false), None), &rules(count));
-        let time = bench.module(&format!("{count} rules"), &policy, &payload);
-        let per_rule = time / 1e3 / f64::from(count);
-        writeln!(out, "| {count} | {:.0} | {per_rule:.2} |", time / 1e3).unwrap();
+        let [time] = medians([&|| call(&policy, &payload)]);
+        let per_rule = time / f64::from(count);
+        writeln!(out, "| {count} | {time:.0} | {per_rule:.2} |").unwrap();
     }
     println!("{out}");
 }
 
-struct Bench {
-    criterion: Criterion,
-}
-
-impl Bench {
-    /// The median time of a call of a module, in nanoseconds.
-    fn module(&mut self, name: &str, host: &Host, payload: &str) -> f64 {
-        self.run(name, || host.call("validate", payload.as_bytes()).unwrap().len())
+/// The median times of calls in microseconds.
+///
+/// The calls take turns, so that whatever else the machine does falls on all of them alike: that is
+/// what makes their ratios worth something.
+fn medians<const N: usize>(calls: [&dyn Fn(); N]) -> [f64; N] {
+    let mut times: [Vec<Duration>; N] = std::array::from_fn(|_| Vec::new());
+    let start = Instant::now();
+    while start.elapsed() < TIME || times[0].len() < 30 {
+        for (call, times) in calls.iter().zip(&mut times) {
+            let start = Instant::now();
+            call();
+            times.push(start.elapsed());
+        }
     }
-
-    /// The median time of the same code built natively, in nanoseconds.
-    fn native(&mut self, name: &str, payload: &str) -> f64 {
-        self.run(name, || policy::evaluate(payload.as_bytes()).to_response().len())
-    }
-
-    fn run(&mut self, name: &str, mut call: impl FnMut() -> usize) -> f64 {
-        self.criterion.bench_function(name, |bencher| bencher.iter(|| black_box(call())));
-        let folder = name.replace('/', "_").replace(':', "_");
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/criterion");
-        let path = root.join(folder).join("new/estimates.json");
-        let text = std::fs::read_to_string(&path)
-            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let estimates: Value = serde_json::from_str(&text).unwrap();
-        estimates["median"]["point_estimate"].as_f64().unwrap()
-    }
+    times.map(|mut times| {
+        times.sort_unstable();
+        times[times.len() / 2].as_secs_f64() * 1e6
+    })
 }
 
 fn seed_settings() -> String {

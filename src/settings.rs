@@ -67,6 +67,30 @@ const OBJECT_OF_BLOCKS: Shape = Shape::Object(&[
 
 static DOCUMENT: Shape = SETTINGS;
 
+/// Every key that the settings know, by block: for documentation and tools.
+pub fn known_keys() -> Vec<(&'static str, Vec<&'static str>)> {
+    fn list<'a, R: Rule<'a>>() -> (&'static str, Vec<&'static str>) {
+        (R::SECTION.v2_key(), rules::RULE_KEYS.iter().chain(R::KEYS).copied().collect())
+    }
+    fn block(section: Section) -> [(&'static str, Vec<&'static str>); 2] {
+        let images = section.v1_images().iter().map(|(_, key)| *key).collect();
+        [(section.v1_key().unwrap_or_default(), section.v1_keys().to_vec()), ("images", images)]
+    }
+    let mut keys = vec![
+        ("", KEYS.to_vec()),
+        ("loggings", rules::LOGGING_KEYS.to_vec()),
+        ("policy", options::KEYS.to_vec()),
+        ("extra_workloads", options::EXTRA_WORKLOAD_KEYS.to_vec()),
+        list::<DdtraceRule>(),
+        list::<OtelRule>(),
+        list::<LogfwdRule>(),
+        list::<FlameshotRule>(),
+        list::<ProfilerRule>(),
+    ];
+    keys.extend([Section::Ddtrace, Section::Logfwd, Section::Profiler].into_iter().flat_map(block));
+    keys
+}
+
 /// The least important lines that are logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {

@@ -2,8 +2,11 @@
 
 mod cases;
 mod conformance;
+mod documents;
 #[path = "../support/host.rs"]
 mod host;
+#[path = "../support/manifest.rs"]
+mod manifest;
 mod module;
 mod objects;
 mod policy;
