@@ -10,4 +10,5 @@ mod manifest;
 mod module;
 mod objects;
 mod policy;
+mod properties;
 mod settings;
