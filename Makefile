@@ -7,14 +7,23 @@ MAKEFLAGS += --no-builtin-rules
 
 TARGET := wasm32-unknown-unknown
 BUILT := target/$(TARGET)/release/datakit_injection.wasm
-SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock rust-toolchain.toml
+SOURCES := $(shell find src -name '*.rs') build.rs Cargo.toml Cargo.lock rust-toolchain.toml
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+IMAGE := $(shell sed -n 's/.*ociUrl: //p' policy-metadata.yml):v$(VERSION)
+GET_KWCTL := see https://docs.kubewarden.io/howtos/install-kwctl
+
+# Says which tool is missing and how to get it.
+need = command -v $(1) > /dev/null || { echo '$(1) is missing: $(2)' >&2; exit 1; }
+
+CARGO_HOME ?= $(HOME)/.cargo
 
 MANIFEST ?= examples/nginx.yaml
 SETTINGS ?= examples/settings.json
 
 .PHONY: help
 help: ## Say what each target does.
-	@grep -hE '^[a-zA-Z._-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
+	@grep -hE '^[a-zA-Z0-9._-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 24
 
 .PHONY: run
 run: policy.wasm ## Run MANIFEST (the seed's nginx) with SETTINGS through the module; show the changes.
@@ -30,17 +39,69 @@ lint: setup ## Check formats and lints.
 	cargo fmt --check
 	cargo clippy --locked --all-targets --all-features -- -D warnings
 	cargo clippy --locked --target $(TARGET) -- -D warnings
+	@if command -v cargo-deny > /dev/null; then cargo deny --log-level error check; \
+	  else echo 'not checked: licences and advisories; cargo install cargo-deny --locked'; fi
 
+# Paths of this machine are no part of the module: two builds in two folders give the same bytes.
+policy.wasm: export RUSTFLAGS = --remap-path-prefix=$(CARGO_HOME)=cargo --remap-path-prefix=$(CURDIR)=.
 policy.wasm: $(SOURCES) | setup ## Build the policy module.
 	cargo build --locked --release --target $(TARGET)
 	@cp $(BUILT) $@
 
+.PHONY: verify-reproducible
+verify-reproducible: policy.wasm ## Build the module in another folder; compare the bytes.
+	folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	  git ls-files -z | xargs -0 cp --parents -t "$$folder"; \
+	  $(MAKE) --no-print-directory -C "$$folder" policy.wasm; \
+	  cmp policy.wasm "$$folder/policy.wasm"; \
+	  echo "both have $$(sha256sum < policy.wasm)"
+
 # rustup may not be allowed to install toolchains by itself (RUSTUP_AUTO_INSTALL=0), but it always
 # adds a target or a component to the toolchain that is active.
+annotated-policy.wasm: policy.wasm policy-metadata.yml README.md ## Annotate the module (kwctl).
+	@$(call need,kwctl,$(GET_KWCTL))
+	kwctl annotate -m policy-metadata.yml -u README.md -o $@ policy.wasm
+
+artifacthub-pkg.yml: policy-metadata.yml questions-ui.yml Cargo.toml ## Make the package file (kwctl).
+	@$(call need,kwctl,$(GET_KWCTL))
+	kwctl scaffold artifacthub -m policy-metadata.yml -q questions-ui.yml -v "$(VERSION)" -o $@
+
+.PHONY: e2e-tests
+e2e-tests: annotated-policy.wasm ## Test the annotated module under kwctl (kwctl, bats).
+	@$(call need,bats,apt install bats)
+	bats e2e/kwctl.bats
+
+.PHONY: e2e-cluster
+e2e-cluster: ## Test in a cluster with Kubewarden (kubectl, bats; POLICY names the module).
+	@$(call need,kubectl,see https://kubernetes.io/docs/tasks/tools/)
+	@$(call need,bats,apt install bats)
+	bats e2e/cluster.bats
+
+.PHONY: publish
+publish: annotated-policy.wasm ## Push the module to its registry (kwctl): a clean tree, a new version.
+	@test -z "$$(git status --porcelain)" || { echo 'commit your changes first' >&2; exit 1; }
+	@if kwctl pull -o /dev/null "registry://$(IMAGE)" 2> /dev/null; then \
+	  echo '$(IMAGE) is there already: raise the version' >&2; exit 1; fi
+	kwctl push annotated-policy.wasm "registry://$(IMAGE)"
+
 .PHONY: bench
 bench: policy.wasm ## Measure against baselines of the same run; print ratios.
 	cargo build --release --target $(TARGET) --examples --manifest-path benches/guests/Cargo.toml
 	cargo bench --locked --bench evaluate
+
+FUZZ_TARGETS := payload settings label_selector image_reference logfwd_annotation
+SECONDS = 60
+
+# libFuzzer's instrumentation needs no nightly compiler; the address sanitizer would.
+.PHONY: fuzz
+fuzz: ## Fuzz each target for SECONDS.
+	@command -v cargo-fuzz > /dev/null || { \
+	  echo 'cargo-fuzz is missing: cargo install cargo-fuzz --locked' >&2; exit 1; }
+	for target in $(FUZZ_TARGETS); do \
+	  mkdir -p fuzz/corpus/$$target; \
+	  cargo fuzz run --sanitizer none $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+	    -max_total_time=$(SECONDS) -max_len=65536; \
+	done
 
 .PHONY: setup
 setup:

@@ -9,6 +9,7 @@ mod host;
 mod manifest;
 mod module;
 mod objects;
+mod packaging;
 mod policy;
 mod properties;
 mod settings;

@@ -1,0 +1,114 @@
+#!/usr/bin/env bats
+# The annotated module under kwctl: `make e2e-tests`.
+#
+# The cases are those of `make test`: every manifest in examples/ has its outcome in
+# examples/expected/.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+  cd "$BATS_TEST_DIRNAME/.." || return 1
+  for tool in kwctl jq python3; do
+    command -v "$tool" > /dev/null || { echo "$tool is missing" >&2; return 1; }
+  done
+  python3 -c 'import yaml, jsonpatch' || {
+    echo 'python3 needs yaml and jsonpatch: apt install python3-yaml python3-jsonpatch' >&2
+    return 1
+  }
+  export MODULE=annotated-policy.wasm
+}
+
+setup() {
+  cd "$BATS_TEST_DIRNAME/.." || return 1
+}
+
+# Prints the admission request for a manifest.
+request_of() {
+  local object="$BATS_TEST_TMPDIR/object.json"
+  python3 -c 'import json, sys, yaml; json.dump(yaml.safe_load(open(sys.argv[1])), sys.stdout)' \
+    "$1" > "$object"
+  kwctl scaffold admission-request --operation CREATE --object "$object"
+}
+
+# Checks that the response on standard input patches a manifest into what is expected.
+patches_into() {
+  jq -e -r .patch | base64 -d > "$BATS_TEST_TMPDIR/patch.json"
+  python3 - "$1" "$2" "$BATS_TEST_TMPDIR/patch.json" << 'PYTHON'
+import json, sys, jsonpatch, yaml
+manifest, expected, patch = sys.argv[1:]
+got = jsonpatch.apply_patch(yaml.safe_load(open(manifest)), json.load(open(patch)))
+want = yaml.safe_load(open(expected))
+assert got == want, json.dumps(got, indent=2)
+PYTHON
+}
+
+@test "every example comes out as expected" {
+  for manifest in examples/*.yaml; do
+    request_of "$manifest" > "$BATS_TEST_TMPDIR/request.json"
+    run --separate-stderr kwctl run -r "$BATS_TEST_TMPDIR/request.json" \
+      -s examples/settings.json "$MODULE"
+    [ "$status" -eq 0 ]
+    [ "$(jq -r .allowed <<< "$output")" = true ]
+    patches_into "$manifest" "examples/expected/$(basename "$manifest")" <<< "$output"
+  done
+}
+
+@test "a manifest that asks for nothing gets no patch" {
+  sed '/annotations:/,/lib.version/d' examples/nginx.yaml > "$BATS_TEST_TMPDIR/plain.yaml"
+  request_of "$BATS_TEST_TMPDIR/plain.yaml" > "$BATS_TEST_TMPDIR/request.json"
+  run --separate-stderr kwctl run -r "$BATS_TEST_TMPDIR/request.json" \
+    -s examples/settings.json "$MODULE"
+  [ "$status" -eq 0 ]
+  [ "$(jq -r '.allowed, .patch' <<< "$output")" = $'true\nnull' ]
+}
+
+@test "faults of the settings are told with their paths" {
+  echo 'admission_inject_v2: { ddtraces: [{ namespace_selectors: ["*"] }] }' \
+    > "$BATS_TEST_TMPDIR/settings.yml"
+  request_of examples/nginx.yaml > "$BATS_TEST_TMPDIR/request.json"
+  run kwctl run -r "$BATS_TEST_TMPDIR/request.json" -s "$BATS_TEST_TMPDIR/settings.yml" "$MODULE"
+  [[ "$output" == *"admission_inject_v2.ddtraces[0].language: is needed"* ]]
+  [[ "$output" == *"admission_inject_v2.ddtraces[0].image: is needed"* ]]
+}
+
+@test "each manifest of deploy runs" {
+  for manifest in deploy/base/{workloads,pods,namespaced}.yaml; do
+    sed "s|registry://[^ ]*|file://$PWD/$MODULE|" "$manifest" > "$BATS_TEST_TMPDIR/policy.yaml"
+    request_of examples/nginx.yaml > "$BATS_TEST_TMPDIR/request.json"
+    run --separate-stderr kwctl run -r "$BATS_TEST_TMPDIR/request.json" \
+      "$BATS_TEST_TMPDIR/policy.yaml"
+    [ "$status" -eq 0 ]
+    [ "$(jq -r .allowed <<< "$output")" = true ]
+  done
+}
+
+@test "the module comes back from a registry as it was pushed" {
+  command -v docker-registry > /dev/null || {
+    echo 'docker-registry is missing: apt install docker-registry' >&2
+    return 1
+  }
+  local port=5987
+  cat > "$BATS_TEST_TMPDIR/registry.yml" << YAML
+version: 0.1
+storage: { filesystem: { rootdirectory: $BATS_TEST_TMPDIR/registry } }
+http: { addr: 127.0.0.1:$port }
+YAML
+  printf 'insecure_sources: ["localhost:%s"]\n' "$port" > "$BATS_TEST_TMPDIR/sources.yml"
+  docker-registry serve "$BATS_TEST_TMPDIR/registry.yml" > "$BATS_TEST_TMPDIR/registry.log" 2>&1 &
+  REGISTRY_PID=$!
+  for _ in $(seq 50); do
+    curl -sf "http://localhost:$port/v2/" > /dev/null && break
+    sleep 0.1
+  done
+  local address="registry://localhost:$port/policies/datakit-injection-policy:v0.1.0"
+  kwctl push --sources-path "$BATS_TEST_TMPDIR/sources.yml" "$MODULE" "$address"
+  kwctl pull --sources-path "$BATS_TEST_TMPDIR/sources.yml" -o "$BATS_TEST_TMPDIR/pulled.wasm" \
+    "$address"
+  cmp "$MODULE" "$BATS_TEST_TMPDIR/pulled.wasm"
+}
+
+teardown() {
+  if [ -n "${REGISTRY_PID:-}" ]; then
+    kill "$REGISTRY_PID"
+  fi
+}
