@@ -39,6 +39,8 @@ pub(crate) struct Pod<'t, 'a> {
     containers: Vec<Container<'a>>,
     init_containers: Vec<Container<'a>>,
     volumes: Vec<Volume<'a>>,
+    /// Names of volumes that something else gives to the pods of this template.
+    claims: Vec<String>,
     /// Whether sidecars are added as init containers that are always restarted.
     pub(crate) native_sidecars: bool,
     changed: bool,
@@ -111,7 +113,10 @@ impl<'t, 'a> Pod<'t, 'a> {
     /// # Errors
     ///
     /// Where a part that injections touch has another type than Kubernetes takes.
-    pub(crate) fn open(template: &'t mut Object<'a>) -> Result<Self, Malformed> {
+    pub(crate) fn open(
+        template: &'t mut Object<'a>,
+        claims: Vec<String>,
+    ) -> Result<Self, Malformed> {
         let malformed = Malformed("containers");
         let spec = template.get_mut("spec").ok_or(malformed)?;
         spec.open_further(&SPEC);
@@ -129,6 +134,7 @@ impl<'t, 'a> Pod<'t, 'a> {
             init_containers: read(init_containers, "initContainers")?,
             volumes: volumes.ok_or(Malformed("volumes"))?,
             template,
+            claims,
             native_sidecars: false,
             changed: false,
         })
@@ -161,6 +167,11 @@ impl<'t, 'a> Pod<'t, 'a> {
     /// The volume of that name.
     pub(crate) fn volume(&self, name: &str) -> Option<&Volume<'a>> {
         self.volumes.iter().find(|volume| volume.name == name)
+    }
+
+    /// Whether a StatefulSet gives its pods a volume of that name, in place of any other.
+    pub(crate) fn is_claim(&self, name: &str) -> bool {
+        self.claims.iter().any(|claim| claim == name)
     }
 
     /// A member of the pod's specification that nobody opened, opened now.

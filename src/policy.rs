@@ -106,8 +106,9 @@ fn mutate(request: Request, settings: &Settings) -> Option<Answer> {
     }
     let mut report = Report::new(&kind.kind, &name(&object));
     let runs_to_completion = workload.runs_to_completion || is_owned_by_job(&object);
+    let claims = claims(&object);
     let template = workload.template(&mut object)?;
-    let changed = asked.inject_into(template, settings, runs_to_completion, &mut report);
+    let changed = asked.inject_into(template, claims, settings, runs_to_completion, &mut report);
     let mutated_object = changed.then(|| {
         let mut text = String::new();
         object.write(&mut text);
@@ -131,6 +132,20 @@ fn is_owned_by_job(object: &Value) -> bool {
         owner.as_object().and_then(|owner| owner.get_str("kind")).as_deref() == Some("Job")
     };
     owners().is_some_and(|owners| owners.as_array().is_some_and(|o| o.iter().any(is_job)))
+}
+
+/// The names of the volumes that a StatefulSet claims for each of its pods.
+fn claims(object: &Value) -> Vec<String> {
+    static CLAIMS: Shape = Shape::Array(&Shape::Object(&[("metadata", Shape::Object(&[]))]));
+    let spec = object.as_object().and_then(|object| object.get("spec")?.as_object());
+    let text = spec.and_then(|spec| spec.get("volumeClaimTemplates")?.as_text());
+    let claims = text.and_then(|text| Value::open(text, &CLAIMS).ok());
+    let claims = claims.as_ref().and_then(Value::as_array).unwrap_or_default();
+    let name = |claim: &Value| {
+        let name = claim.as_object()?.get("metadata")?.as_object()?.get_str("name");
+        name.map(Cow::into_owned)
+    };
+    claims.iter().filter_map(name).collect()
 }
 
 /// Whether an update leaves the pod template as it is stored.
@@ -226,6 +241,7 @@ impl<'a> Asked<'a> {
     fn inject_into(
         mut self,
         template: &mut Object,
+        claims: Vec<String>,
         settings: &Settings,
         runs_to_completion: bool,
         report: &mut Report,
@@ -234,7 +250,7 @@ impl<'a> Asked<'a> {
             let reason = format!("its rule has a fault at {}", fault.path);
             report.skipped(*injection, &reason, "correct the settings of the policy");
         }
-        let mut pod = match Pod::open(template) {
+        let mut pod = match Pod::open(template, claims) {
             Ok(pod) => pod,
             Err(malformed) => {
                 let skip = Skip::from(malformed);

@@ -155,10 +155,12 @@ pub(super) fn volume(pod: &Pod, mut volume: NewVolume, edits: &mut Edits) -> Str
     let source = volume.source();
     loop {
         match pod.volume(&volume.name) {
+            _ if pod.is_claim(&volume.name) => {}
             None => break,
             Some(there) if there.source == source => return volume.name,
-            Some(_) => volume.name.push_str("-datakit"),
+            Some(_) => {}
         }
+        volume.name.push_str("-datakit");
     }
     let name = volume.name.clone();
     if !edits.volumes.iter().any(|planned| planned.name == name) {

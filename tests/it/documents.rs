@@ -22,6 +22,15 @@ pub fn read(path: impl AsRef<Path>) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// The YAML files of a folder of the project, in order.
+pub fn files(folder: &str) -> Vec<PathBuf> {
+    let paths = std::fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path());
+    let is_yaml = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "yaml");
+    let mut paths: Vec<PathBuf> = paths.filter(is_yaml).collect();
+    paths.sort();
+    paths
+}
+
 /// The fenced blocks of a page in a language.
 fn blocks(page: &str, language: &str) -> Vec<String> {
     let fence = format!("```{language}\n");
@@ -129,12 +138,7 @@ fn the_schema_takes_valid_settings_and_refuses_others() {
 #[test]
 fn examples_come_out_as_expected() {
     let settings = sorted(&read("examples/settings.json"));
-    let mut manifests: Vec<PathBuf> = std::fs::read_dir(root().join("examples"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
-        .collect();
-    manifests.sort();
+    let manifests = files("examples");
     assert!(manifests.len() >= 6);
     for path in manifests {
         let object = Yaml::deserialize(serde_norway::Deserializer::from_str(&read(&path))).unwrap();

@@ -7,6 +7,7 @@ mod documents;
 mod host;
 #[path = "../support/manifest.rs"]
 mod manifest;
+mod manifests;
 mod module;
 mod objects;
 mod packaging;

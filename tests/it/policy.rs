@@ -711,6 +711,18 @@ fn takes_no_volume_of_another_kind_for_its_own() {
 }
 
 #[test]
+fn takes_no_claim_of_a_stateful_set_for_its_own() {
+    let mut object = deployment(&profiler());
+    object["kind"] = json!("StatefulSet");
+    object["spec"]["volumeClaimTemplates"] = json!([{ "metadata": { "name": "tmp" } }]);
+    let outcome = create(&object, &settings());
+    assert_eq!(
+        names(&outcome.object["spec"]["template"]["spec"]["volumes"]),
+        ["datakit-profiler-volume", "tmp-datakit", "timezone"],
+    );
+}
+
+#[test]
 fn leaves_mounts_of_the_profiler_to_whoever_has_them() {
     let mut object = profiler();
     object["spec"]["volumes"] = json!([{ "name": "mine", "emptyDir": {} }]);

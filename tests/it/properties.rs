@@ -314,7 +314,7 @@ fn get<'a>(object: &Value<'a>, key: &str) -> Option<&'a str> {
 }
 
 /// Where the pod template of an answer is.
-fn template_of<'a>(kind: usize, object: &'a str) -> &'a str {
+fn template_of(kind: usize, object: &str) -> &str {
     let path = match KINDS[kind].0 {
         "Pod" => &[][..],
         "CronJob" => &["spec", "jobTemplate", "spec", "template"],
