@@ -37,7 +37,7 @@ setup() {
     kubectl -n "$NAMESPACE" apply -f "examples/$manifest.yaml"
     name=$(kubectl create --dry-run=client -f "examples/$manifest.yaml" -o jsonpath='{.metadata.name}')
     for list in containers initContainers volumes; do
-      path="{.spec.template.spec.$list[*].name}"
+      path="{.spec.template.spec.${list}[*].name}"
       stored=$(kubectl -n "$NAMESPACE" get deployment "$name" -o jsonpath="$path")
       expected=$(kubectl create --dry-run=client -f "examples/expected/$manifest.yaml" \
         -o jsonpath="$path")

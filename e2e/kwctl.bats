@@ -95,7 +95,7 @@ http: { addr: 127.0.0.1:$port }
 YAML
   printf 'insecure_sources: ["localhost:%s"]\n' "$port" > "$BATS_TEST_TMPDIR/sources.yml"
   docker-registry serve "$BATS_TEST_TMPDIR/registry.yml" > "$BATS_TEST_TMPDIR/registry.log" 2>&1 &
-  REGISTRY_PID=$!
+  echo $! > "$BATS_TEST_TMPDIR/registry.pid"
   for _ in $(seq 50); do
     curl -sf "http://localhost:$port/v2/" > /dev/null && break
     sleep 0.1
@@ -108,7 +108,7 @@ YAML
 }
 
 teardown() {
-  if [ -n "${REGISTRY_PID:-}" ]; then
-    kill "$REGISTRY_PID"
+  if [ -e "$BATS_TEST_TMPDIR/registry.pid" ]; then
+    kill "$(< "$BATS_TEST_TMPDIR/registry.pid")"
   fi
 }

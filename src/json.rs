@@ -424,7 +424,7 @@ impl<'de> Visitor<'de> for Opener {
         let Shape::Object(inner) = self.0 else {
             return Err(serde::de::Error::custom("an object"));
         };
-        let mut members = Vec::with_capacity(8);
+        let mut members = Vec::new();
         while let Some(key) = map.next_key::<&RawValue>()? {
             let key = Key(Cow::Borrowed(key.get()));
             let value = map.next_value_seed(Opener(shape_of(&key, inner)))?;

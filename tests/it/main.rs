@@ -8,6 +8,7 @@ mod host;
 #[path = "../support/manifest.rs"]
 mod manifest;
 mod manifests;
+mod memory;
 mod module;
 mod objects;
 mod packaging;
