@@ -39,8 +39,14 @@ lint: setup ## Check formats and lints.
 	cargo fmt --check
 	cargo clippy --locked --all-targets --all-features -- -D warnings
 	cargo clippy --locked --target $(TARGET) -- -D warnings
-	@if command -v cargo-deny > /dev/null; then cargo deny --log-level error check; \
-	  else echo 'not checked: licences and advisories; cargo install cargo-deny --locked'; fi
+	@if command -v cargo-deny > /dev/null; then \
+	  cargo deny --log-level error check licenses bans sources; \
+	  else echo 'NOT CHECKED: licences and sources; cargo install cargo-deny --locked'; fi
+
+.PHONY: advisories
+advisories: ## Check dependencies against the advisory database, which is fetched (cargo-deny).
+	@$(call need,cargo-deny,cargo install cargo-deny --locked)
+	cargo deny check advisories
 
 # Paths of this machine are no part of the module: two builds in two folders give the same bytes.
 policy.wasm: export RUSTFLAGS = --remap-path-prefix=$(CARGO_HOME)=cargo --remap-path-prefix=$(CURDIR)=.
