@@ -17,6 +17,7 @@ use crate::settings::{LogfwdRule, Rule};
 
 pub(crate) const CONTAINER: &str = "datakit-logfwd";
 const POD_INFO: &str = "datakit-pod-info";
+const POD_INFO_PATH: &str = "/etc/podinfo";
 
 /// The annotation, as far as the policy reads it. As in Go, null is nothing.
 #[derive(Deserialize)]
@@ -49,9 +50,10 @@ pub(crate) fn plan<'a>(
     let as_they_are = rule.log_volume_paths.iter().map(|path| Cow::Borrowed(&**path));
     let directories = of_files.chain(as_they_are);
     let mut mounts = share(pod, directories, "datakit-logfwd-volume", context, &mut plan)?;
-    if rule.pod_info {
+    // Nothing can be mounted where a shared directory is.
+    if rule.pod_info && !mounts.iter().any(|mount| mount.mount_path == POD_INFO_PATH) {
         let name = volume(pod, pod_info(), &mut plan.edits);
-        mounts.push(mount(&name, "/etc/podinfo"));
+        mounts.push(mount(&name, POD_INFO_PATH));
     }
     for mount in &mut mounts {
         mount.read_only = Some(true);

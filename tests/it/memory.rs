@@ -58,9 +58,7 @@ fn takes_less_than_ten_times_the_object() {
     let settings = r#"{"admission_inject":{"ddtrace":{"images":{"java_agent_image":"h/j:1"},
         "envs":{"A":"1","B":"2","C":"3"}}}}"#;
     let mut object = deployment(&java_asked());
-    let variable = |n: usize| {
-        serde_json::json!({ "name": format!("VARIABLE_{n}"), "value": "some value of usual length" })
-    };
+    let variable = |n: usize| serde_json::json!({ "name": format!("VARIABLE_{n}"), "value": "some value of usual length" });
     let container = |index: usize| {
         let env: Vec<_> = (0..820).map(variable).collect();
         serde_json::json!({ "name": format!("c{index}"), "image": "a:1", "env": env })
@@ -70,6 +68,9 @@ fn takes_less_than_ten_times_the_object() {
     assert!(size > 2_900_000, "{size}");
     let request = crate::host::request("CREATE", &object, None);
     let peak = peak(crate::host::payload(&request, settings).into_bytes());
-    println!("{size} bytes of object: {peak} bytes of memory, {:.1} times", peak as f64 / size as f64);
+    println!(
+        "{size} bytes of object: {peak} bytes of memory, {:.1} times",
+        peak as f64 / size as f64
+    );
     assert!(peak < 10 * size, "{peak} for {size}");
 }

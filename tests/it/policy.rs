@@ -675,6 +675,17 @@ fn keeps_the_order_and_the_numbers_of_the_annotation() {
 }
 
 #[test]
+fn mounts_nothing_twice_in_the_sidecar() {
+    let settings = json!({ "admission_inject_v2": { "logfwds": [
+        { "namespace_selectors": ["*"], "image": "a:1", "log_volume_paths": ["/etc/podinfo"] },
+    ]}});
+    let outcome = create(&pod(), &settings);
+    let mount = json!({ "name": "datakit-logfwd-volume-0", "mountPath": "/etc/podinfo",
+                        "readOnly": true });
+    assert_eq!(outcome.object["spec"]["containers"][1]["volumeMounts"], json!([mount]));
+}
+
+#[test]
 fn does_not_share_hundreds_of_directories() {
     let paths: Vec<String> = (0..300).map(|n| format!("/d{n}/*.log")).collect();
     let paths: Vec<&str> = paths.iter().map(|path| &**path).collect();
