@@ -32,7 +32,7 @@ run: policy.wasm ## Run MANIFEST (the seed's nginx) with SETTINGS through the mo
 
 .PHONY: test
 test: lint policy.wasm ## Check formats and lints; test natively and on the built module.
-	cargo test --locked
+	cargo test --locked --features cli
 
 .PHONY: lint
 lint: setup ## Check formats and lints.

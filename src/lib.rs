@@ -9,7 +9,8 @@
 //! 4. [`json`] keeps what users wrote as the text that it is.
 //! 5. [`report`] tells what was done, and why not.
 //!
-//! Imports run in this direction only.
+//! Imports run in this direction only. The command `datakit-inject` (feature `cli`, in `src/bin`) is
+//! another way in.
 
 #![deny(unreachable_pub)]
 // A trap denies the request of whoever the policy serves.

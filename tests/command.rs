@@ -1,0 +1,173 @@
+//! The command, run as people run it.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+#[allow(dead_code, reason = "the other tests use all of it")]
+#[path = "it/cases.rs"]
+mod cases;
+#[allow(dead_code, reason = "the other tests use all of it")]
+#[path = "support/host.rs"]
+mod host;
+
+use cases::{KINDS, normalised, recorded};
+
+fn run(arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_datakit-inject"))
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn file(name: &str, text: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn injects_what_the_reference_injects() {
+    let faulty = ["unknown-language", "logging-bad-config", "v2-flameshot-no-port"];
+    for case in ["1.5.11", "1.8.10"].into_iter().flat_map(recorded) {
+        if faulty.contains(&&*case.id) {
+            continue;
+        }
+        let settings = file("recorded-settings.json", case.settings.get());
+        let mut objects = Vec::new();
+        for (kind, _) in KINDS {
+            let mut object = case.request(kind)["object"].clone();
+            object["metadata"]["namespace"] = case.namespace.as_str().into();
+            objects.push(object.to_string());
+        }
+        let output = run(&["inject", "-f", "-", "-s", &settings], &objects.join("\n---\n"));
+        assert!(output.status.success(), "{}: {}", case.id, text(&output.stderr));
+        let stdout = text(&output.stdout);
+        let documents: Vec<&str> = stdout.split("---\n").collect();
+        assert_eq!(documents.len(), KINDS.len(), "{}: {stdout}", case.id);
+        for (document, (kind, _)) in documents.iter().zip(KINDS) {
+            let object: Value = serde_norway::from_str(document).unwrap();
+            let mut expected = case.expected(kind);
+            expected["metadata"]["namespace"] = case.namespace.as_str().into();
+            assert_eq!(normalised(&object), normalised(&expected), "{} as {kind}", case.id);
+        }
+    }
+}
+
+#[test]
+fn leaves_the_text_of_other_documents_as_it_is() {
+    let other = "# about the service\nkind: Service # inline\nspec:   {b: 1, a: [1.50]}";
+    let nginx =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/nginx.yaml"));
+    let input = format!("{other}\n---\n{}", nginx.unwrap());
+    let output = run(&["inject", "-f", "-", "-s", "examples/settings.json"], &input);
+    let stdout = text(&output.stdout);
+    assert!(stdout.starts_with(&format!("{other}\n---\napiVersion: apps/v1\n")), "{stdout}");
+    assert!(stdout.contains("datakit-lib-init"));
+}
+
+#[test]
+fn injects_into_the_items_of_a_list() {
+    let list = r#"{"kind":"List","items":[{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a",
+        "annotations":{"admission.datakit/java-lib.version":"no tag"}},"spec":{"containers":
+        [{"name":"c"}]}},{"apiVersion":"v1","kind":"Pod","metadata":{"name":"b","annotations":
+        {"admission.datakit/java-lib.version":"v2"}},"spec":{"containers":[{"name":"c"}]}}]}"#;
+    let output = run(&["inject", "-f", "-", "-s", "examples/settings.json"], list);
+    assert_eq!(text(&output.stdout).matches("name: datakit-lib-init").count(), 1);
+    let warning = "warning: ddtrace-java is not injected into Pod/a: the annotation \
+                   admission.datakit/java-lib.version is not an image tag; give a version such as \
+                   v1.2.3, or leave it empty\n";
+    assert_eq!(text(&output.stderr), warning);
+}
+
+#[test]
+fn says_by_its_exit_code_whether_something_differs() {
+    let diff =
+        |file: &str| run(&["diff", "-f", file, "-s", "examples/settings.json", "--exit-code"], "");
+    let output = diff("examples/nginx.yaml");
+    assert_eq!(output.status.code(), Some(1));
+    let stdout = text(&output.stdout);
+    assert!(stdout.starts_with("--- examples/nginx.yaml\n+++ examples/nginx.yaml (injected)\n@@ "));
+    assert!(stdout.contains("\n+        - name: JAVA_TOOL_OPTIONS\n"));
+    let output = diff("examples/expected/nginx.yaml");
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), String::new()));
+}
+
+#[test]
+fn explains_for_people_and_for_machines() {
+    let arguments = ["explain", "-f", "examples/logging.yaml", "-s", "examples/settings.json"];
+    let expected = "Deployment/logging-deployment (examples/logging.yaml)\n  \
+                    injected logfwd, by admission_inject.logfwd\n  \
+                    injected logging, by admission_mutate.loggings[0]\n";
+    assert_eq!(text(&run(&arguments, "").stdout), expected);
+    let output = run(&[&arguments[..], &["-o", "json"]].concat(), "");
+    let explained: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(explained[0]["objects"][0]["injected"][1]["injection"], "logging");
+}
+
+#[test]
+fn checks_settings_wherever_they_stand() {
+    let config = r#"{"admission_mutate":{"loggings":[]}}"#;
+    let config_map = format!("kind: ConfigMap\ndata: {{ other: x, config: '{config}' }}\n");
+    let policy = format!("kind: ClusterAdmissionPolicy\nspec: {{ settings: {config} }}\n");
+    for (input, code, expected) in [
+        (config, 0, "valid; taken for a plain configuration\n"),
+        (&*config_map, 0, "valid; taken for the Operator's ConfigMap\n"),
+        (&*policy, 0, "valid; taken for the settings of a policy\n"),
+        (
+            "log_level: loud",
+            1,
+            "log_level: unknown level `loud`\n1 fault; taken for a plain configuration\n",
+        ),
+        ("kind: ConfigMap", 2, ""),
+        (": [", 2, ""),
+    ] {
+        let output = run(&["check-settings", "-"], input);
+        assert_eq!(output.status.code(), Some(code), "{input}");
+        assert_eq!(text(&output.stdout), expected, "{input}");
+        assert_eq!(output.stderr.is_empty(), code != 2, "{input}");
+    }
+}
+
+#[test]
+fn says_what_it_cannot_read() {
+    for arguments in [
+        &["inject", "-f", "missing.yaml", "-s", "examples/settings.json"][..],
+        &["inject", "-f", "examples/nginx.yaml", "-s", "missing.yaml"],
+        &["inject", "-f", "examples/nginx.yaml"],
+    ] {
+        let output = run(arguments, "");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(text(&output.stderr).starts_with("error: "), "{}", text(&output.stderr));
+    }
+    let faulty = file("faulty.json", r#"{"admission_injekt":{}}"#);
+    let output = run(&["inject", "-f", "examples/nginx.yaml", "-s", &faulty], "");
+    assert!(text(&output.stderr).contains("did you mean `admission_inject`?"));
+}
+
+#[test]
+fn does_not_mind_a_closed_pipe() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_datakit-inject"))
+        .args(["inject", "-f", "tests/manifests", "-s", "examples/settings.json"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(text(&output.stderr), "");
+}
