@@ -1,5 +1,6 @@
 //! Which pods a rule is for: namespace patterns and label selectors.
 
+mod glob;
 mod labels;
 mod namespace;
 

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use super::Entries;
+use super::glob::Glob;
 
 /// A checked label selector: requirements that must all hold.
 ///
@@ -13,7 +14,7 @@ use super::Entries;
 /// assert!(LabelSelector::parse("app=middleware*", Syntax::Kubernetes).is_err());
 /// assert!(LabelSelector::parse("app=middleware*", Syntax::WithGlobs).is_ok());
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct LabelSelector {
     requirements: Vec<Requirement>,
 }
@@ -28,20 +29,20 @@ pub enum Syntax {
     WithGlobs,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 struct Requirement {
     key: String,
     operator: Operator,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 enum Operator {
     Exists,
     DoesNotExist,
     In(Vec<String>),
     NotIn(Vec<String>),
-    Matches(String),
-    DoesNotMatch(String),
+    Matches(Glob),
+    DoesNotMatch(Glob),
     GreaterThan(i64),
     LessThan(i64),
 }
@@ -66,8 +67,8 @@ pub enum LabelSelectorError {
     /// `>` and `<` compare integers.
     #[error("`{0}` is not an integer, which `>` and `<` compare")]
     Integer(String),
-    /// A bracket or brace of a glob is not closed.
-    #[error("`{0}` is not a glob: a bracket is not closed")]
+    /// A bracket or brace of a glob is not closed, or a range runs backwards.
+    #[error("`{0}` is not a glob: a bracket is not closed, or a range runs backwards")]
     Glob(String),
 }
 
@@ -94,7 +95,7 @@ impl Requirement {
         let label = label.as_deref();
         let is_in =
             |values: &[String]| label.is_some_and(|label| values.iter().any(|v| v == label));
-        let matches = |glob: &str| label.is_some_and(|label| fast_glob::glob_match(glob, label));
+        let matches = |glob: &Glob| label.is_some_and(|label| glob.matches(label));
         let number = || label.and_then(go_parse_int);
         match &self.operator {
             Operator::Exists => label.is_some(),
@@ -242,14 +243,14 @@ impl<'t> Parser<'t> {
             Some(Token::Equal) => {
                 let value = self.value()?;
                 match self.syntax {
-                    Syntax::WithGlobs if is_glob(&value) => Operator::Matches(value),
+                    Syntax::WithGlobs if is_glob(&value) => Operator::Matches(glob(value)?),
                     _ => Operator::In(vec![label_value(value)?]),
                 }
             }
             Some(Token::NotEqual) => {
                 let value = self.value()?;
                 match self.syntax {
-                    Syntax::WithGlobs if is_glob(&value) => Operator::DoesNotMatch(value),
+                    Syntax::WithGlobs if is_glob(&value) => Operator::DoesNotMatch(glob(value)?),
                     _ => Operator::NotIn(vec![label_value(value)?]),
                 }
             }
@@ -332,6 +333,10 @@ fn unexpected(found: Option<&Token>, expected: &'static str) -> LabelSelectorErr
 
 fn is_glob(value: &str) -> bool {
     value.contains(['*', '?', '[', '{'])
+}
+
+fn glob(value: String) -> Result<Glob, LabelSelectorError> {
+    Glob::parse(&value).ok_or(LabelSelectorError::Glob(value))
 }
 
 fn label_value(value: String) -> Result<String, LabelSelectorError> {

@@ -105,7 +105,7 @@ fn finds_all_faults_at_once() {
         admission_inject_v2.ddtraces: stands beside `admission_inject.ddtrace`; keep one of the two
         admission_inject_v2.ddtraces[1].namespace_selectors[0]: `(` is not a regular expression: found open group without closing ')'
         admission_inject_v2.ddtraces[1].namespace_selectors[1]: is empty; `*` means every namespace
-        admission_inject_v2.ddtraces[1].label_selectors[0]: `[b` is not a glob: a bracket is not closed
+        admission_inject_v2.ddtraces[1].label_selectors[0]: `[b` is not a glob: a bracket is not closed, or a range runs backwards
         admission_inject_v2.ddtraces[1].label_selectors[1]: is empty; leave the list empty to select by namespace alone
         admission_inject_v2.ddtraces[1].check_annotation: is a number, expected a boolean
         admission_inject_v2.ddtraces[1].language: unknown language `ruby`; known are java, python, nodejs, php
