@@ -90,7 +90,8 @@ fn nodejs(present: &str) -> String {
     with_option(present, " --require=/datadog-lib/node_modules/dd-trace/init")
 }
 
-fn with_option(present: &str, option: &str) -> String {
+/// Adds an option, with the space before it, to those that are present; but not twice.
+pub(super) fn with_option(present: &str, option: &str) -> String {
     if present.contains(option.trim_start()) {
         return present.to_owned();
     }

@@ -1,6 +1,6 @@
 //! The OpenTelemetry agent: an init container copies it to a shared directory, variables load it.
 
-use super::ddtrace::{Loader, load};
+use super::ddtrace::{Loader, load, with_option};
 use super::parts::{
     container, env_vars, fixed_mount, fixed_volume, image, mount, security_context, traced,
 };
@@ -62,11 +62,7 @@ fn python(present: &str) -> String {
 }
 
 fn nodejs(present: &str) -> String {
-    let option = " --require /otel-auto-instrumentation-nodejs/autoinstrumentation.js";
-    if present.contains(option.trim_start()) {
-        return present.to_owned();
-    }
-    format!("{present}{option}")
+    with_option(present, " --require /otel-auto-instrumentation-nodejs/autoinstrumentation.js")
 }
 
 /// Plans the agent of a language, in the version that the annotation asks for.
@@ -141,16 +137,10 @@ fn runs_as_root(pod: &Pod, container: Option<&Value>) -> bool {
     let container = container.as_ref().and_then(Value::as_object);
     let of_pod = pod.spec_object("securityContext");
     let effective = |name: &str| {
-        let member = |object: Option<&crate::json::Object>| {
-            object?.get(name).filter(|value| !value.is_null()).cloned().map(|value| {
-                let mut text = String::new();
-                value.write(&mut text);
-                text
-            })
-        };
-        member(container).or_else(|| member(of_pod.as_ref()))
+        let mut objects = [container, of_pod.as_ref()].into_iter().flatten();
+        objects.find_map(|object| object.get(name)?.as_text().filter(|text| *text != "null"))
     };
     let user = effective("runAsUser");
-    effective("runAsNonRoot").as_deref() == Some("true")
+    effective("runAsNonRoot") == Some("true")
         && user.is_none_or(|user| user.trim_start_matches(['-', '0', '.']).is_empty())
 }
