@@ -7,7 +7,8 @@
 //!    [`settings`], and selects what to inject by annotations, labels and namespace ([`selector`]).
 //! 3. `inject` plans each injection, `pod` applies the plan to the pod template.
 //! 4. [`json`] keeps what users wrote as the text that it is.
-//! 5. [`report`] tells what was done, and why not.
+//! 5. [`report`] tells what was done, and why not; [`explanation`], where somebody asks, each
+//!    [`verdict`] on the way.
 //!
 //! Imports run in this direction only. The command `datakit-inject` (feature `cli`, in `src/bin`) is
 //! another way in.
@@ -27,6 +28,7 @@
 )]
 
 pub mod admission;
+pub mod explanation;
 #[cfg(all(feature = "policy", target_arch = "wasm32"))]
 mod guest;
 mod inject;
@@ -36,3 +38,4 @@ pub mod policy;
 pub mod report;
 pub mod selector;
 pub mod settings;
+pub mod verdict;

@@ -6,15 +6,17 @@
 use std::borrow::Cow;
 
 use crate::admission::{Operation, REQUEST, Request, Workload};
+use crate::explanation::{Explanation, Step};
 use crate::inject::{self, Context, Plan, Skip};
 use crate::json::{self, Object, Shape, Value};
 use crate::pod::Pod;
 use crate::report::{Injection, Report};
 use crate::selector::{Entries, Target};
 use crate::settings::{
-    self, DdtraceRule, Fault, FlameshotRule, LogLevel, LogfwdRule, LoggingRule, OtelRule,
+    self, DdtraceRule, Fault, FlameshotRule, LogLevel, LogfwdRule, LoggingRule, Looks, OtelRule,
     ProfilerRule, Rule, SETTINGS, Selected, Settings, SidecarMode,
 };
+use crate::verdict::Verdict;
 
 static PAYLOAD: Shape = Shape::Object(&[("request", REQUEST), ("settings", SETTINGS)]);
 
@@ -69,52 +71,82 @@ impl Answer {
 /// assert_eq!(answer.to_response(), r#"{"accepted":true}"#);
 /// ```
 pub fn evaluate(payload: &[u8]) -> Answer {
-    let text = std::str::from_utf8(payload).ok();
-    text.and_then(answer).unwrap_or_default()
+    answer(payload, &mut None).unwrap_or_default()
 }
 
-fn answer(text: &str) -> Option<Answer> {
-    let mut payload = Value::open(text, &PAYLOAD).ok()?;
-    let payload = payload.as_object_mut()?;
-    let request = Request::read(payload.get_mut("request")?.as_object_mut()?)?;
+/// Answers a payload as [`evaluate`] does, and says how it came to that.
+///
+/// ```
+/// use datakit_injection::policy;
+///
+/// let (_, explanation) = policy::explain(br#"{"request":{"object":{"kind":"Service"}}}"#);
+/// assert_eq!(explanation.reason.unwrap().code(), "other-operation");
+/// ```
+pub fn explain(payload: &[u8]) -> (Answer, Explanation) {
+    let mut explanation = Some(Explanation::default());
+    let answer = answer(payload, &mut explanation);
+    let mut explanation = explanation.unwrap_or_default();
+    let answer = answer.unwrap_or_else(|reason| {
+        explanation.reason = Some(reason);
+        Answer::default()
+    });
+    (answer, explanation)
+}
+
+/// Answers, or says why there is nothing to do.
+fn answer(payload: &[u8], explanation: &mut Option<Explanation>) -> Result<Answer, Verdict> {
+    let text = std::str::from_utf8(payload).map_err(|_| Verdict::NoRequest)?;
+    let mut payload = Value::open(text, &PAYLOAD).map_err(|_| Verdict::NoRequest)?;
+    let payload = payload.as_object_mut().ok_or(Verdict::NoRequest)?;
+    let request = payload.get_mut("request").and_then(Value::as_object_mut);
+    let request = request.and_then(Request::read).ok_or(Verdict::NoRequest)?;
     let settings = payload.get("settings").unwrap_or(&Value::Text("null"));
     let jsonconfig = settings::jsonconfig(settings);
     let jsonconfig = jsonconfig.as_deref().and_then(|text| settings::open(text).ok());
     let settings = Settings::new(settings, jsonconfig.as_ref());
-    mutate(request, &settings)
+    mutate(request, &settings, explanation)
 }
 
-/// Does what the settings ask for; nothing where that is nothing.
-fn mutate(request: Request, settings: &Settings) -> Option<Answer> {
-    let Request { kind, operation, is_subresource, .. } = &request;
-    let operation = operation.filter(|_| !is_subresource)?;
-    let workload = settings.options.workload(kind)?;
+fn mutate(
+    request: Request,
+    settings: &Settings,
+    explanation: &mut Option<Explanation>,
+) -> Result<Answer, Verdict> {
+    let Request { kind, operation, is_subresource, object, .. } = &request;
+    if let Some(explanation) = explanation {
+        explanation.workload = Report::new(&kind.kind, &name(object)).workload;
+    }
+    if *is_subresource {
+        return Err(Verdict::Subresource);
+    }
+    let operation = operation.ok_or(Verdict::OtherOperation)?;
+    let workload = settings.options.workload(kind).ok_or(Verdict::OtherKind)?;
     let namespace = request.namespace();
     if settings.options.ignored_namespaces.contains(&namespace) {
-        return None;
+        return Err(Verdict::IgnoredNamespace);
     }
     if operation == Operation::Update && !workload.template_is_mutable {
-        return None;
+        return Err(Verdict::FixedTemplate);
     }
     let Request { kind, mut object, old_object, .. } = request;
-    let template = workload.template(&mut object)?;
-    let asked = Asked::read(template, namespace, settings)?;
+    let template = workload.template(&mut object).ok_or(Verdict::NoTemplate)?;
+    let asked = Asked::read(template, namespace, settings, explanation)?;
     if operation == Operation::Update
         && old_object.is_some_and(|old| is_unchanged(template, old, &workload))
     {
-        return None;
+        return Err(Verdict::Unchanged);
     }
     let mut report = Report::new(&kind.kind, &name(&object));
     let runs_to_completion = workload.runs_to_completion || is_owned_by_job(&object);
     let claims = claims(&object);
-    let template = workload.template(&mut object)?;
+    let template = workload.template(&mut object).ok_or(Verdict::NoTemplate)?;
     let changed = asked.inject_into(template, claims, settings, runs_to_completion, &mut report);
     let mutated_object = changed.then(|| {
         let mut text = String::new();
         object.write(&mut text);
         text
     });
-    Some(Answer { mutated_object, report, log_level: settings.log_level })
+    Ok(Answer { mutated_object, report, log_level: settings.log_level })
 }
 
 fn name<'a>(object: &Value<'a>) -> Cow<'a, str> {
@@ -180,35 +212,35 @@ struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    /// Selects the rules for a pod template; nothing where nothing is asked for.
+    /// Selects the rules for a pod template, or says why nothing is asked for.
     fn read(
         template: &Object<'a>,
         namespace: Cow<'a, str>,
         settings: &Settings<'_, 'a>,
-    ) -> Option<Self> {
+        explanation: &mut Option<Explanation>,
+    ) -> Result<Self, Verdict> {
         let metadata = template.get("metadata").and_then(Value::as_object);
         let entries =
             |key| Entries::new(metadata.and_then(|metadata| metadata.get(key)?.as_object()));
         let (labels, annotations) = (entries("labels"), entries("annotations"));
         let target = Target { namespace, labels, annotations };
-        if !is_enabled(&target, "admission.datakit/enabled") {
-            return None;
+        if !is_enabled(&target, OPT_OUT) {
+            return Err(Verdict::OptedOut(OPT_OUT.to_owned()));
         }
-        let mut left_out = Vec::new();
-        let ddtrace = select(settings, &target, Injection::Ddtrace(None), &mut left_out);
-        let otel = match ddtrace {
-            Some(_) => None,
-            None => select(settings, &target, Injection::Otel(None), &mut left_out),
+        let mut selection =
+            Selection { settings, target: &target, left_out: Vec::new(), explanation };
+        let ddtrace = selection.select(Injection::Ddtrace(None));
+        let otel = if ddtrace.is_some() {
+            selection.explain(Injection::Otel(None), None, Verdict::AfterDdtrace);
+            None
+        } else {
+            selection.select(Injection::Otel(None))
         };
-        let logfwd = select(settings, &target, Injection::Logfwd, &mut left_out);
-        let flameshot = select(settings, &target, Injection::Flameshot, &mut left_out);
-        let profiler = select(settings, &target, Injection::Profiler(None), &mut left_out);
-        let mut faults = Vec::new();
-        let logging = match annotations.get(inject::LOGGING_ANNOTATION) {
-            Some(_) => None,
-            None => settings.select_logging(&target, &mut faults),
-        };
-        left_out.extend(faults.into_iter().map(|fault| (Injection::Logging, fault)));
+        let logfwd = selection.select(Injection::Logfwd);
+        let flameshot = selection.select(Injection::Flameshot);
+        let profiler = selection.select(Injection::Profiler(None));
+        let logging = selection.select_logging();
+        let left_out = selection.left_out;
         let is_nothing = ddtrace.is_none()
             && otel.is_none()
             && logfwd.is_none()
@@ -217,14 +249,14 @@ impl<'a> Asked<'a> {
             && logging.is_none()
             && left_out.is_empty();
         if is_nothing {
-            return None;
+            return Err(Verdict::NothingAsked);
         }
         let container_names = annotations.get("admission.datakit/container-names").map(|names| {
             let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
             names.map(str::to_owned).collect()
         });
         let has_prometheus_annotations = annotations.any_starts_with("prometheus.io/");
-        Some(Self {
+        Ok(Self {
             ddtrace,
             otel,
             logfwd,
@@ -286,26 +318,26 @@ impl<'a> Asked<'a> {
     fn inject_each(self, pod: &mut Pod, context: Context, report: &mut Report) {
         if let Some(Selected { rule, path, annotation }) = self.ddtrace {
             let injection = Injection::Ddtrace(Some(rule.language));
-            if !pod.has_container(inject::DDTRACE_CONTAINER) {
+            if is_absent(pod, inject::DDTRACE_CONTAINER, injection, report) {
                 let plan = inject::ddtrace(pod, &rule, annotation.as_deref(), context);
                 carry_out(pod, injection, path, plan, report);
             }
         }
         if let Some(Selected { rule, path, annotation }) = self.otel {
             let injection = Injection::Otel(Some(rule.language));
-            if !pod.has_container(inject::OTEL_CONTAINER) {
+            if is_absent(pod, inject::OTEL_CONTAINER, injection, report) {
                 let plan = inject::otel(pod, &rule, annotation.as_deref(), context);
                 carry_out(pod, injection, path, plan, report);
             }
         }
         if let Some(Selected { rule, path, annotation }) = self.logfwd
-            && !pod.has_container(inject::LOGFWD_CONTAINER)
+            && is_absent(pod, inject::LOGFWD_CONTAINER, Injection::Logfwd, report)
         {
             let plan = inject::logfwd(pod, &rule, annotation.as_deref(), context);
             carry_out(pod, Injection::Logfwd, path, plan, report);
         }
         if let Some(Selected { rule, path, .. }) = self.flameshot
-            && !pod.has_container(inject::FLAMESHOT_CONTAINER)
+            && is_absent(pod, inject::FLAMESHOT_CONTAINER, Injection::Flameshot, report)
         {
             let has_prometheus_annotations = self.has_prometheus_annotations;
             let plan = inject::flameshot(pod, &rule, has_prometheus_annotations, context);
@@ -313,7 +345,7 @@ impl<'a> Asked<'a> {
         }
         if let Some(Selected { rule, path, annotation }) = self.profiler {
             let injection = Injection::Profiler(Some(rule.language));
-            if !pod.has_container(inject::PROFILER_CONTAINER) {
+            if is_absent(pod, inject::PROFILER_CONTAINER, injection, report) {
                 let plan = inject::profiler(pod, &rule, annotation.as_deref(), context);
                 carry_out(pod, injection, path, plan, report);
             }
@@ -339,23 +371,74 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// The rule of an injection, unless the pod opts out of it.
-fn select<'a, R: Rule<'a>>(
-    settings: &Settings<'_, 'a>,
-    target: &Target<'_, 'a>,
-    injection: Injection,
-    left_out: &mut Vec<(Injection, Fault)>,
-) -> Option<Selected<'a, R>> {
-    let mut faults = Vec::new();
-    let selected = settings.select::<R>(target, &mut faults);
-    if selected.is_none() && faults.is_empty() {
-        return None;
+/// The selection of rules for one pod.
+struct Selection<'x, 's, 'a> {
+    settings: &'x Settings<'s, 'a>,
+    target: &'x Target<'x, 'a>,
+    left_out: Vec<(Injection, Fault)>,
+    explanation: &'x mut Option<Explanation>,
+}
+
+impl<'a> Selection<'_, '_, 'a> {
+    /// The rule of an injection, unless the pod opts out of it.
+    fn select<R: Rule<'a>>(&mut self, injection: Injection) -> Option<Selected<'a, R>> {
+        let mut looks = self.looks();
+        let selected = self.settings.select::<R>(self.target, &mut looks);
+        self.explain_all(injection, looks.verdicts);
+        if selected.is_none() && looks.left_out.is_empty() {
+            return None;
+        }
+        let opt_out = format!("admission.datakit/{injection}.enabled");
+        if !is_enabled(self.target, &opt_out) {
+            self.explain(injection, None, Verdict::OptedOut(opt_out));
+            return None;
+        }
+        self.left_out.extend(looks.left_out.into_iter().map(|fault| (injection, fault)));
+        selected
     }
-    if !is_enabled(target, &format!("admission.datakit/{injection}.enabled")) {
-        return None;
+
+    fn select_logging(&mut self) -> Option<Selected<'a, LoggingRule<'a>>> {
+        let annotation = inject::LOGGING_ANNOTATION;
+        if self.target.annotations.get(annotation).is_some() {
+            self.explain(Injection::Logging, None, Verdict::Annotated(annotation));
+            return None;
+        }
+        let mut looks = self.looks();
+        let selected = self.settings.select_logging(self.target, &mut looks);
+        self.explain_all(Injection::Logging, looks.verdicts);
+        let left_out = looks.left_out.into_iter().map(|fault| (Injection::Logging, fault));
+        self.left_out.extend(left_out);
+        selected
     }
-    left_out.extend(faults.into_iter().map(|fault| (injection, fault)));
-    selected
+
+    fn looks(&self) -> Looks {
+        let verdicts = self.explanation.as_ref().map(|_| Vec::new());
+        Looks { left_out: Vec::new(), verdicts }
+    }
+
+    fn explain_all(&mut self, injection: Injection, verdicts: Option<Vec<(String, Verdict)>>) {
+        for (rule, verdict) in verdicts.into_iter().flatten() {
+            self.explain(injection, Some(rule), verdict);
+        }
+    }
+
+    fn explain(&mut self, injection: Injection, rule: Option<String>, verdict: Verdict) {
+        if let Some(explanation) = self.explanation {
+            explanation.steps.push(Step { injection, rule, verdict });
+        }
+    }
+}
+
+/// The annotation that opts out of everything.
+const OPT_OUT: &str = "admission.datakit/enabled";
+
+/// Whether the container that an injection adds is not there; else the injection is done already.
+fn is_absent(pod: &Pod, container: &str, injection: Injection, report: &mut Report) -> bool {
+    let is_present = pod.has_container(container);
+    if is_present {
+        report.present.push(injection);
+    }
+    !is_present
 }
 
 /// Carries out a plan, or says why there is none.

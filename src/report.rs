@@ -49,6 +49,8 @@ pub struct Report {
     pub workload: String,
     /// What was injected, in order, and the rule that asked for it.
     pub injected: Vec<(Injection, String)>,
+    /// What was asked for and is there already.
+    pub present: Vec<Injection>,
     /// What was asked for and not injected, and why.
     pub skipped: Vec<(Injection, String)>,
     /// Sentences for the person who applied the object, at most 256 bytes each.

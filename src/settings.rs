@@ -26,6 +26,7 @@ pub(crate) use rules::{Generation, Rule, is_mountable};
 
 use crate::json::{Object, Shape, Value};
 use crate::selector::Target;
+use crate::verdict::Verdict;
 use matching::{Matching, v1_entries, v1_language};
 use reader::{Block, Case, Faults, Path, did_you_mean, expected};
 
@@ -125,6 +126,31 @@ pub(crate) struct Selected<'a, R> {
     pub(crate) path: String,
     /// The annotation that asked for it or says more, where the rule reads one.
     pub(crate) annotation: Option<Cow<'a, str>>,
+}
+
+/// What came of the rules that were looked at.
+#[derive(Debug, Default)]
+pub(crate) struct Looks {
+    /// The first fault of every rule that would have selected the pod and is left out.
+    pub(crate) left_out: Vec<Fault>,
+    /// The path of each rule and what was found of it, where somebody asks.
+    pub(crate) verdicts: Option<Vec<(String, Verdict)>>,
+}
+
+impl Looks {
+    fn found(&mut self, rule: &Path, verdict: Verdict) {
+        if let Some(verdicts) = &mut self.verdicts {
+            verdicts.push((rule.to_string(), verdict));
+        }
+    }
+
+    fn left_out(&mut self, rule: &Path, fault: &Fault) {
+        self.found(rule, Verdict::Faulty(fault.path.clone()));
+        // Rules of `admission_mutate.loggings` are looked at twice.
+        if !self.left_out.contains(fault) {
+            self.left_out.push(fault.clone());
+        }
+    }
 }
 
 /// The injections that rules are for.
@@ -314,18 +340,16 @@ impl<'s, 'a> Settings<'s, 'a> {
     }
 
     /// The first rule that selects a pod and is free of faults.
-    ///
-    /// Adds the first fault of every rule that would have selected the pod and is left out.
     pub(crate) fn select<R: Rule<'a>>(
         &self,
         target: &Target<'_, 'a>,
-        left_out: &mut Vec<Fault>,
+        looks: &mut Looks,
     ) -> Option<Selected<'a, R>> {
         let v1 = R::SECTION.v1_key().and_then(|key| self.v1(key));
         match v1 {
             // Beside rules of `admission_inject_v2`, which is a fault, the Operator prefers these.
-            Some(object) => self.select_v1(object, target, left_out),
-            None => self.select_v2(target, left_out),
+            Some(object) => self.select_v1(object, target, looks),
+            None => self.select_v2(target, looks),
         }
     }
 
@@ -333,25 +357,42 @@ impl<'s, 'a> Settings<'s, 'a> {
         &self,
         object: &'s Object<'a>,
         target: &Target<'_, 'a>,
-        left_out: &mut Vec<Fault>,
+        looks: &mut Looks,
     ) -> Option<Selected<'a, R>> {
         let inject = Path::Key(&Path::Root, "admission_inject");
         let path = Path::Key(&inject, R::SECTION.v1_key()?);
         let block = Block::new(path, object, Case::Sensitive);
-        let asked = R::asked_in_v1(target);
-        let language = match asked {
-            Some((language, _)) => language,
-            None => Some(v1_language(&block, target, left_out)?),
+        let (language, annotation) = match Self::asked_in_v1::<R>(target, &path, looks) {
+            Some((language, annotation)) => (language, Some(annotation)),
+            None => (Some(v1_language(&block, target, looks)?), None),
         };
         let mut faults = Faults::default();
         let rule = read_v1(&block, language, &mut faults);
-        finish(rule, &path, asked.map(|(_, annotation)| annotation), faults, left_out)
+        finish(rule, &path, annotation, faults, looks)
+    }
+
+    /// The language that a pod asks for by annotation alone, and the annotation's value.
+    fn asked_in_v1<R: Rule<'a>>(
+        target: &Target<'_, 'a>,
+        path: &Path,
+        looks: &mut Looks,
+    ) -> Option<(Option<Language>, Cow<'a, str>)> {
+        let languages = R::LANGUAGES.iter().filter(|language| **language != Language::Php);
+        let none = R::LANGUAGES.is_empty().then_some(None);
+        for language in languages.copied().map(Some).chain(none) {
+            if let Some((annotation, value)) = R::asked(target, language) {
+                looks.found(path, Verdict::Asked(annotation));
+                return Some((language, value));
+            }
+            looks.found(path, Verdict::NotAsked(R::annotation(language)));
+        }
+        None
     }
 
     fn select_v2<R: Rule<'a>>(
         &self,
         target: &Target<'_, 'a>,
-        left_out: &mut Vec<Fault>,
+        looks: &mut Looks,
     ) -> Option<Selected<'a, R>> {
         let inject = Path::Key(&Path::Root, "admission_inject_v2");
         let list = Path::Key(&inject, R::SECTION.v2_key());
@@ -364,19 +405,25 @@ impl<'s, 'a> Settings<'s, 'a> {
                 continue;
             };
             let matching = Matching::of_v2(&block, &mut faults);
-            if !matching.matches(target) || R::is_off(&block) {
+            let verdict = match matching.verdict(target) {
+                Verdict::Selects if R::is_off(&block) => Verdict::SwitchedOff,
+                verdict => verdict,
+            };
+            if verdict != Verdict::Selects {
+                looks.found(&path, verdict);
                 continue;
             }
             let language = read_language::<R>(&block, &mut faults);
-            let annotation = R::asked(target, language);
+            let annotation = R::asked(target, language).map(|(_, value)| value);
             let must_be_asked = block.boolean("check_annotation", &mut faults);
             if must_be_asked && annotation.is_none() {
+                looks.found(&path, Verdict::NotAsked(R::annotation(language)));
                 continue;
             }
             // A version counts only where it is asked for; logfwd's annotation always says more.
             let annotation = annotation.filter(|_| must_be_asked || R::SECTION == Section::Logfwd);
             let rule = read_v2(&block, language, true, &mut faults);
-            if let Some(selected) = finish(rule, &path, annotation, faults, left_out) {
+            if let Some(selected) = finish(rule, &path, annotation, faults, looks) {
                 return Some(selected);
             }
         }
@@ -387,25 +434,35 @@ impl<'s, 'a> Settings<'s, 'a> {
     pub(crate) fn select_logging(
         &self,
         target: &Target<'_, 'a>,
-        left_out: &mut Vec<Fault>,
+        looks: &mut Looks,
     ) -> Option<Selected<'a, LoggingRule<'a>>> {
         let mutate = Path::Key(&Path::Root, "admission_mutate");
         let list = Path::Key(&mutate, "loggings");
         let rules =
             self.config?.get("admission_mutate")?.as_object()?.get("loggings")?.as_array()?;
-        for way in [Matching::by_label, Matching::by_namespace] {
+        type Way = for<'m> fn(&Matching<'m>, &Target) -> Option<bool>;
+        let ways: [(Way, Verdict); 2] = [
+            (|matching, target| matching.by_label(target), Verdict::OtherLabels),
+            (|matching, target| matching.by_namespace(target), Verdict::OtherNamespace),
+        ];
+        for (way, other) in ways {
             for (index, value) in rules.iter().enumerate() {
                 let path = Path::Index(&list, index);
                 let mut faults = Faults::default();
                 let Some(block) = Block::of_value(path, value, Case::Sensitive, &mut faults) else {
                     continue;
                 };
-                if way(&Matching::of_logging(&block, &mut faults), target) != Some(true) {
-                    continue;
+                match way(&Matching::of_logging(&block, &mut faults), target) {
+                    Some(true) => {}
+                    Some(false) => {
+                        looks.found(&path, other.clone());
+                        continue;
+                    }
+                    None => continue,
                 }
                 block.check_keys(rules::LOGGING_KEYS, &mut faults);
                 let rule = LoggingRule::read(&block, &mut faults);
-                if let Some(selected) = finish(rule, &path, None, faults, left_out) {
+                if let Some(selected) = finish(rule, &path, None, faults, looks) {
                     return Some(selected);
                 }
             }
@@ -489,12 +546,13 @@ fn finish<'a, R>(
     path: &Path,
     annotation: Option<Cow<'a, str>>,
     faults: Faults,
-    left_out: &mut Vec<Fault>,
+    looks: &mut Looks,
 ) -> Option<Selected<'a, R>> {
     if let Some(fault) = faults.first() {
-        left_out.push(fault.clone());
+        looks.left_out(path, fault);
         return None;
     }
+    looks.found(path, Verdict::Selects);
     rule.map(|rule| Selected { rule, path: path.to_string(), annotation })
 }
 
@@ -534,7 +592,7 @@ fn validate_v1<'a, R: Rule<'a>>(inject: &Block<'_, 'a>, faults: &mut Faults) {
     let _rule = R::read(&block, base, language, Generation::V1, faults);
     if R::SECTION == Section::Ddtrace {
         let mut found = Vec::new();
-        let _none: Option<()> = v1_entries(&block, faults, |_, _, of_entry| {
+        let _none: Option<()> = v1_entries(&block, faults, |_, _, _, of_entry| {
             found.push(of_entry);
             None
         });

@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::reader::{Block, Case, Fault, Faults, Path};
+use super::Looks;
+use super::reader::{Block, Case, Faults, Path};
 use super::rules::{self, DdtraceRule, Language, Rule};
 use crate::selector::{LabelSelector, NamespacePattern, Syntax, Target};
+use crate::verdict::Verdict;
 
 /// The selectors of a rule.
 #[derive(Debug)]
@@ -81,11 +83,14 @@ impl<'a> Matching<'a> {
     }
 
     /// Where both lists say something, both have to agree; else the one that does decides.
-    pub(super) fn matches(&self, target: &Target) -> bool {
-        match (self.by_namespace(target), self.by_label(target)) {
-            (Some(by_namespace), Some(by_label)) => by_namespace && by_label,
-            (Some(decided), None) | (None, Some(decided)) => decided,
-            (None, None) => false,
+    pub(super) fn verdict(&self, target: &Target) -> Verdict {
+        match self.by_namespace(target) {
+            Some(false) => Verdict::OtherNamespace,
+            by_namespace => match self.by_label(target) {
+                Some(false) => Verdict::OtherLabels,
+                None if by_namespace.is_none() => Verdict::SelectsNothing,
+                _ => Verdict::Selects,
+            },
         }
     }
 
@@ -111,7 +116,7 @@ fn label_selector(
 pub(super) fn v1_entries<'a, T>(
     block: &Block<'_, 'a>,
     faults: &mut Faults,
-    mut visit: impl FnMut(Matching<'a>, Option<Language>, Faults) -> Option<T>,
+    mut visit: impl FnMut(&Path, Matching<'a>, Option<Language>, Faults) -> Option<T>,
 ) -> Option<T> {
     for (list_key, key) in
         [("enabled_labelselectors", "labelselector"), ("enabled_namespaces", "namespace")]
@@ -140,7 +145,7 @@ pub(super) fn v1_entries<'a, T>(
                 Matching { namespaces: Selectors::none(), labels: Selectors::one(selector) }
             };
             let language = rules::language(&entry, DdtraceRule::LANGUAGES, &mut of_entry);
-            let visited = visit(matching, language, of_entry);
+            let visited = visit(&entry.path, matching, language, of_entry);
             if visited.is_some() {
                 return visited;
             }
@@ -150,19 +155,13 @@ pub(super) fn v1_entries<'a, T>(
 }
 
 /// The language that `admission_inject.ddtrace` has for a pod by its labels, else its namespace.
-pub(super) fn v1_language(
-    block: &Block,
-    target: &Target,
-    left_out: &mut Vec<Fault>,
-) -> Option<Language> {
-    v1_entries(block, &mut Faults::default(), |matching, language, faults| {
-        if !matching.matches(target) {
-            return None;
+pub(super) fn v1_language(block: &Block, target: &Target, looks: &mut Looks) -> Option<Language> {
+    v1_entries(block, &mut Faults::default(), |path, matching, language, faults| {
+        let verdict = matching.verdict(target);
+        match faults.first() {
+            Some(fault) if verdict == Verdict::Selects => looks.left_out(path, fault),
+            _ => looks.found(path, verdict.clone()),
         }
-        if let Some(fault) = faults.first() {
-            left_out.push(fault.clone());
-            return None;
-        }
-        language
+        language.filter(|_| verdict == Verdict::Selects && faults.first().is_none())
     })
 }

@@ -154,19 +154,13 @@ pub(crate) trait Rule<'a>: Sized {
     /// The annotation that asks for this injection, or chooses its version; empty where none does.
     fn annotation(language: Option<Language>) -> &'static str;
 
-    /// The value of that annotation on a pod.
-    fn asked(target: &Target<'_, 'a>, language: Option<Language>) -> Option<Cow<'a, str>> {
-        target.annotations.get(Self::annotation(language))
-    }
-
-    /// The language that a pod asks for by annotation alone, as `admission_inject` has it.
-    fn asked_in_v1(target: &Target<'_, 'a>) -> Option<(Option<Language>, Cow<'a, str>)> {
-        let asked = |language| Some((language, Self::asked(target, language)?));
-        if Self::LANGUAGES.is_empty() {
-            return asked(None);
-        }
-        let languages = Self::LANGUAGES.iter().filter(|language| **language != Language::Php);
-        languages.copied().map(Some).find_map(asked)
+    /// That annotation on a pod, and its value.
+    fn asked(
+        target: &Target<'_, 'a>,
+        language: Option<Language>,
+    ) -> Option<(&'static str, Cow<'a, str>)> {
+        let annotation = Self::annotation(language);
+        Some((annotation, target.annotations.get(annotation)?))
     }
 }
 
@@ -354,11 +348,14 @@ impl<'a> Rule<'a> for DdtraceRule<'a> {
         }
     }
 
-    fn asked(target: &Target<'_, 'a>, language: Option<Language>) -> Option<Cow<'a, str>> {
-        let value = target.annotations.get(Self::annotation(language));
+    fn asked(
+        target: &Target<'_, 'a>,
+        language: Option<Language>,
+    ) -> Option<(&'static str, Cow<'a, str>)> {
         // `js` is another name of Node.js.
-        let js = || target.annotations.get("admission.datakit/js-lib.version");
-        if language == Some(Language::Nodejs) { value.or_else(js) } else { value }
+        let js = (language == Some(Language::Nodejs)).then_some("admission.datakit/js-lib.version");
+        let mut annotations = [Some(Self::annotation(language)), js].into_iter().flatten();
+        annotations.find_map(|name| Some((name, target.annotations.get(name)?)))
     }
 }
 

@@ -3,6 +3,7 @@
 mod cases;
 mod conformance;
 mod documents;
+mod explanation;
 #[path = "../support/host.rs"]
 mod host;
 #[path = "../support/manifest.rs"]

@@ -286,6 +286,21 @@ fn warns_of_rules_that_have_a_fault_and_uses_the_others() {
 }
 
 #[test]
+fn names_a_faulty_rule_once_that_is_looked_at_twice() {
+    let rule =
+        json!({ "namespace_selectors": ["default"], "label_selectors": [""], "config": "x" });
+    let settings = json!({ "admission_mutate": { "loggings": [rule] } });
+    let outcome = create(&pod(), &settings);
+    let fault = "its rule has a fault at admission_mutate.loggings[0].config";
+    let advice = "correct the settings of the policy";
+    skips(
+        &outcome,
+        &format!("logging: {fault}"),
+        &format!("logging is not injected into Pod/web: {fault}; {advice}"),
+    );
+}
+
+#[test]
 fn says_that_a_language_has_no_image() {
     let object = with_annotation(pod(), "admission.datakit/python-lib.version", "");
     skips(
