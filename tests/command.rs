@@ -4,6 +4,8 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
+use datakit_injection::policy;
+use datakit_injection::settings::validate;
 use serde_json::Value;
 
 #[allow(dead_code, reason = "the other tests use all of it")]
@@ -108,9 +110,20 @@ fn says_by_its_exit_code_whether_something_differs() {
 #[test]
 fn explains_for_people_and_for_machines() {
     let arguments = ["explain", "-f", "examples/logging.yaml", "-s", "examples/settings.json"];
-    let expected = "Deployment/logging-deployment (examples/logging.yaml)\n  \
-                    injected logfwd, by admission_inject.logfwd\n  \
-                    injected logging, by admission_mutate.loggings[0]\n";
+    let expected = "\
+Deployment/logging-deployment (examples/logging.yaml)
+  looked at ddtrace, admission_inject.ddtrace: admission.datakit/java-lib.version is not there
+  looked at ddtrace, admission_inject.ddtrace: admission.datakit/python-lib.version is not there
+  looked at ddtrace, admission_inject.ddtrace: admission.datakit/nodejs-lib.version is not there
+  looked at logfwd, admission_inject.logfwd: admission.datakit/logfwd.instances asks for it
+  looked at logfwd, admission_inject.logfwd: selects the pod
+  looked at profiler, admission_inject.profiler: admission.datakit/java-profiler.version is not there
+  looked at profiler, admission_inject.profiler: admission.datakit/python-profiler.version is not there
+  looked at profiler, admission_inject.profiler: admission.datakit/golang-profiler.version is not there
+  looked at logging, admission_mutate.loggings[0]: selects the pod
+  injected logfwd, by admission_inject.logfwd
+  injected logging, by admission_mutate.loggings[0]
+";
     assert_eq!(text(&run(&arguments, "").stdout), expected);
     let output = run(&[&arguments[..], &["-o", "json"]].concat(), "");
     let explained: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -121,10 +134,12 @@ fn explains_for_people_and_for_machines() {
 fn checks_settings_wherever_they_stand() {
     let config = r#"{"admission_mutate":{"loggings":[]}}"#;
     let config_map = format!("kind: ConfigMap\ndata: {{ other: x, config: '{config}' }}\n");
+    let values = format!("replicas: 1\noperator: {{ config: '{config}' }}\n");
     let policy = format!("kind: ClusterAdmissionPolicy\nspec: {{ settings: {config} }}\n");
     for (input, code, expected) in [
         (config, 0, "valid; taken for a plain configuration\n"),
         (&*config_map, 0, "valid; taken for the Operator's ConfigMap\n"),
+        (&*values, 0, "valid; taken for values of a chart\n"),
         (&*policy, 0, "valid; taken for the settings of a policy\n"),
         (
             "log_level: loud",
@@ -138,6 +153,109 @@ fn checks_settings_wherever_they_stand() {
         assert_eq!(output.status.code(), Some(code), "{input}");
         assert_eq!(text(&output.stdout), expected, "{input}");
         assert_eq!(output.stderr.is_empty(), code != 2, "{input}");
+    }
+}
+
+/// What version 2 adds of itself, as the notes of `convert` say.
+fn without_additions_of_v2(mut pod: Value, settings: &Value) -> Value {
+    fn without_info(object: &mut Value, key: &str) {
+        let members = object.as_object_mut().unwrap();
+        if let Some(list) = members.get_mut(key).and_then(Value::as_array_mut) {
+            list.retain(|element| element["name"] != "datakit-pod-info");
+        }
+        members.retain(|name, list| name != key || *list != Value::Array(Vec::new()));
+    }
+    if settings["admission_inject"]["ddtrace"].get("resources").is_none()
+        && let Some(inits) = pod["spec"].get_mut("initContainers")
+    {
+        for init in inits.as_array_mut().unwrap() {
+            init.as_object_mut().unwrap().remove("resources");
+        }
+    }
+    without_info(&mut pod["spec"], "volumes");
+    for container in pod["spec"]["containers"].as_array_mut().unwrap() {
+        without_info(container, "volumeMounts");
+    }
+    normalised(&pod)
+}
+
+#[test]
+fn rules_of_version_2_do_what_those_of_version_1_did() {
+    let mut count = 0;
+    for case in recorded("1.5.11") {
+        if !validate(case.settings.get()).is_empty() {
+            continue;
+        }
+        let output = run(&["convert", "-", "--v2", "--to", "settings"], case.settings.get());
+        let converted = text(&output.stdout);
+        assert!(output.status.success(), "{}: {}", case.id, text(&output.stderr));
+        assert_eq!(validate(&converted), [], "{}", case.id);
+        assert!(!converted.contains("admission_inject\""), "{}", case.id);
+        let request = case.request("Pod");
+        let answer = policy::evaluate(host::payload(&request, &converted).as_bytes());
+        let object = answer.mutated_object.map_or_else(
+            || request["object"].clone(),
+            |object| serde_json::from_str(&object).unwrap(),
+        );
+        let settings = serde_json::from_str(case.settings.get()).unwrap();
+        assert_eq!(
+            without_additions_of_v2(object, &settings),
+            without_additions_of_v2(case.expected, &settings),
+            "{}: {converted}",
+            case.id
+        );
+        count += 1;
+    }
+    println!("{count} recorded configurations converted");
+}
+
+#[test]
+fn makes_a_policy_of_whatever_holds_a_configuration() {
+    let config = std::fs::read_to_string("examples/settings.json").unwrap();
+    let config_map = serde_json::json!({ "kind": "ConfigMap", "data": { "config": config } });
+    let plain = run(&["convert", "examples/settings.json"], "");
+    assert_eq!(text(&plain.stderr), "");
+    assert_eq!(run(&["convert", "-"], &config_map.to_string()).stdout, plain.stdout);
+    let policy: Value = serde_norway::from_slice(&plain.stdout).unwrap();
+    assert_eq!(policy["kind"], "ClusterAdmissionPolicy");
+    assert_eq!(policy["spec"]["mode"], "monitor");
+    assert_eq!(policy["spec"]["rules"][0]["resources"][0], "deployments");
+    let settings: Value = serde_json::from_str(&config).unwrap();
+    assert_eq!(policy["spec"]["settings"], settings);
+    let again = run(&["convert", "-", "--to", "settings"], &text(&plain.stdout));
+    assert_eq!(serde_json::from_slice::<Value>(&again.stdout).unwrap(), settings);
+    let pods = run(&["convert", "examples/settings.json", "--resources", "pods"], "");
+    let policy: Value = serde_norway::from_slice(&pods.stdout).unwrap();
+    assert_eq!(policy["spec"]["rules"][0]["resources"][0], "pods");
+}
+
+#[test]
+fn says_what_version_2_cannot_say() {
+    let settings = r#"{"jsonconfig":"{\"admission_inject\":{\"ddtrace\":{\"images\":{
+        \"java_agent_image\":\"a/b:1\"},\"enabled_namespaces\":[{\"namespace\":\"a.b\",
+        \"language\":\"java\"},{\"namespace\":\"x\",\"language\":\"js\"}],
+        \"envs\":{\"A\":\"{secretKeyRef:a,b}\"}}}}","policy":{"sidecar_mode":"native"}}"#;
+    let settings = settings.replace("\n", "");
+    let output = run(&["convert", "-", "--v2", "--to", "settings"], &settings);
+    let expected = "\
+note: admission_inject.ddtrace.enabled_namespaces[1] is left out: there is no image for nodejs
+note: version 2 gives the init container of ddtrace default resources; version 1 gave none
+note: A of ddtrace becomes a reference, which was a text in version 1
+";
+    assert_eq!(text(&output.stderr), expected);
+    let converted: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(converted["policy"]["sidecar_mode"], "native");
+    let rules = &converted["admission_inject_v2"]["ddtraces"];
+    assert_eq!(rules[0]["check_annotation"], true);
+    assert_eq!(rules[1]["namespace_selectors"][0], "^a\\.b$");
+    assert_eq!(rules.as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn completes_in_every_shell() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let output = run(&["completions", shell], "");
+        assert!(text(&output.stdout).contains("check-settings"), "{shell}");
     }
 }
 

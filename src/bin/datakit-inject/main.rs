@@ -1,5 +1,6 @@
 //! `datakit-inject`: see what the policy does, before a cluster does.
 
+mod convert;
 mod manifests;
 mod preview;
 mod settings_file;
@@ -8,9 +9,12 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use console::style;
+use indicatif::{ProgressBar, ProgressDrawTarget};
 
+use crate::convert::{Resources, Target};
 use crate::manifests::Document;
 use crate::preview::Preview;
 use crate::settings_file::SettingsFile;
@@ -49,7 +53,7 @@ Examples:
         #[arg(long)]
         exit_code: bool,
     },
-    /// Say for each object what was injected, by which rule, and what was not, and why.
+    /// Say for each object which rules and annotations were looked at, and what came of it.
     #[command(after_help = "\
 Examples:
   datakit-inject explain -f shop.yaml -s settings.yaml
@@ -72,6 +76,37 @@ Examples:
     CheckSettings {
         /// The file; `-` is standard input.
         file: PathBuf,
+    },
+    /// Make a policy's manifest of the Operator's configuration, and rules of version 2.
+    #[command(after_help = "\
+The file is what `check-settings` reads; it must have no faults. What cannot be said exactly in
+version 2 is told on standard error.
+
+Examples:
+  datakit-inject convert operator-config.yaml > policy.yaml
+  datakit-inject convert values.yaml --v2 --resources pods | kubectl apply -f -
+  datakit-inject convert settings.json --v2 --to settings")]
+    Convert {
+        /// The file; `-` is standard input.
+        file: PathBuf,
+        /// What to make of it.
+        #[arg(long, value_enum, default_value_t)]
+        to: Target,
+        /// Turn `admission_inject` into rules of `admission_inject_v2`.
+        #[arg(long)]
+        v2: bool,
+        /// What the policy is to inject into.
+        #[arg(long, value_enum, default_value_t)]
+        resources: Resources,
+    },
+    /// Print a script that completes this command in a shell.
+    #[command(after_help = "\
+Examples:
+  source <(datakit-inject completions bash)
+  datakit-inject completions zsh > ~/.zfunc/_datakit-inject")]
+    Completions {
+        /// The shell.
+        shell: Shell,
     },
 }
 
@@ -188,27 +223,45 @@ fn run(command: &Command, out: &mut impl Write) -> Result<ExitCode, Failure> {
             }
             Ok(ExitCode::from(u8::from(!faults.is_empty())))
         }
+        Command::Convert { file, to, v2, resources } => {
+            let settings = SettingsFile::read_valid(file)?;
+            let converted = convert::convert(&settings.json, *to, *v2, *resources)?;
+            for note in converted.notes {
+                eprintln!("{}: {note}", style("note").for_stderr().yellow());
+            }
+            write!(out, "{}", converted.text)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "datakit-inject", &mut script);
+            out.write_all(&script)?;
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
+
+/// So many documents take long enough for somebody to wonder.
+const MANY: usize = 200;
 
 impl Input {
     /// Runs every document through the policy.
     fn previews(&self) -> Result<Vec<(Document, Preview)>, Failure> {
-        let settings = SettingsFile::read(&self.settings)?;
-        let faults = datakit_injection::settings::validate(&settings.json);
-        if let Some(fault) = faults.first() {
-            let count = faults.len();
-            let file = self.settings.display();
-            return Err(format!(
-                "{file} has {count} faults, the first: {fault}; `check-settings` has them all"
-            )
-            .into());
-        }
+        let settings = SettingsFile::read_valid(&self.settings)?;
+        let documents = manifests::read(&self.filenames)?;
+        let target = match documents.len() {
+            // Shows nothing where standard error is no terminal.
+            MANY.. => ProgressDrawTarget::stderr(),
+            _ => ProgressDrawTarget::hidden(),
+        };
+        let progress = ProgressBar::with_draw_target(Some(documents.len() as u64), target);
         let mut previews = Vec::new();
-        for document in manifests::read(&self.filenames)? {
+        for document in documents {
             let preview = Preview::of(&document, &settings.json)?;
             previews.push((document, preview));
+            progress.inc(1);
         }
+        progress.finish_and_clear();
         Ok(previews)
     }
 }

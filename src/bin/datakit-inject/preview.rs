@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use console::style;
+use datakit_injection::explanation::Explanation;
 use datakit_injection::policy;
 use datakit_injection::report::Report;
 use serde_json::json;
@@ -16,24 +17,24 @@ pub(crate) struct Preview {
     before: String,
     /// The document with the injections, as YAML.
     pub(crate) after: String,
-    reports: Vec<Report>,
+    objects: Vec<(Report, Explanation)>,
 }
 
 impl Preview {
     /// Runs a document through the policy; of a `List`, each item.
     pub(crate) fn of(document: &Document, settings: &str) -> Result<Self, String> {
-        let mut reports = Vec::new();
+        let mut objects = Vec::new();
         let mut value = document.value.clone();
         match value.get_mut("items").and_then(Value::as_sequence_mut) {
             Some(items) => {
                 for item in items {
-                    inject(item, settings, &mut reports)?;
+                    objects.push(inject(item, settings)?);
                 }
             }
-            None => inject(&mut value, settings, &mut reports)?,
+            None => objects.push(inject(&mut value, settings)?),
         }
         let yaml = |value| serde_norway::to_string(value).map_err(|error| error.to_string());
-        Ok(Self { before: yaml(&document.value)?, after: yaml(&value)?, reports })
+        Ok(Self { before: yaml(&document.value)?, after: yaml(&value)?, objects })
     }
 
     /// Whether anything was injected.
@@ -43,7 +44,7 @@ impl Preview {
 
     /// Prints the warnings to standard error.
     pub(crate) fn warn(&self) {
-        for warning in self.reports.iter().flat_map(|report| &report.warnings) {
+        for warning in self.objects.iter().flat_map(|(report, _)| &report.warnings) {
             eprintln!("{}: {warning}", style("warning").for_stderr().yellow());
         }
     }
@@ -71,21 +72,30 @@ impl Preview {
         Ok(())
     }
 
-    /// Prints what was injected, by which rule, and what was not, and why.
+    /// Prints what was looked at, what was injected, by which rule, and what was not, and why.
     pub(crate) fn explain(&self, origin: &str, out: &mut impl Write) -> io::Result<()> {
-        if self.reports.is_empty() {
-            writeln!(out, "{origin}: nothing asks for an injection")?;
-        }
-        for report in &self.reports {
-            writeln!(out, "{}", style(format!("{} ({origin})", report.workload)).bold())?;
+        for (report, explanation) in &self.objects {
+            let name = match &*explanation.workload {
+                "" => origin.to_owned(),
+                workload => format!("{workload} ({origin})"),
+            };
+            writeln!(out, "{}", style(name).bold())?;
+            for step in &explanation.steps {
+                let rule = step.rule.iter().map(|rule| format!(", {rule}")).collect::<String>();
+                let looked = style("looked at").dim();
+                writeln!(out, "  {looked} {}{rule}: {}", step.injection, step.verdict)?;
+            }
             for (injection, rule) in &report.injected {
                 writeln!(out, "  {} {injection}, by {rule}", style("injected").green())?;
+            }
+            for injection in &report.present {
+                writeln!(out, "  {} {injection}, already", style("present").green())?;
             }
             for (injection, reason) in &report.skipped {
                 writeln!(out, "  {} {injection}: {reason}", style("skipped").yellow())?;
             }
-            if report.injected.is_empty() && report.skipped.is_empty() {
-                writeln!(out, "  everything asked for is there already")?;
+            if let Some(reason) = &explanation.reason {
+                writeln!(out, "  {}: {reason}", style("nothing to do").dim())?;
             }
         }
         Ok(())
@@ -93,36 +103,21 @@ impl Preview {
 
     /// The same for machines.
     pub(crate) fn explained(&self, origin: &str) -> serde_json::Value {
-        let objects = self.reports.iter().map(|report| {
-            let pair = |key: &'static str| {
-                move |(injection, text): &(_, String)| {
-                    let injection: &datakit_injection::report::Injection = injection;
-                    json!({ "injection": injection.to_string(), key: text })
-                }
-            };
-            json!({
-                "workload": report.workload,
-                "injected": report.injected.iter().map(pair("rule")).collect::<Vec<_>>(),
-                "skipped": report.skipped.iter().map(pair("reason")).collect::<Vec<_>>(),
-                "warnings": report.warnings,
-            })
-        });
+        let objects = self.objects.iter();
+        let objects = objects.map(|(report, explanation)| explanation.to_json(report));
         json!({ "file": origin, "objects": objects.collect::<Vec<_>>() })
     }
 }
 
 /// Runs one object through the policy, as if it were created.
-fn inject(object: &mut Value, settings: &str, reports: &mut Vec<Report>) -> Result<(), String> {
+fn inject(object: &mut Value, settings: &str) -> Result<(Report, Explanation), String> {
     let json = to_json(object)?;
     let payload = format!(
         r#"{{"request":{{"operation":"CREATE","namespace":"default","object":{json}}},"settings":{settings}}}"#
     );
-    let answer = policy::evaluate(payload.as_bytes());
+    let (answer, explanation) = policy::explain(payload.as_bytes());
     if let Some(mutated) = &answer.mutated_object {
         *object = serde_norway::from_str(mutated).map_err(|error| error.to_string())?;
     }
-    if !answer.report.workload.is_empty() {
-        reports.push(answer.report);
-    }
-    Ok(())
+    Ok((answer.report, explanation))
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use datakit_injection::settings;
 use serde_norway::Value;
 
 use crate::manifests::{read_text, to_json};
@@ -15,7 +16,8 @@ pub(crate) struct SettingsFile {
 }
 
 impl SettingsFile {
-    /// Reads a plain configuration, the Operator's `ConfigMap`, or a policy's manifest.
+    /// Reads a plain configuration, the Operator's `ConfigMap`, values of a chart, or a policy's
+    /// manifest.
     pub(crate) fn read(file: &Path) -> Result<Self, String> {
         let text = read_text(file)?;
         let name = file.display();
@@ -23,24 +25,74 @@ impl SettingsFile {
             .map_err(|error| format!("{name} is neither YAML nor JSON: {error}"))?;
         match value.get("kind").and_then(Value::as_str) {
             Some("ConfigMap") => {
-                let entries = value.get("data").and_then(Value::as_mapping);
-                let texts = entries.into_iter().flatten().filter_map(|(_, text)| text.as_str());
-                let configurations: Vec<&str> =
-                    texts.filter(|text| text.contains("\"admission_")).collect();
-                match *configurations {
-                    [json] => Ok(Self { json: json.to_owned(), kind: "the Operator's ConfigMap" }),
-                    _ => Err(format!(
-                        "{name} is a ConfigMap with {} configurations of Datakit Operator, not one",
-                        configurations.len()
-                    )),
-                }
+                let json = the_only(value.get("data"), &format!("{name} is a ConfigMap"))?;
+                Ok(Self { json, kind: "the Operator's ConfigMap" })
             }
             Some("ClusterAdmissionPolicy" | "AdmissionPolicy") => {
                 let settings = value.get("spec").and_then(|spec| spec.get("settings"));
                 let json = settings.map_or_else(|| Ok("{}".to_owned()), to_json)?;
                 Ok(Self { json, kind: "the settings of a policy" })
             }
-            _ => Ok(Self { json: to_json(&value)?, kind: "a plain configuration" }),
+            _ => match the_only(Some(&value), "") {
+                Ok(json) if !is_configuration(&value) => {
+                    Ok(Self { json, kind: "values of a chart" })
+                }
+                _ => Ok(Self { json: to_json(&value)?, kind: "a plain configuration" }),
+            },
         }
     }
+
+    /// The same; an error where the settings have faults.
+    pub(crate) fn read_valid(file: &Path) -> Result<Self, String> {
+        let settings = Self::read(file)?;
+        let faults = settings::validate(&settings.json);
+        let Some(fault) = faults.first() else {
+            return Ok(settings);
+        };
+        let (file, count) = (file.display(), faults.len());
+        let faults = if count == 1 { "fault" } else { "faults" };
+        Err(format!(
+            "{file} has {count} {faults}, the first: {fault}; `check-settings` has them all"
+        ))
+    }
+}
+
+/// The one configuration somewhere in a value, as JSON.
+fn the_only(value: Option<&Value>, what: &str) -> Result<String, String> {
+    let mut found = Vec::new();
+    if let Some(value) = value {
+        configurations(value, &mut found)?;
+    }
+    match &mut *found {
+        [json] => Ok(std::mem::take(json)),
+        _ => {
+            Err(format!("{what} with {} configurations of Datakit Operator, not one", found.len()))
+        }
+    }
+}
+
+/// Finds configurations, in the text of a string or as they stand.
+fn configurations(value: &Value, found: &mut Vec<String>) -> Result<(), String> {
+    match value {
+        // Broken JSON is for `validate` to find.
+        Value::String(text) if text.contains("\"admission_") => found.push(text.clone()),
+        value if is_configuration(value) => found.push(to_json(value)?),
+        Value::Mapping(members) => {
+            for (_, value) in members {
+                configurations(value, found)?;
+            }
+        }
+        Value::Sequence(elements) => {
+            for value in elements {
+                configurations(value, found)?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn is_configuration(value: &Value) -> bool {
+    let mut known = settings::KEYS.iter().filter(|key| key.starts_with("admission_"));
+    value.get("jsonconfig").is_some() || known.any(|key| value.get(key).is_some())
 }
