@@ -17,6 +17,7 @@ GET_KWCTL := see https://docs.kubewarden.io/howtos/install-kwctl
 need = command -v $(1) > /dev/null || { echo '$(1) is missing: $(2)' >&2; exit 1; }
 
 CARGO_HOME ?= $(HOME)/.cargo
+REMAP := --remap-path-prefix=$(CARGO_HOME)=cargo --remap-path-prefix=$(CURDIR)=.
 
 MANIFEST ?= examples/nginx.yaml
 SETTINGS ?= examples/settings.json
@@ -31,25 +32,72 @@ run: policy.wasm ## Run MANIFEST (the seed's nginx) with SETTINGS through the mo
 	@printf 'module: %s bytes\n' "$$(wc -c < policy.wasm)"
 
 .PHONY: test
-test: lint policy.wasm ## Check formats and lints; test natively and on the built module.
-	cargo test --locked --features cli
+test: lint modules node_modules/.package-lock.json chromium ## Check formats and lints; test natively, on the module, in Node, in a browser.
+	cargo test --locked --features cli,js
+	npm test --workspaces
 
 .PHONY: lint
-lint: setup ## Check formats and lints.
+lint: setup node_modules/.package-lock.json ## Check formats and lints.
+	npm run lint
 	cargo fmt --check
 	cargo clippy --locked --all-targets --all-features -- -D warnings
 	cargo clippy --locked --target $(TARGET) -- -D warnings
+	cargo clippy --locked --target $(TARGET) --no-default-features --features js --lib -- -D warnings
 	@if command -v cargo-deny > /dev/null; then \
 	  cargo deny --log-level error check licenses bans sources; \
 	  else echo 'NOT CHECKED: licences and sources; cargo install cargo-deny --locked'; fi
 
 .PHONY: advisories
-advisories: ## Check dependencies against the advisory database, which is fetched (cargo-deny).
+advisories: ## Check dependencies against the advisory databases, which are fetched (cargo-deny, npm).
 	@$(call need,cargo-deny,cargo install cargo-deny --locked)
 	cargo deny check advisories
+	npm audit
+
+# What tests compare and call: the policy, the policy built with every feature, the npm package's module.
+.PHONY: modules
+modules: policy.wasm target/policy-with-js.wasm npm/wasm/datakit_injection_bg.wasm
+
+target/policy-with-js.wasm: export RUSTFLAGS = $(REMAP)
+target/policy-with-js.wasm: $(SOURCES) | policy.wasm
+	cargo build --locked --release --target $(TARGET) --features js
+	@cp $(BUILT) $@
+
+# A module for JavaScript is another guest, so it has a target folder of its own. bindgen reads from
+# what `strip` would remove which features of WebAssembly a module uses, and strips it itself.
+npm/wasm/datakit_injection_bg.wasm: export CARGO_PROFILE_RELEASE_STRIP = false
+npm/wasm/datakit_injection_bg.wasm: export RUSTFLAGS = $(REMAP)
+npm/wasm/datakit_injection_bg.wasm: $(SOURCES) npm/bindgen/src/main.rs npm/bindgen/Cargo.lock | setup
+	cargo build --locked --release --lib --target $(TARGET) --no-default-features --features js \
+	  --target-dir target/js
+	cargo run --quiet --locked --manifest-path npm/bindgen/Cargo.toml --target-dir target/bindgen -- \
+	  target/js/$(TARGET)/release/datakit_injection.wasm npm/wasm
+
+node_modules/.package-lock.json: package.json package-lock.json npm/package.json playground/package.json
+	@$(call need,npm,see https://nodejs.org: version 20 or later)
+	npm ci --no-audit --no-fund
+	@touch $@
+
+.PHONY: playground
+playground: npm/wasm/datakit_injection_bg.wasm node_modules/.package-lock.json ## Build the playground; serve it on loopback.
+	npm start --workspace playground
+
+BROWSERS := chromium chromium-browser google-chrome
+
+# CHROMIUM names another one.
+.PHONY: chromium
+chromium:
+	@test -n "$${CHROMIUM:-}" || command -v $(BROWSERS) > /dev/null || { \
+	  command -v apt-get > /dev/null && test "$$(id -u)" = 0 && \
+	  apt-get update -qq && apt-get install -y -qq chromium > /dev/null; } || { \
+	  echo 'a browser is missing: apt install chromium, or name one in CHROMIUM' >&2; exit 1; }
+
+.PHONY: npm
+npm: npm/wasm/datakit_injection_bg.wasm node_modules/.package-lock.json ## Build, test and pack the npm package.
+	npm test --workspace npm
+	npm pack --workspace npm --pack-destination npm
 
 # Paths of this machine are no part of the module: two builds in two folders give the same bytes.
-policy.wasm: export RUSTFLAGS = --remap-path-prefix=$(CARGO_HOME)=cargo --remap-path-prefix=$(CURDIR)=.
+policy.wasm: export RUSTFLAGS = $(REMAP)
 policy.wasm: $(SOURCES) | setup ## Build the policy module.
 	cargo build --locked --release --target $(TARGET)
 	@cp $(BUILT) $@
@@ -122,4 +170,4 @@ setup:
 .PHONY: clean
 clean: ## Remove everything that was built.
 	cargo clean
-	rm -f policy.wasm annotated-policy.wasm
+	rm -rf policy.wasm annotated-policy.wasm node_modules npm/wasm npm/*.tgz playground/dist

@@ -10,8 +10,8 @@
 //! 5. [`report`] tells what was done, and why not; [`explanation`], where somebody asks, each
 //!    [`verdict`] on the way.
 //!
-//! Imports run in this direction only. The command `datakit-inject` (feature `cli`, in `src/bin`) is
-//! another way in.
+//! Imports run in this direction only. The command `datakit-inject` (feature `cli`, in `src/bin`) and
+//! `js` (feature `js`, for the npm package) are other ways in.
 
 #![deny(unreachable_pub)]
 // A trap denies the request of whoever the policy serves.
@@ -32,6 +32,8 @@ pub mod explanation;
 #[cfg(all(feature = "policy", target_arch = "wasm32"))]
 mod guest;
 mod inject;
+#[cfg(all(feature = "js", not(all(feature = "policy", target_arch = "wasm32"))))]
+pub mod js;
 pub mod json;
 mod pod;
 pub mod policy;

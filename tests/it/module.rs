@@ -1,24 +1,55 @@
 //! The module as a file, and its other functions.
 
+use std::path::Path;
+
 use serde_json::json;
 use wasmparser::{Parser, Payload};
 
 use crate::host::Host;
 
-#[test]
-fn imports_nothing_but_wapc() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/policy.wasm");
-    let bytes = std::fs::read(path).unwrap();
-    let mut imports = Vec::new();
-    for payload in Parser::new(0).parse_all(&bytes) {
-        if let Payload::ImportSection(section) = payload.unwrap() {
-            for import in section.into_imports() {
-                imports.push(import.unwrap().module.to_owned());
+fn bytes(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    std::fs::read(&path).unwrap_or_else(|error| {
+        panic!("no module at {}: {error}; `make modules` builds it", path.display())
+    })
+}
+
+/// What a module wants of its host, and what it gives.
+fn interface(bytes: &[u8]) -> (Vec<String>, Vec<String>) {
+    let (mut imports, mut exports) = (Vec::new(), Vec::new());
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload.unwrap() {
+            Payload::ImportSection(section) => {
+                for import in section.into_imports() {
+                    let import = import.unwrap();
+                    imports.push(format!("{}.{}", import.module, import.name));
+                }
             }
+            Payload::ExportSection(section) => {
+                exports.extend(section.into_iter().map(|export| export.unwrap().name.to_owned()));
+            }
+            _ => {}
         }
     }
+    imports.sort();
+    exports.sort();
+    (imports, exports)
+}
+
+#[test]
+fn imports_nothing_but_wapc() {
+    let (imports, _) = interface(&bytes("policy.wasm"));
     assert!(!imports.is_empty());
-    assert!(imports.iter().all(|module| module == "wapc"), "{imports:?}");
+    assert!(imports.iter().all(|import| import.starts_with("wapc.")), "{imports:?}");
+}
+
+#[test]
+fn stays_as_it_is_beside_other_features() {
+    let (alone, beside) = (bytes("policy.wasm"), bytes("target/policy-with-js.wasm"));
+    assert_eq!(interface(&alone), interface(&beside));
+    // Features change the hashes in names, and so the order in which the compiler meets functions.
+    let difference = alone.len().abs_diff(beside.len());
+    assert!(difference * 1000 < alone.len(), "{} and {} bytes", alone.len(), beside.len());
 }
 
 #[test]

@@ -56,6 +56,9 @@ fn version_name_and_address_are_the_same_everywhere() {
     );
     assert!(package["install"].as_str().unwrap().contains(&format!("kwctl pull {image}\n")));
     assert!(read("README.md").contains(&format!("registry://{image}")));
+    let npm = yaml("npm/package.json");
+    assert_eq!((&npm["version"], &npm["repository"]), (&json!(version), &json!(source)));
+    assert_eq!(yaml("playground/package.json")["dependencies"]["datakit-injection"], version);
     for path in DEPLOYED {
         assert_eq!(yaml(path)["spec"]["module"], format!("registry://{image}"), "{path}");
     }
