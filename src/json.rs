@@ -6,6 +6,7 @@
 //! numbers and lone surrogates come out as they came in, and nesting costs no stack.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 
@@ -43,30 +44,33 @@ pub struct Object<'a> {
     members: Vec<(Key<'a>, Value<'a>)>,
 }
 
-/// The key of a member, as its quoted text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Key<'a>(Cow<'a, str>);
+/// The key of a member.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Key<'a> {
+    /// What stands between the quotes, with nothing escaped in it.
+    Plain(&'a str),
+    /// The quoted text of a key with escapes in it.
+    Escaped(&'a str),
+}
 
 impl<'a> Key<'a> {
-    fn new(name: &str) -> Self {
-        Self(Cow::Owned(text(name)))
+    fn new(quoted: &'a str) -> Self {
+        unescaped(quoted).map_or(Self::Escaped(quoted), Self::Plain)
     }
 
     /// The key without quotes and escapes; nothing where it is not Unicode (a lone surrogate).
-    pub fn name(&self) -> Option<Cow<'_, str>> {
-        string(&self.0)
+    pub fn name(&self) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Plain(name) => Some(Cow::Borrowed(name)),
+            Self::Escaped(quoted) => string(quoted),
+        }
     }
 
     fn is(&self, name: &str) -> bool {
-        let inner = match self.0.as_bytes() {
-            [b'"', inner @ .., b'"'] => inner,
-            _ => return false,
-        };
-        // A key with an escape is longer than what it says, so most keys need no second look.
-        inner == name.as_bytes()
-            || (inner.len() > name.len()
-                && inner.contains(&b'\\')
-                && self.name().is_some_and(|decoded| decoded == name))
+        match self {
+            Self::Plain(plain) => *plain == name,
+            Self::Escaped(_) => self.name().is_some_and(|decoded| decoded == name),
+        }
     }
 }
 
@@ -98,6 +102,17 @@ impl<'a> Value<'a> {
         {
             *self = opened;
         }
+    }
+
+    /// A new object.
+    pub fn object<const N: usize>(members: [(&'static str, Value<'a>); N]) -> Self {
+        let members = members.into_iter().map(|(name, value)| (Key::Plain(name), value));
+        Self::Object(Object { members: members.collect() })
+    }
+
+    /// A new string.
+    pub fn string(string: &str) -> Self {
+        Self::New(text(string).into())
     }
 
     /// A new value: the JSON of something that serialises.
@@ -216,17 +231,19 @@ impl<'a> Object<'a> {
     }
 
     /// Sets a member: in place where it is there, else at the end.
-    pub fn set(&mut self, name: &str, value: Value<'a>) {
+    ///
+    /// The name is one of Kubernetes or Datakit: it has nothing to escape.
+    pub fn set(&mut self, name: &'static str, value: Value<'a>) {
         match self.get_mut(name) {
             Some(place) => *place = value,
-            None => self.members.push((Key::new(name), value)),
+            None => self.members.push((Key::Plain(name), value)),
         }
     }
 
     /// Opens a member and gives it out; null or nothing becomes an empty object.
     ///
     /// Nothing where the member has another type.
-    pub fn open_object(&mut self, name: &str) -> Option<&mut Object<'a>> {
+    pub fn open_object(&mut self, name: &'static str) -> Option<&mut Object<'a>> {
         if self.get(name).is_none_or(Value::is_null) {
             self.set(name, Value::Object(Object::default()));
         }
@@ -235,13 +252,16 @@ impl<'a> Object<'a> {
         value.as_object_mut()
     }
 
-    /// The texts of keys and values that nobody opened, by key.
-    fn sorted(&self) -> Vec<(&str, &'a str)> {
-        let members = self.members.iter();
-        let mut members: Vec<_> =
-            members.filter_map(|(key, value)| Some((&*key.0, value.as_text()?))).collect();
-        members.sort_unstable();
-        members
+    /// The texts of values that nobody opened, by the text of their key.
+    fn by_key(&self) -> BTreeMap<&'a str, &'a str> {
+        let mut by_key = BTreeMap::new();
+        for member in &self.members {
+            let (Key::Plain(key) | Key::Escaped(key), value) = member;
+            if let Value::Text(text) = value {
+                by_key.insert(*key, *text);
+            }
+        }
+        by_key
     }
 
     /// Appends the JSON text of this object.
@@ -251,7 +271,14 @@ impl<'a> Object<'a> {
             if index > 0 {
                 out.push(',');
             }
-            out.push_str(&key.0);
+            match key {
+                Key::Plain(name) => {
+                    out.push('"');
+                    out.push_str(name);
+                    out.push('"');
+                }
+                Key::Escaped(quoted) => out.push_str(quoted),
+            }
             out.push(':');
             value.write(out);
         }
@@ -261,8 +288,22 @@ impl<'a> Object<'a> {
 
 /// The JSON text of a string.
 pub fn text(string: &str) -> String {
-    // Writing a string to memory does not fail.
-    serde_json::to_string(string).unwrap_or_else(|_| "\"\"".to_owned())
+    let mut out = String::with_capacity(string.len().saturating_add(2));
+    push_text(&mut out, string);
+    out
+}
+
+/// Appends the JSON text of a string.
+pub(crate) fn push_text(out: &mut String, string: &str) {
+    let is_plain = |b: u8| b >= b' ' && !matches!(b, b'"' | b'\\');
+    if string.bytes().all(is_plain) {
+        out.push('"');
+        out.push_str(string);
+        out.push('"');
+    } else if let Ok(text) = serde_json::to_string(string) {
+        // Writing a string to memory does not fail.
+        out.push_str(&text);
+    }
 }
 
 /// The same JSON without white space between its tokens. Takes valid JSON.
@@ -299,7 +340,7 @@ pub fn same(one: &str, other: &str) -> bool {
         let open = |text| Value::open(text, if text.starts_with('[') { &ARRAY } else { &OBJECT });
         match (open(one), open(other)) {
             (Ok(Value::Object(one)), Ok(Value::Object(other))) => {
-                let (one, other) = (one.sorted(), other.sorted());
+                let (one, other) = (one.by_key(), other.by_key());
                 one.len() == other.len()
                     && one.iter().zip(&other).all(|((key, one), (other_key, other))| {
                         key == other_key && same_at(depth, one, other)
@@ -353,7 +394,7 @@ fn open_by_level<'a>(
         Shape::Object(inner) if text.starts_with('{') => {
             let Members(members) = serde_json::from_str(text)?;
             let open_member = |(key, value): (&'a RawValue, &'a RawValue)| {
-                let key = Key(Cow::Borrowed(key.get()));
+                let key = Key::new(key.get());
                 let value = open_by_level(value, shape_of(&key, inner))?;
                 Ok((key, value))
             };
@@ -426,7 +467,7 @@ impl<'de> Visitor<'de> for Opener {
         };
         let mut members = Vec::new();
         while let Some(key) = map.next_key::<&RawValue>()? {
-            let key = Key(Cow::Borrowed(key.get()));
+            let key = Key::new(key.get());
             let value = map.next_value_seed(Opener(shape_of(&key, inner)))?;
             members.push((key, value));
         }

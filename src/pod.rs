@@ -6,10 +6,9 @@
 mod container;
 mod volume;
 
-use k8s_openapi::api::core::v1 as k8s;
 use thiserror::Error;
 
-pub(crate) use container::Container;
+pub(crate) use container::{Container, EnvVar, VolumeMount};
 pub(crate) use volume::{NewVolume, Volume, VolumeSource};
 
 use crate::json::{Object, Shape, Value};
@@ -64,43 +63,22 @@ pub(crate) enum Place {
 #[derive(Debug, Default)]
 pub(crate) struct Edits<'a> {
     pub(crate) volumes: Vec<NewVolume>,
-    pub(crate) env: Vec<(Place, EnvEdit)>,
-    pub(crate) mounts: Vec<(Place, k8s::VolumeMount)>,
-    pub(crate) init_containers: Vec<NewContainer<'a>>,
-    pub(crate) sidecars: Vec<NewContainer<'a>>,
-    pub(crate) annotations: Vec<(String, String)>,
+    pub(crate) env: Vec<(Place, EnvEdit<'a>)>,
+    pub(crate) mounts: Vec<(Place, VolumeMount<'a>)>,
+    pub(crate) init_containers: Vec<Container<'a>>,
+    pub(crate) sidecars: Vec<Container<'a>>,
+    pub(crate) annotations: Vec<(&'static str, Value<'a>)>,
     /// Whether the containers have to see each other's processes.
     pub(crate) share_process_namespace: bool,
     /// Whether the pod's containers have to be restarted always.
     pub(crate) restart_always: bool,
 }
 
-/// A container to add.
-#[derive(Debug)]
-pub(crate) struct NewContainer<'a> {
-    pub(crate) container: k8s::Container,
-    /// Its `securityContext`, as the JSON that somebody wrote.
-    pub(crate) security_context: Option<Value<'a>>,
-}
-
-/// A variable to add. Its text is made once for all containers that get it.
-#[derive(Clone, Debug)]
-pub(crate) struct NewEnvVar {
-    pub(crate) name: String,
-    pub(crate) value: Value<'static>,
-}
-
-impl NewEnvVar {
-    pub(crate) fn new(variable: &k8s::EnvVar) -> Self {
-        Self { name: variable.name.clone(), value: Value::new(variable) }
-    }
-}
-
 /// A change of a container's environment.
 #[derive(Debug)]
-pub(crate) enum EnvEdit {
+pub(crate) enum EnvEdit<'a> {
     /// Adds a variable at the end.
-    Append(NewEnvVar),
+    Append(EnvVar<'a>),
     /// Sets the string of a variable that is there, the last of that name.
     Set(&'static str, String),
     /// Takes a variable out.
@@ -203,17 +181,17 @@ impl<'t, 'a> Pod<'t, 'a> {
         }
         for (place, mount) in edits.mounts {
             if let Some(container) = self.container_mut(place) {
-                container.add_mount(mount);
+                container.mounts.push(mount);
             }
         }
         self.volumes.extend(edits.volumes.into_iter().map(Volume::added));
-        self.init_containers.extend(edits.init_containers.into_iter().map(Container::added));
+        self.init_containers.extend(edits.init_containers);
         for mut sidecar in edits.sidecars {
             if self.native_sidecars {
-                sidecar.container.restart_policy = Some("Always".to_owned());
-                self.init_containers.push(Container::added(sidecar));
+                sidecar.body.set("restartPolicy", Value::Text("\"Always\""));
+                self.init_containers.push(sidecar);
             } else {
-                self.containers.push(Container::added(sidecar));
+                self.containers.push(sidecar);
             }
         }
         if !edits.annotations.is_empty()
@@ -221,7 +199,7 @@ impl<'t, 'a> Pod<'t, 'a> {
             && let Some(annotations) = metadata.open_object("annotations")
         {
             for (key, value) in edits.annotations {
-                annotations.set(&key, Value::new(&value));
+                annotations.set(key, value);
             }
         }
         // Kubernetes refuses both at once, and processes of the host's are seen anyway.
@@ -257,9 +235,7 @@ impl<'t, 'a> Pod<'t, 'a> {
                     == Some(name)
             };
             if !secrets.iter().any(has_name) {
-                let mut secret = Object::default();
-                secret.set("name", Value::new(&name));
-                secrets.push(Value::Object(secret));
+                secrets.push(Value::object([("name", Value::string(name))]));
             }
         }
         put_list(spec, key, secrets);
@@ -304,7 +280,7 @@ fn take_list<'a>(
 }
 
 /// Puts the elements of a list back. Where there was none, an empty one is not added.
-fn put_list<'a>(object: &mut Object<'a>, name: &str, elements: Vec<Value<'a>>) {
+fn put_list<'a>(object: &mut Object<'a>, name: &'static str, elements: Vec<Value<'a>>) {
     match object.get_mut(name) {
         Some(Value::Array(place)) => *place = elements,
         _ if elements.is_empty() => {}

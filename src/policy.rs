@@ -107,9 +107,9 @@ fn answer(payload: &[u8], explanation: &mut Option<Explanation>) -> Result<Answe
     mutate(request, &settings, explanation)
 }
 
-fn mutate(
-    request: Request,
-    settings: &Settings,
+fn mutate<'a>(
+    request: Request<'a>,
+    settings: &Settings<'_, 'a>,
     explanation: &mut Option<Explanation>,
 ) -> Result<Answer, Verdict> {
     let Request { kind, operation, is_subresource, object, .. } = &request;
@@ -272,7 +272,7 @@ impl<'a> Asked<'a> {
     /// Injects what is asked for, in the order of the reference. Says whether anything changed.
     fn inject_into(
         mut self,
-        template: &mut Object,
+        template: &mut Object<'a>,
         claims: Vec<String>,
         settings: &Settings,
         runs_to_completion: bool,
@@ -315,7 +315,7 @@ impl<'a> Asked<'a> {
         changed
     }
 
-    fn inject_each(self, pod: &mut Pod, context: Context, report: &mut Report) {
+    fn inject_each(self, pod: &mut Pod<'_, 'a>, context: Context, report: &mut Report) {
         if let Some(Selected { rule, path, annotation }) = self.ddtrace {
             let injection = Injection::Ddtrace(Some(rule.language));
             if is_absent(pod, inject::DDTRACE_CONTAINER, injection, report) {

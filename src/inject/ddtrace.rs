@@ -2,14 +2,13 @@
 
 use std::borrow::Cow;
 
-use k8s_openapi::api::core::v1 as k8s;
-
 use super::parts::{
-    container, env_vars, fixed_mount, fixed_volume, image, literal, mount, security_context, traced,
+    container, env_vars, fixed_mount, fixed_volume, image, mount, security_context, traced,
 };
 use super::{Context, Plan, Skip, container_name};
-use crate::pod::{Container, EnvEdit, NewEnvVar, Pod};
-use crate::settings::{DdtraceRule, Language, Rule};
+use crate::json::Value;
+use crate::pod::{Container, EnvEdit, EnvVar, Pod};
+use crate::settings::{DdtraceRule, Language, Rule, Variable, VariableValue};
 
 pub(crate) const INIT_CONTAINER: &str = "datakit-lib-init";
 const VOLUME: &str = "datakit-auto-instrument";
@@ -19,7 +18,7 @@ const TAGS: &str = "DD_TAGS";
 /// Plans the library of a language, in the version that the annotation asks for.
 pub(crate) fn plan<'a>(
     pod: &Pod<'_, 'a>,
-    rule: &DdtraceRule,
+    rule: &DdtraceRule<'a>,
     version: Option<&str>,
     context: Context,
 ) -> Result<Plan<'a>, Skip> {
@@ -29,35 +28,34 @@ pub(crate) fn plan<'a>(
     let containers = traced(pod, context, &mut plan.notes)?;
     fixed_volume(pod, VOLUME, context, &mut plan.edits)?;
 
-    let variables = env_vars(&rule.base.envs, pod).into_iter().map(|variable| {
-        let text = NewEnvVar::new(&variable);
-        (variable, text)
-    });
-    let variables: Vec<_> = variables.collect();
+    let variables = env_vars(&rule.base.envs, pod);
+    let mount = mount(VOLUME, DIRECTORY);
     for (place, container) in containers {
-        fixed_mount((place, container), VOLUME, DIRECTORY, &mut plan.edits)?;
-        let edits = env(container, rule.language, &variables, &mut plan.notes)?;
+        fixed_mount((place, container), &mount, &mut plan.edits)?;
+        let edits = env(container, rule, &variables, &mut plan.notes)?;
         plan.edits.env.extend(edits.into_iter().map(|edit| (place, edit)));
     }
 
     let mut init = container(INIT_CONTAINER, &image, &rule.base);
-    init.container.command = Some(command(rule));
-    init.container.volume_mounts = Some(vec![mount(VOLUME, DIRECTORY)]);
-    init.security_context = security_context(context);
+    init.body.set("command", command(rule));
+    init.mounts.push(mount);
+    if let Some(security_context) = security_context(context) {
+        init.body.set("securityContext", security_context);
+    }
     plan.edits.init_containers.push(init);
     Ok(plan)
 }
 
-fn command(rule: &DdtraceRule) -> Vec<String> {
+fn command(rule: &DdtraceRule) -> Value<'static> {
     if rule.language == Language::Php {
         let flavor = rule.php_loader_flavor;
         let script = format!(
             "/datadog-init/copy-lib.sh {DIRECTORY} && cp \
              {DIRECTORY}/{flavor}/loader/dd_library_loader.ini {DIRECTORY}/dd_library_loader.ini"
         );
-        return ["sh", "-c", &script].map(str::to_owned).to_vec();
+        return Value::new(&["sh", "-c", &script]);
     }
-    ["sh", "copy-lib.sh", DIRECTORY].map(str::to_owned).to_vec()
+    Value::new(&["sh", "copy-lib.sh", DIRECTORY])
 }
 
 /// How a language's variable is set from the value that is there.
@@ -114,31 +112,32 @@ fn php(present: &str) -> String {
     }
 }
 
-fn env(
+fn env<'a>(
     container: &Container,
-    language: Language,
-    variables: &[(k8s::EnvVar, NewEnvVar)],
+    rule: &DdtraceRule,
+    variables: &[EnvVar<'a>],
     notes: &mut Vec<String>,
-) -> Result<Vec<EnvEdit>, Skip> {
-    let mut edits = Vec::new();
-    for (name, loader) in loaders(language) {
+) -> Result<Vec<EnvEdit<'a>>, Skip> {
+    let loaders = loaders(rule.language);
+    let mut edits = Vec::with_capacity(loaders.len().saturating_add(variables.len()));
+    for (name, loader) in loaders {
         load(container, name, loader, &mut edits, notes)?;
     }
-    let loaded = |name: &str| loaders(language).iter().any(|(loaded, _)| *loaded == name);
+    let loaded = |name: &str| loaders.iter().any(|(loaded, _)| *loaded == name);
     let mut merged = None;
-    for (variable, text) in variables {
+    for variable in variables {
         if loaded(&variable.name) {
             continue;
         }
         if container.env(&variable.name).is_none() {
-            edits.push(EnvEdit::Append(text.clone()));
+            edits.push(EnvEdit::Append(variable.clone()));
         } else if variable.name == TAGS {
-            merged = merged_tags(container, variable, notes);
+            merged = merged_tags(container, &rule.base.envs, notes);
         }
     }
     if let Some(tags) = merged {
         edits.push(EnvEdit::Remove(TAGS));
-        edits.push(EnvEdit::Append(NewEnvVar::new(&literal(TAGS, tags))));
+        edits.push(EnvEdit::Append(EnvVar::new(TAGS.into(), &tags)));
     }
     Ok(edits)
 }
@@ -148,7 +147,7 @@ pub(super) fn load(
     container: &Container,
     name: &'static str,
     loader: &Loader,
-    edits: &mut Vec<EnvEdit>,
+    edits: &mut Vec<EnvEdit<'_>>,
     notes: &mut Vec<String>,
 ) -> Result<(), Skip> {
     let Some(present) = container.env(name) else {
@@ -162,7 +161,7 @@ pub(super) fn load(
             Loader::Default(value) => (*value).to_owned(),
             Loader::From(make) => make(""),
         };
-        edits.push(EnvEdit::Append(NewEnvVar::new(&literal(name, value))));
+        edits.push(EnvEdit::Append(EnvVar::new(name.into(), &value)));
         return Ok(());
     };
     if let Loader::From(make) = loader {
@@ -187,10 +186,14 @@ fn has_env_from(container: &Container) -> bool {
 /// Nothing where the two cannot be merged.
 fn merged_tags(
     container: &Container,
-    configured: &k8s::EnvVar,
+    configured: &[Variable],
     notes: &mut Vec<String>,
 ) -> Option<String> {
-    let configured = configured.value.as_deref()?;
+    let VariableValue::Literal(configured) =
+        &configured.iter().find(|variable| variable.name == TAGS)?.value
+    else {
+        return None;
+    };
     let present: Cow<str> = container.env(TAGS)?.literal()?;
     // The merged entry goes to the end, because the configured tags refer to injected variables.
     // A variable between there and here that refers to the tags would lose them.

@@ -6,13 +6,12 @@ use k8s_openapi::api::core::v1 as k8s;
 use serde::Deserialize;
 
 use super::parts::{
-    container, field, image, literal, mount, note_never_ending, security_context, sidecar_env,
-    volume,
+    container, field, image, mount, note_never_ending, security_context, sidecar_env, volume,
 };
 use super::share::{directory, share};
 use super::{Context, Plan, Skip};
 use crate::json;
-use crate::pod::{NewVolume, Pod};
+use crate::pod::{EnvVar, NewVolume, Pod, VolumeMount};
 use crate::settings::{LogfwdRule, Rule};
 
 pub(crate) const CONTAINER: &str = "datakit-logfwd";
@@ -37,7 +36,7 @@ struct Logging {
 /// Plans the sidecar, with the configuration of the annotation where there is one.
 pub(crate) fn plan<'a>(
     pod: &Pod<'_, 'a>,
-    rule: &LogfwdRule,
+    rule: &LogfwdRule<'a>,
     instances: Option<&str>,
     context: Context,
 ) -> Result<Plan<'a>, Skip> {
@@ -51,21 +50,21 @@ pub(crate) fn plan<'a>(
     let directories = of_files.chain(as_they_are);
     let mut mounts = share(pod, directories, "datakit-logfwd-volume", context, &mut plan)?;
     // Nothing can be mounted where a shared directory is.
-    if rule.pod_info && !mounts.iter().any(|mount| mount.mount_path == POD_INFO_PATH) {
+    if rule.pod_info && !mounts.iter().any(|mount| mount.path == POD_INFO_PATH) {
         let name = volume(pod, pod_info(), &mut plan.edits);
-        mounts.push(mount(&name, POD_INFO_PATH));
-    }
-    for mount in &mut mounts {
-        mount.read_only = Some(true);
+        mounts.push(mount(name, POD_INFO_PATH));
     }
 
-    let json_config = instances.map(|text| literal("LOGFWD_JSON_CONFIG", json::compact(text)));
-    let log_configs = configs.map(|(text, _)| literal("LOGFWD_LOG_CONFIGS", text.clone()));
+    let json_config =
+        instances.map(|text| EnvVar::new("LOGFWD_JSON_CONFIG".into(), &json::compact(text)));
+    let log_configs = configs.map(|(text, _)| EnvVar::new("LOGFWD_LOG_CONFIGS".into(), text));
     let own = json_config.into_iter().chain(log_configs);
     let mut sidecar = container(CONTAINER, &image, &rule.base);
-    sidecar.container.env = sidecar_env(&rule.base, pod, own);
-    sidecar.container.volume_mounts = (!mounts.is_empty()).then_some(mounts);
-    sidecar.security_context = security_context(context);
+    sidecar.env = sidecar_env(&rule.base, pod, own);
+    sidecar.mounts = mounts.into_iter().map(VolumeMount::read_only).collect();
+    if let Some(security_context) = security_context(context) {
+        sidecar.body.set("securityContext", security_context);
+    }
     plan.edits.sidecars.push(sidecar);
     note_never_ending(context, &mut plan.notes);
     Ok(plan)

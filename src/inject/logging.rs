@@ -2,6 +2,7 @@
 
 use super::share::{directory, share};
 use super::{Context, Plan, Skip};
+use crate::json::Value;
 use crate::pod::Pod;
 use crate::settings::LoggingRule;
 
@@ -16,6 +17,6 @@ pub(crate) fn plan<'a>(
     let mut plan = Plan::default();
     let directories = rule.paths.iter().map(|path| directory(path).into());
     let _mounts = share(pod, directories, "datakit-logs-volume", context, &mut plan)?;
-    plan.edits.annotations.push((ANNOTATION.to_owned(), rule.config.clone().into_owned()));
+    plan.edits.annotations.push((ANNOTATION, Value::string(&rule.config)));
     Ok(plan)
 }

@@ -6,7 +6,7 @@ use super::parts::{
 };
 use super::{Context, Plan, Skip, container_name};
 use crate::json::{Shape, Value};
-use crate::pod::{Container, EnvEdit, NewEnvVar, Pod};
+use crate::pod::{Container, EnvEdit, Pod};
 use crate::settings::{Language, OtelRule, Rule};
 
 pub(crate) const INIT_CONTAINER: &str = "datakit-otel-lib-init";
@@ -68,7 +68,7 @@ fn nodejs(present: &str) -> String {
 /// Plans the agent of a language, in the version that the annotation asks for.
 pub(crate) fn plan<'a>(
     pod: &Pod<'_, 'a>,
-    rule: &OtelRule,
+    rule: &OtelRule<'a>,
     version: Option<&str>,
     context: Context,
 ) -> Result<Plan<'a>, Skip> {
@@ -85,10 +85,10 @@ pub(crate) fn plan<'a>(
     fixed_volume(pod, VOLUME, context, &mut plan.edits)?;
 
     let variables = env_vars(&rule.base.envs, pod);
-    let variables: Vec<_> = variables.iter().map(NewEnvVar::new).collect();
+    let mount = mount(VOLUME, agent.directory);
     for (place, container) in containers {
         check(container, agent.variable)?;
-        fixed_mount((place, container), VOLUME, agent.directory, &mut plan.edits)?;
+        fixed_mount((place, container), &mount, &mut plan.edits)?;
         let mut edits = Vec::new();
         load(container, agent.variable, &agent.loader, &mut edits, &mut plan.notes)?;
         let is_new = |name: &str| container.env(name).is_none() && name != agent.variable;
@@ -98,11 +98,14 @@ pub(crate) fn plan<'a>(
     }
 
     let mut init = container(INIT_CONTAINER, &image, &rule.base);
-    init.container.command = Some(agent.command.iter().map(|&word| word.to_owned()).collect());
-    init.container.volume_mounts = Some(vec![mount(VOLUME, agent.directory)]);
-    init.security_context = security_context(context).or_else(|| first_security_context(pod));
-    if runs_as_root(pod, init.security_context.as_ref()) {
+    init.body.set("command", Value::new(&agent.command));
+    init.mounts.push(mount);
+    let security_context = security_context(context).or_else(|| first_security_context(pod));
+    if runs_as_root(pod, security_context.as_ref()) {
         return Err(Skip::RunsAsRoot);
+    }
+    if let Some(security_context) = security_context {
+        init.body.set("securityContext", security_context);
     }
     plan.edits.init_containers.push(init);
     Ok(plan)

@@ -1,14 +1,13 @@
 //! What several injections add.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1 as k8s;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::{Context, Skip};
-use crate::json::Value;
-use crate::pod::{Container, Edits, NewContainer, NewVolume, Place, Pod, VolumeSource};
+use crate::json::{Object, Shape, Value};
+use crate::pod::{Container, Edits, EnvVar, NewVolume, Place, Pod, VolumeMount, VolumeSource};
 use crate::settings::{Base, ImageReference, Resources, Variable, VariableValue};
 
 /// The image of a rule, with the version that an annotation asks for.
@@ -28,15 +27,18 @@ pub(super) fn image(
 }
 
 /// A container to add, with what every rule says of it.
-pub(super) fn container<'a>(name: &str, image: &ImageReference, base: &Base) -> NewContainer<'a> {
-    let container = k8s::Container {
-        name: name.to_owned(),
-        image: Some(image.to_string()),
-        image_pull_policy: Some(base.image_pull_policy.to_owned()),
-        resources: base.resources.as_ref().map(resources),
-        ..k8s::Container::default()
-    };
-    NewContainer { container, security_context: None }
+pub(super) fn container<'a>(
+    name: &'static str,
+    image: &ImageReference,
+    base: &Base,
+) -> Container<'a> {
+    let mut container = Container::new(name);
+    container.body.set("image", Value::string(&image.to_string()));
+    container.body.set("imagePullPolicy", Value::string(base.image_pull_policy));
+    if let Some(resources) = &base.resources {
+        container.body.set("resources", self::resources(resources));
+    }
+    container
 }
 
 /// The `securityContext` that the policy's options give to injected containers.
@@ -45,82 +47,69 @@ pub(super) fn security_context(context: Context) -> Option<Value<'static>> {
     Some(Value::New(text.as_ref().into()))
 }
 
-fn resources(resources: &Resources) -> k8s::ResourceRequirements {
-    let list = |list: &[(&str, Cow<str>)]| {
-        let quantity = |(name, quantity): &(&str, Cow<str>)| {
-            ((*name).to_owned(), Quantity(quantity.clone().into_owned()))
-        };
-        let list: BTreeMap<_, _> = list.iter().map(quantity).collect();
-        (!list.is_empty()).then_some(list)
-    };
-    k8s::ResourceRequirements {
-        requests: list(&resources.requests),
-        limits: list(&resources.limits),
-        ..k8s::ResourceRequirements::default()
+fn resources<'a>(resources: &Resources) -> Value<'a> {
+    let mut lists = Object::default();
+    for (key, list) in [("limits", &resources.limits), ("requests", &resources.requests)] {
+        let mut quantities = Object::default();
+        for (name, quantity) in list {
+            quantities.set(name, Value::string(quantity));
+        }
+        if !quantities.is_empty() {
+            lists.set(key, Value::Object(quantities));
+        }
     }
+    Value::Object(lists)
 }
 
 /// The variables of a rule, as a container of this pod gets them.
 ///
 /// A resource that the pod's first container does not set is left out.
-pub(super) fn env_vars(variables: &[Variable], pod: &Pod) -> Vec<k8s::EnvVar> {
+pub(super) fn env_vars<'a>(variables: &[Variable<'a>], pod: &Pod<'_, 'a>) -> Vec<EnvVar<'a>> {
     let first = pod.own_containers().next().map(|(_, container)| container);
     let set = |list: &str, name: &str| {
         let resources = first?.object("resources")?;
-        let list = Value::open(resources.get(list)?.as_text()?, &crate::json::Shape::Object(&[]));
+        let list = Value::open(resources.get(list)?.as_text()?, &Shape::Object(&[]));
         let is_set = list.ok()?.as_object()?.get(name).is_some_and(|value| !value.is_null());
         is_set.then(|| first.map(|container| container.name.clone().into_owned())).flatten()
     };
-    let env_var = |variable: &Variable| {
-        let from = |source| k8s::EnvVar { value_from: Some(source), ..named(&variable.name) };
-        let source = k8s::EnvVarSource::default();
-        Some(match &variable.value {
-            VariableValue::Literal(text) => literal(&variable.name, text.clone()),
-            VariableValue::Field(path) => {
-                from(k8s::EnvVarSource { field_ref: Some(field(path)), ..source })
-            }
-            VariableValue::Secret { name, key } => from(k8s::EnvVarSource {
-                secret_key_ref: Some(k8s::SecretKeySelector {
+    let env_var = |variable: &Variable<'a>| {
+        let name = variable.name.clone();
+        let mut source = k8s::EnvVarSource::default();
+        match &variable.value {
+            VariableValue::Literal(text) => return Some(EnvVar::new(name, text)),
+            VariableValue::Field(path) => source.field_ref = Some(field(path)),
+            VariableValue::Secret { name, key } => {
+                source.secret_key_ref = Some(k8s::SecretKeySelector {
                     name: name.clone(),
                     key: key.clone(),
                     optional: None,
-                }),
-                ..source
-            }),
-            VariableValue::Resource { list, name } => from(k8s::EnvVarSource {
-                resource_field_ref: Some(k8s::ResourceFieldSelector {
+                });
+            }
+            VariableValue::Resource { list, name } => {
+                source.resource_field_ref = Some(k8s::ResourceFieldSelector {
                     container_name: Some(set(list, name)?),
                     resource: format!("{list}.{name}"),
                     divisor: Some(Quantity(if *name == "cpu" { "1m" } else { "1Mi" }.to_owned())),
-                }),
-                ..source
-            }),
-        })
+                });
+            }
+        }
+        Some(EnvVar::from_source(name, &source))
     };
     variables.iter().filter_map(env_var).collect()
 }
 
 /// The variables of a sidecar: those of its rule, then its own, which win.
-pub(super) fn sidecar_env(
-    base: &Base,
-    pod: &Pod,
-    own: impl IntoIterator<Item = k8s::EnvVar>,
-) -> Option<Vec<k8s::EnvVar>> {
+pub(super) fn sidecar_env<'a>(
+    base: &Base<'a>,
+    pod: &Pod<'_, 'a>,
+    own: impl IntoIterator<Item = EnvVar<'a>>,
+) -> Vec<EnvVar<'a>> {
     let mut env = env_vars(&base.envs, pod);
     for variable in own {
         env.retain(|other| other.name != variable.name);
         env.push(variable);
     }
-    (!env.is_empty()).then_some(env)
-}
-
-fn named(name: &str) -> k8s::EnvVar {
-    k8s::EnvVar { name: name.to_owned(), ..k8s::EnvVar::default() }
-}
-
-/// A variable that is set to a string.
-pub(super) fn literal(name: &str, value: impl Into<String>) -> k8s::EnvVar {
-    k8s::EnvVar { value: Some(value.into()), ..named(name) }
+    env
 }
 
 /// A field of the pod.
@@ -129,12 +118,11 @@ pub(super) fn field(path: &str) -> k8s::ObjectFieldSelector {
 }
 
 /// A mount of a whole volume.
-pub(super) fn mount(volume: &str, path: &str) -> k8s::VolumeMount {
-    k8s::VolumeMount {
-        name: volume.to_owned(),
-        mount_path: path.to_owned(),
-        ..k8s::VolumeMount::default()
-    }
+pub(super) fn mount<'a>(
+    volume: impl Into<Cow<'a, str>>,
+    path: impl Into<Cow<'a, str>>,
+) -> VolumeMount<'a> {
+    VolumeMount::new(volume.into(), path.into(), None)
 }
 
 /// An emptyDir.
@@ -195,20 +183,19 @@ pub(super) fn fixed_volume(
 /// # Errors
 ///
 /// Where the container mounts something else at that path.
-pub(super) fn fixed_mount(
+pub(super) fn fixed_mount<'a>(
     (place, container): (Place, &Container),
-    volume: &str,
-    path: &str,
-    edits: &mut Edits,
+    mount: &VolumeMount<'a>,
+    edits: &mut Edits<'a>,
 ) -> Result<(), Skip> {
-    match container.mount_at(path) {
-        Some(there) if there.volume == volume => Ok(()),
+    match container.mount_at(&mount.path) {
+        Some(there) if there.volume == mount.volume => Ok(()),
         Some(_) => Err(Skip::OtherMount {
             container: super::container_name(&container.name),
-            path: path.to_owned(),
+            path: mount.path.to_string(),
         }),
         None => {
-            edits.mounts.push((place, mount(volume, path)));
+            edits.mounts.push((place, mount.clone()));
             Ok(())
         }
     }

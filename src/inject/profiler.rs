@@ -6,6 +6,7 @@ use super::parts::{
     container, empty_dir, fixed_mount, image, mount, note_never_ending, sidecar_env, volume,
 };
 use super::{Context, Plan, Skip};
+use crate::json::Value;
 use crate::pod::{NewVolume, Pod};
 use crate::settings::{ProfilerRule, Rule};
 
@@ -15,7 +16,7 @@ const DIRECTORY: &str = "/app/datakit-profiler";
 /// Plans the sidecar of a language, in the version that the annotation asks for.
 pub(crate) fn plan<'a>(
     pod: &Pod<'_, 'a>,
-    rule: &ProfilerRule,
+    rule: &ProfilerRule<'a>,
     version: Option<&str>,
     context: Context,
 ) -> Result<Plan<'a>, Skip> {
@@ -24,27 +25,28 @@ pub(crate) fn plan<'a>(
     let mut plan = Plan::default();
     let mut mounts = Vec::new();
     let name = volume(pod, empty_dir("datakit-profiler-volume", context), &mut plan.edits);
+    let directory = mount(name, DIRECTORY);
     for container in pod.sharing_containers() {
-        fixed_mount(container, &name, DIRECTORY, &mut plan.edits)?;
+        fixed_mount(container, &directory, &mut plan.edits)?;
     }
-    mounts.push(mount(&name, DIRECTORY));
+    mounts.push(directory);
     for (new, path) in [(empty_dir("tmp", context), "/tmp"), (timezone(), "/etc/localtime")] {
         // What somebody mounts at these two is left alone.
         if pod.sharing_containers().any(|(_, container)| container.mount_at(path).is_some()) {
             continue;
         }
-        let name = volume(pod, new, &mut plan.edits);
-        let places = pod.sharing_containers().map(|(place, _)| (place, mount(&name, path)));
+        let new = mount(volume(pod, new, &mut plan.edits), path);
+        let places = pod.sharing_containers().map(|(place, _)| (place, new.clone()));
         plan.edits.mounts.extend(places);
-        mounts.push(mount(&name, path));
+        mounts.push(new);
     }
 
     let mut sidecar = container(CONTAINER, &image, &rule.base);
-    sidecar.container.command = Some(["bash", "cmd.sh"].map(str::to_owned).to_vec());
-    sidecar.container.working_dir = Some(DIRECTORY.to_owned());
-    sidecar.container.env = sidecar_env(&rule.base, pod, []);
-    sidecar.container.security_context = Some(capabilities(&["SYS_PTRACE", "SYS_ADMIN"]));
-    sidecar.container.volume_mounts = Some(mounts);
+    sidecar.body.set("command", Value::new(&["bash", "cmd.sh"]));
+    sidecar.body.set("securityContext", capabilities(&["SYS_PTRACE", "SYS_ADMIN"]));
+    sidecar.body.set("workingDir", Value::string(DIRECTORY));
+    sidecar.env = sidecar_env(&rule.base, pod, []);
+    sidecar.mounts = mounts;
     plan.edits.sidecars.push(sidecar);
     plan.edits.share_process_namespace = true;
     plan.edits.restart_always = !context.runs_to_completion;
@@ -53,10 +55,8 @@ pub(crate) fn plan<'a>(
 }
 
 /// A security context that adds capabilities.
-pub(super) fn capabilities(names: &[&str]) -> k8s::SecurityContext {
-    let add = names.iter().map(|&name| name.to_owned()).collect();
-    let capabilities = k8s::Capabilities { add: Some(add), ..k8s::Capabilities::default() };
-    k8s::SecurityContext { capabilities: Some(capabilities), ..k8s::SecurityContext::default() }
+pub(super) fn capabilities(names: &[&str]) -> Value<'static> {
+    Value::object([("capabilities", Value::object([("add", Value::new(&names))]))])
 }
 
 /// The time zone of the node.

@@ -4,9 +4,8 @@ use std::borrow::Cow;
 
 use super::parts::{empty_dir, mount, volume};
 use super::{Context, Plan, Skip};
-use crate::pod::{Pod, VolumeSource};
+use crate::pod::{Pod, VolumeMount, VolumeSource};
 use crate::settings::is_mountable;
-use k8s_openapi::api::core::v1 as k8s;
 
 /// More directories than anybody collects; each is looked for in every container.
 const MAX_DIRECTORIES: usize = 256;
@@ -25,13 +24,13 @@ pub(super) fn directory(pattern: &str) -> &str {
 ///
 /// An emptyDir that a container already mounts there is used; where one mounts something else, the
 /// directory is left out. Every other directory gets the volume `PREFIX-N`, N being its place.
-pub(super) fn share<'d>(
-    pod: &Pod,
+pub(super) fn share<'d, 'a>(
+    pod: &Pod<'_, 'a>,
     directories: impl Iterator<Item = Cow<'d, str>>,
     prefix: &str,
     context: Context,
-    plan: &mut Plan,
-) -> Result<Vec<k8s::VolumeMount>, Skip> {
+    plan: &mut Plan<'a>,
+) -> Result<Vec<VolumeMount<'a>>, Skip> {
     let mut distinct: Vec<Cow<str>> = Vec::new();
     for directory in directories {
         if !distinct.contains(&directory) {
@@ -58,10 +57,11 @@ pub(super) fn share<'d>(
                 && !mount.has_sub_path_expr
         });
         let mount = match shared {
-            Some(shared) => k8s::VolumeMount {
-                sub_path: shared.sub_path.clone().map(Cow::into_owned),
-                ..mount(&shared.volume, directory)
-            },
+            Some(shared) => VolumeMount::new(
+                shared.volume.clone(),
+                shared.path.clone(),
+                shared.sub_path.clone(),
+            ),
             None if !there.is_empty() => {
                 plan.notes.push(format!(
                     "directory {} of the list is not shared: a container mounts a volume there \
@@ -72,7 +72,7 @@ pub(super) fn share<'d>(
             }
             None => {
                 let new = empty_dir(&format!("{prefix}-{index}"), context);
-                mount(&volume(pod, new, &mut plan.edits), directory)
+                mount(volume(pod, new, &mut plan.edits), directory.clone().into_owned())
             }
         };
         for (place, container) in pod.sharing_containers() {

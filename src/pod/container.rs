@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use k8s_openapi::api::core::v1 as k8s;
 
-use super::{EnvEdit, NewContainer, NewEnvVar, put_list};
-use crate::json::{Object, Shape, Value};
+use super::{EnvEdit, put_list};
+use crate::json::{Object, Shape, Value, push_text};
 
 /// A container of a pod template.
 #[derive(Debug)]
@@ -17,28 +17,19 @@ pub(crate) struct Container<'a> {
     /// Its mounts, in order.
     pub(crate) mounts: Vec<VolumeMount<'a>>,
     /// Everything else.
-    pub(crate) body: Body<'a>,
+    pub(crate) body: Object<'a>,
 }
 
-/// What a container is but for its environment and mounts.
-#[derive(Debug)]
-pub(crate) enum Body<'a> {
-    /// As the user wrote it.
-    Written(Object<'a>),
-    /// As this policy adds it, with its own environment and mounts in it.
-    Added(Box<NewContainer<'a>>),
-}
-
-/// A variable of a container.
-#[derive(Debug)]
+/// A variable of a container. Its text is made once for all containers that get it.
+#[derive(Clone, Debug)]
 pub(crate) struct EnvVar<'a> {
     /// Its name.
     pub(crate) name: Cow<'a, str>,
     value: Value<'a>,
 }
 
-/// A mount of a container.
-#[derive(Debug)]
+/// A mount of a container. Its text is made once for all containers that get it.
+#[derive(Clone, Debug)]
 pub(crate) struct VolumeMount<'a> {
     /// Where it is mounted.
     pub(crate) path: Cow<'a, str>,
@@ -66,17 +57,14 @@ impl<'a> Container<'a> {
         let env = take("env")?.into_iter().map(EnvVar::read).collect::<Option<_>>()?;
         let mounts = take("volumeMounts")?.into_iter().map(VolumeMount::read);
         let mounts = mounts.collect::<Option<_>>()?;
-        Some(Self { name, env, mounts, body: Body::Written(object) })
+        Some(Self { name, env, mounts, body: object })
     }
 
-    pub(super) fn added(new: NewContainer<'a>) -> Self {
-        let mounts = new.container.volume_mounts.iter().flatten().map(VolumeMount::added);
-        Self {
-            name: new.container.name.clone().into(),
-            env: Vec::new(),
-            mounts: mounts.collect(),
-            body: Body::Added(Box::new(new)),
-        }
+    /// A container to add.
+    pub(crate) fn new(name: &'static str) -> Self {
+        let mut body = Object::default();
+        body.set("name", Value::string(name));
+        Self { name: name.into(), env: Vec::new(), mounts: Vec::new(), body }
     }
 
     /// The last variable of that name, which is the one that counts.
@@ -97,60 +85,28 @@ impl<'a> Container<'a> {
 
     /// The text of a member that nobody opened.
     pub(crate) fn text(&self, name: &str) -> Option<&'a str> {
-        match &self.body {
-            Body::Written(object) => object.get(name)?.as_text(),
-            Body::Added(_) => None,
-        }
+        self.body.get(name)?.as_text()
     }
 
-    pub(super) fn edit_env(&mut self, edit: EnvEdit) {
+    pub(super) fn edit_env(&mut self, edit: EnvEdit<'a>) {
         match edit {
-            EnvEdit::Append(variable) => {
-                let NewEnvVar { name, value } = variable;
-                self.env.push(EnvVar { name: name.into(), value });
-            }
+            EnvEdit::Append(variable) => self.env.push(variable),
             EnvEdit::Set(name, value) => {
                 let found = self.env.iter_mut().rev().find(|variable| variable.name == name);
                 if let Some(object) = found.and_then(|found| found.value.as_object_mut()) {
-                    object.set("value", Value::new(&value));
+                    object.set("value", Value::string(&value));
                 }
             }
             EnvEdit::Remove(name) => self.env.retain(|variable| variable.name != name),
         }
     }
 
-    pub(super) fn add_mount(&mut self, mount: k8s::VolumeMount) {
-        self.mounts.push(VolumeMount::added(&mount));
-        if let Body::Added(new) = &mut self.body {
-            new.container.volume_mounts.get_or_insert_default().push(mount);
-        }
-    }
-
-    pub(super) fn into_value(self) -> Value<'a> {
-        match self.body {
-            Body::Written(mut object) => {
-                let env = self.env.into_iter().map(|variable| variable.value).collect();
-                put_list(&mut object, "env", env);
-                let mounts = self.mounts.into_iter().map(|mount| mount.value).collect();
-                put_list(&mut object, "volumeMounts", mounts);
-                Value::Object(object)
-            }
-            Body::Added(new) => {
-                let NewContainer { container, security_context } = *new;
-                let value = Value::new(&container);
-                let Some(context) = security_context else {
-                    return value;
-                };
-                let mut text = String::new();
-                value.write(&mut text);
-                if text.pop() == Some('}') {
-                    text.push_str(",\"securityContext\":");
-                    context.write(&mut text);
-                    text.push('}');
-                }
-                Value::New(text.into())
-            }
-        }
+    pub(super) fn into_value(mut self) -> Value<'a> {
+        let env = self.env.into_iter().map(|variable| variable.value).collect();
+        put_list(&mut self.body, "env", env);
+        let mounts = self.mounts.into_iter().map(|mount| mount.value).collect();
+        put_list(&mut self.body, "volumeMounts", mounts);
+        Value::Object(self.body)
     }
 }
 
@@ -158,6 +114,24 @@ impl<'a> EnvVar<'a> {
     fn read(value: Value<'a>) -> Option<Self> {
         let name = value.as_object()?.get_str("name")?;
         Some(Self { name, value })
+    }
+
+    /// A variable to add that is set to a string.
+    pub(crate) fn new(name: Cow<'a, str>, value: &str) -> Self {
+        let length = name.len().saturating_add(value.len());
+        let mut text = String::with_capacity(length.saturating_add(24));
+        text.push_str("{\"name\":");
+        push_text(&mut text, &name);
+        text.push_str(",\"value\":");
+        push_text(&mut text, value);
+        text.push('}');
+        Self { name, value: Value::New(text.into()) }
+    }
+
+    /// A variable to add that is set from somewhere else.
+    pub(crate) fn from_source(name: Cow<'a, str>, source: &k8s::EnvVarSource) -> Self {
+        let members = [("name", Value::string(&name)), ("valueFrom", Value::new(source))];
+        Self { name, value: Value::object(members) }
     }
 
     /// The string that it is set to; nothing where the value comes from somewhere else.
@@ -186,13 +160,34 @@ impl<'a> VolumeMount<'a> {
         })
     }
 
-    fn added(mount: &k8s::VolumeMount) -> Self {
-        Self {
-            path: mount.mount_path.clone().into(),
-            volume: mount.name.clone().into(),
-            sub_path: mount.sub_path.clone().map(Cow::Owned),
-            has_sub_path_expr: false,
-            value: Value::new(mount),
+    /// A mount to add.
+    pub(crate) fn new(
+        volume: Cow<'a, str>,
+        path: Cow<'a, str>,
+        sub_path: Option<Cow<'a, str>>,
+    ) -> Self {
+        let value = Value::Text("null");
+        let mount = Self { path, volume, sub_path, has_sub_path_expr: false, value };
+        Self { value: mount.text(""), ..mount }
+    }
+
+    /// The same for somebody who only reads.
+    pub(crate) fn read_only(self) -> Self {
+        Self { value: self.text(",\"readOnly\":true"), ..self }
+    }
+
+    fn text(&self, more: &str) -> Value<'a> {
+        let mut text = String::with_capacity(128);
+        text.push_str("{\"mountPath\":");
+        push_text(&mut text, &self.path);
+        text.push_str(",\"name\":");
+        push_text(&mut text, &self.volume);
+        if let Some(sub_path) = &self.sub_path {
+            text.push_str(",\"subPath\":");
+            push_text(&mut text, sub_path);
         }
+        text.push_str(more);
+        text.push('}');
+        Value::New(text.into())
     }
 }

@@ -1,7 +1,6 @@
 //! The `envs` of a rule: what they become, and in which order.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use super::reader::{Block, Case, Faults, Path, expected};
 use crate::json::Value;
@@ -57,7 +56,7 @@ pub(crate) fn read<'a>(
     let Some(envs) = block.block("envs", Case::Sensitive, faults) else {
         return Vec::new();
     };
-    let mut variables = Vec::new();
+    let mut variables = Vec::with_capacity(envs.len());
     for (name, value) in envs.members() {
         let path = Path::Key(&envs.path, &name);
         if !is_env_name(&name) {
@@ -67,7 +66,7 @@ pub(crate) fn read<'a>(
             continue;
         };
         let value = VariableValue::parse(text, placeholders);
-        variables.push(Variable { name: name.into_owned().into(), value });
+        variables.push(Variable { name, value });
     }
     in_order(variables, &envs.path, faults)
 }
@@ -166,17 +165,18 @@ fn in_order<'a>(
     if !variables.iter().any(|variable| references(&variable.value).next().is_some()) {
         return variables;
     }
-    // What each variable still waits for, and who waits for each name.
-    let mut waits: Vec<usize> = Vec::new();
-    let mut waiting: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (index, variable) in variables.iter().enumerate() {
-        let is_injected = |name: &&str| variables.iter().any(|other| other.name == *name);
-        let mut names: Vec<_> = references(&variable.value).filter(is_injected).collect();
-        names.sort_unstable();
-        names.dedup();
-        waits.push(names.len());
-        for name in names {
-            waiting.entry(name.to_owned()).or_default().push(index);
+    // How many others each variable still waits for, and who waits for it.
+    let mut waits = vec![0_usize; variables.len()];
+    let mut waiters: Vec<Vec<usize>> = vec![Vec::new(); variables.len()];
+    for (index, (variable, count)) in variables.iter().zip(&mut waits).enumerate() {
+        for name in references(&variable.value) {
+            let place = variables.iter().position(|other| other.name == name);
+            if let Some(waiting) = place.and_then(|place| waiters.get_mut(place))
+                && waiting.last() != Some(&index)
+            {
+                waiting.push(index);
+                *count = count.saturating_add(1);
+            }
         }
     }
     let mut places: Vec<Option<Variable>> = variables.into_iter().map(Some).collect();
@@ -191,7 +191,8 @@ fn in_order<'a>(
                 continue;
             };
             // Those that waited for this one follow it, the first of them first.
-            for waiter in waiting.remove(&*variable.name).unwrap_or_default().into_iter().rev() {
+            let waiting = waiters.get_mut(index).map(std::mem::take).unwrap_or_default();
+            for waiter in waiting.into_iter().rev() {
                 if let Some(count) = waits.get_mut(waiter) {
                     *count = count.saturating_sub(1);
                     if *count == 0 && waiter < index {

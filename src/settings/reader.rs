@@ -108,8 +108,13 @@ impl<'s, 'a> Block<'s, 'a> {
     }
 
     /// Every member, in order.
-    pub(crate) fn members(&self) -> impl Iterator<Item = (Cow<'_, str>, &Value<'a>)> {
+    pub(crate) fn members(&self) -> impl Iterator<Item = (Cow<'a, str>, &Value<'a>)> {
         self.object.iter().map(|(key, value)| (key.name().unwrap_or_default(), value))
+    }
+
+    /// How many members it has.
+    pub(crate) fn len(&self) -> usize {
+        self.object.len()
     }
 
     /// Whether nothing stands in it.
