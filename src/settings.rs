@@ -22,6 +22,7 @@ pub use rules::{
     Base, DdtraceRule, FlameshotRule, Language, LogfwdRule, LoggingRule, OtelRule, ProfilerRule,
     Resources,
 };
+use rules::{Found, Kind};
 pub(crate) use rules::{Generation, Rule, is_mountable};
 
 use crate::json::{Object, Shape, Value};
@@ -73,7 +74,8 @@ static DOCUMENT: Shape = SETTINGS;
 /// Every key that the settings know, by block: for documentation and tools.
 pub fn known_keys() -> Vec<(&'static str, Vec<&'static str>)> {
     fn list<'a, R: Rule<'a>>() -> (&'static str, Vec<&'static str>) {
-        (R::SECTION.v2_key(), rules::RULE_KEYS.iter().chain(R::KEYS).copied().collect())
+        let kind = R::KIND;
+        (kind.section.v2_key(), rules::RULE_KEYS.iter().chain(kind.keys).copied().collect())
     }
     fn block(section: Section) -> [(&'static str, Vec<&'static str>); 2] {
         let images = section.v1_images().iter().map(|(_, key)| *key).collect();
@@ -345,59 +347,50 @@ impl<'s, 'a> Settings<'s, 'a> {
         target: &Target<'_, 'a>,
         looks: &mut Looks,
     ) -> Option<Selected<'a, R>> {
-        let v1 = R::SECTION.v1_key().and_then(|key| self.v1(key));
-        match v1 {
+        let mut rule = None;
+        let mut read = |found: Found<'_, 'a>, faults: &mut Faults| {
+            rule = R::read(found, faults);
+        };
+        let v1 = R::KIND.section.v1_key().and_then(|key| self.v1(key));
+        let (path, annotation) = match v1 {
             // Beside rules of `admission_inject_v2`, which is a fault, the Operator prefers these.
-            Some(object) => self.select_v1(object, target, looks),
-            None => self.select_v2(target, looks),
-        }
+            Some(object) => self.select_v1(&R::KIND, object, target, looks, &mut read),
+            None => self.select_v2(&R::KIND, target, looks, &mut read),
+        }?;
+        Some(Selected { rule: rule?, path, annotation })
     }
 
-    fn select_v1<R: Rule<'a>>(
+    fn select_v1(
         &self,
+        kind: &Kind,
         object: &'s Object<'a>,
         target: &Target<'_, 'a>,
         looks: &mut Looks,
-    ) -> Option<Selected<'a, R>> {
+        read: Read<'_, 'a>,
+    ) -> Option<Place<'a>> {
         let inject = Path::Key(&Path::Root, "admission_inject");
-        let path = Path::Key(&inject, R::SECTION.v1_key()?);
+        let path = Path::Key(&inject, kind.section.v1_key()?);
         let block = Block::new(path, object, Case::Sensitive);
-        let (language, annotation) = match Self::asked_in_v1::<R>(target, &path, looks) {
+        let (language, annotation) = match asked_in_v1(kind, target, &path, looks) {
             Some((language, annotation)) => (language, Some(annotation)),
             None => (Some(v1_language(&block, target, looks)?), None),
         };
         let mut faults = Faults::default();
-        let rule = read_v1(&block, language, &mut faults);
-        finish(rule, &path, annotation, faults, looks)
+        read_v1(kind, &block, language, &mut faults, read);
+        finish(&path, annotation, &faults, looks)
     }
 
-    /// The language that a pod asks for by annotation alone, and the annotation's value.
-    fn asked_in_v1<R: Rule<'a>>(
-        target: &Target<'_, 'a>,
-        path: &Path,
-        looks: &mut Looks,
-    ) -> Option<(Option<Language>, Cow<'a, str>)> {
-        let languages = R::LANGUAGES.iter().filter(|language| **language != Language::Php);
-        let none = R::LANGUAGES.is_empty().then_some(None);
-        for language in languages.copied().map(Some).chain(none) {
-            if let Some((annotation, value)) = R::asked(target, language) {
-                looks.found(path, Verdict::Asked(annotation));
-                return Some((language, value));
-            }
-            looks.found(path, Verdict::NotAsked(R::annotation(language)));
-        }
-        None
-    }
-
-    fn select_v2<R: Rule<'a>>(
+    fn select_v2(
         &self,
+        kind: &Kind,
         target: &Target<'_, 'a>,
         looks: &mut Looks,
-    ) -> Option<Selected<'a, R>> {
+        read: Read<'_, 'a>,
+    ) -> Option<Place<'a>> {
         let inject = Path::Key(&Path::Root, "admission_inject_v2");
-        let list = Path::Key(&inject, R::SECTION.v2_key());
+        let list = Path::Key(&inject, kind.section.v2_key());
         let rules = self.config?.get("admission_inject_v2")?.as_object()?;
-        let rules = rules.get(R::SECTION.v2_key())?.as_array()?;
+        let rules = rules.get(kind.section.v2_key())?.as_array()?;
         for (index, value) in rules.iter().enumerate() {
             let path = Path::Index(&list, index);
             let mut faults = Faults::default();
@@ -406,25 +399,26 @@ impl<'s, 'a> Settings<'s, 'a> {
             };
             let matching = Matching::of_v2(&block, &mut faults);
             let verdict = match matching.verdict(target) {
-                Verdict::Selects if R::is_off(&block) => Verdict::SwitchedOff,
+                Verdict::Selects if kind.is_off(&block) => Verdict::SwitchedOff,
                 verdict => verdict,
             };
             if verdict != Verdict::Selects {
                 looks.found(&path, verdict);
                 continue;
             }
-            let language = read_language::<R>(&block, &mut faults);
-            let annotation = R::asked(target, language).map(|(_, value)| value);
+            let language = read_language(kind, &block, &mut faults);
+            let annotation = kind.asked(target, language).map(|(_, value)| value);
             let must_be_asked = block.boolean("check_annotation", &mut faults);
             if must_be_asked && annotation.is_none() {
-                looks.found(&path, Verdict::NotAsked(R::annotation(language)));
+                looks.found(&path, Verdict::NotAsked(kind.annotation(language)));
                 continue;
             }
             // A version counts only where it is asked for; logfwd's annotation always says more.
-            let annotation = annotation.filter(|_| must_be_asked || R::SECTION == Section::Logfwd);
-            let rule = read_v2(&block, language, true, &mut faults);
-            if let Some(selected) = finish(rule, &path, annotation, faults, looks) {
-                return Some(selected);
+            let counts = must_be_asked || kind.section == Section::Logfwd;
+            let annotation = annotation.filter(|_| counts);
+            read_v2(kind, &block, language, true, &mut faults, read);
+            if let Some(place) = finish(&path, annotation, &faults, looks) {
+                return Some(place);
             }
         }
         None
@@ -462,8 +456,8 @@ impl<'s, 'a> Settings<'s, 'a> {
                 }
                 block.check_keys(rules::LOGGING_KEYS, &mut faults);
                 let rule = LoggingRule::read(&block, &mut faults);
-                if let Some(selected) = finish(rule, &path, None, faults, looks) {
-                    return Some(selected);
+                if let Some((path, annotation)) = finish(&path, None, &faults, looks) {
+                    return rule.map(|rule| Selected { rule, path, annotation });
                 }
             }
         }
@@ -516,10 +510,22 @@ impl<'s, 'a> Settings<'s, 'a> {
     }
 
     fn validate_v2<R: Rule<'a>>(&self, inject: &Block<'_, 'a>, faults: &mut Faults) {
-        let key = R::SECTION.v2_key();
+        self.validate_list(&R::KIND, inject, faults, &mut |found, faults| {
+            let _rule = R::read(found, faults);
+        });
+    }
+
+    fn validate_list(
+        &self,
+        kind: &Kind,
+        inject: &Block<'_, 'a>,
+        faults: &mut Faults,
+        read: Read<'_, 'a>,
+    ) {
+        let key = kind.section.v2_key();
         let list = Path::Key(&inject.path, key);
         let rules = inject.list(key, faults);
-        if let Some(v1_key) = R::SECTION.v1_key()
+        if let Some(v1_key) = kind.section.v1_key()
             && !rules.is_empty()
             && self.v1(v1_key).is_some()
         {
@@ -533,64 +539,92 @@ impl<'s, 'a> Settings<'s, 'a> {
             };
             let is_off = Matching::of_v2(&block, faults).is_off();
             let _checked = block.boolean("check_annotation", faults);
-            let is_on = !is_off && !R::is_off(&block);
-            let language = if is_on { read_language::<R>(&block, faults) } else { None };
-            let _rule: Option<R> = read_v2(&block, language, is_on, faults);
+            let is_on = !is_off && !kind.is_off(&block);
+            let language = if is_on { read_language(kind, &block, faults) } else { None };
+            read_v2(kind, &block, language, is_on, faults, read);
         }
     }
 }
 
-/// The rule, where reading it found no fault; else a note that it is left out.
-fn finish<'a, R>(
-    rule: Option<R>,
+/// What reads the rest of a rule that was found.
+type Read<'r, 'a> = &'r mut dyn FnMut(Found<'_, 'a>, &mut Faults);
+
+/// The path of a rule, and the annotation that asked for it or says more.
+type Place<'a> = (String, Option<Cow<'a, str>>);
+
+/// The place of a rule, where reading it found no fault; else a note that it is left out.
+fn finish<'a>(
     path: &Path,
     annotation: Option<Cow<'a, str>>,
-    faults: Faults,
+    faults: &Faults,
     looks: &mut Looks,
-) -> Option<Selected<'a, R>> {
+) -> Option<Place<'a>> {
     if let Some(fault) = faults.first() {
         looks.left_out(path, fault);
         return None;
     }
     looks.found(path, Verdict::Selects);
-    rule.map(|rule| Selected { rule, path: path.to_string(), annotation })
+    Some((path.to_string(), annotation))
 }
 
-fn read_v1<'a, R: Rule<'a>>(
+/// The language that a pod asks for by annotation alone, and the annotation's value.
+fn asked_in_v1<'a>(
+    kind: &Kind,
+    target: &Target<'_, 'a>,
+    path: &Path,
+    looks: &mut Looks,
+) -> Option<(Option<Language>, Cow<'a, str>)> {
+    let languages = kind.languages.iter().filter(|language| **language != Language::Php);
+    let none = kind.languages.is_empty().then_some(None);
+    for language in languages.copied().map(Some).chain(none) {
+        if let Some((annotation, value)) = kind.asked(target, language) {
+            looks.found(path, Verdict::Asked(annotation));
+            return Some((language, value));
+        }
+        looks.found(path, Verdict::NotAsked(kind.annotation(language)));
+    }
+    None
+}
+
+fn read_v1<'a>(
+    kind: &Kind,
     block: &Block<'_, 'a>,
     language: Option<Language>,
     faults: &mut Faults,
-) -> Option<R> {
-    block.check_keys(R::SECTION.v1_keys(), faults);
+    read: Read<'_, 'a>,
+) {
+    block.check_keys(kind.section.v1_keys(), faults);
     let images = block.block("images", Case::Sensitive, faults);
-    let key = R::SECTION.v1_image_key(language);
+    let key = kind.section.v1_image_key(language);
     let image = images.and_then(|images| rules::image(&images, key, faults));
-    let default_resources = R::SECTION.has_default_resources(Generation::V1);
+    let default_resources = kind.section.has_default_resources(Generation::V1);
     let base = Base::read(block, image, Generation::V1, default_resources, faults);
-    R::read(block, base, language, Generation::V1, faults)
+    read(Found { block, base, language, generation: Generation::V1 }, faults);
 }
 
 fn validate_v1<'a, R: Rule<'a>>(inject: &Block<'_, 'a>, faults: &mut Faults) {
+    let kind = &R::KIND;
     let Some(block) =
-        R::SECTION.v1_key().and_then(|key| inject.block(key, Case::Sensitive, faults))
+        kind.section.v1_key().and_then(|key| inject.block(key, Case::Sensitive, faults))
     else {
         return;
     };
     if block.is_empty() {
         return;
     }
-    block.check_keys(R::SECTION.v1_keys(), faults);
+    block.check_keys(kind.section.v1_keys(), faults);
     if let Some(images) = block.block("images", Case::Sensitive, faults) {
-        let keys: Vec<&str> = R::SECTION.v1_images().iter().map(|(_, key)| *key).collect();
+        let keys: Vec<&str> = kind.section.v1_images().iter().map(|(_, key)| *key).collect();
         images.check_keys(&keys, faults);
         for key in keys {
             let _image = rules::image(&images, key, faults);
         }
     }
-    let language = R::LANGUAGES.first().copied();
+    let language = kind.languages.first().copied();
     let base = Base::read(&block, None, Generation::V1, true, faults);
-    let _rule = R::read(&block, base, language, Generation::V1, faults);
-    if R::SECTION == Section::Ddtrace {
+    let _rule =
+        R::read(Found { block: &block, base, language, generation: Generation::V1 }, faults);
+    if kind.section == Section::Ddtrace {
         let mut found = Vec::new();
         let _none: Option<()> = v1_entries(&block, faults, |_, _, _, of_entry| {
             found.push(of_entry);
@@ -600,13 +634,16 @@ fn validate_v1<'a, R: Rule<'a>>(inject: &Block<'_, 'a>, faults: &mut Faults) {
     }
 }
 
-fn read_v2<'a, R: Rule<'a>>(
+/// Reads a rule; one that is off is only checked.
+fn read_v2<'a>(
+    kind: &Kind,
     block: &Block<'_, 'a>,
     language: Option<Language>,
     is_on: bool,
     faults: &mut Faults,
-) -> Option<R> {
-    let known: Vec<&str> = rules::RULE_KEYS.iter().chain(R::KEYS).copied().collect();
+    read: Read<'_, 'a>,
+) {
+    let known: Vec<&str> = rules::RULE_KEYS.iter().chain(kind.keys).copied().collect();
     block.check_keys(&known, faults);
     let _name = block.string("name", faults);
     let has_image = block.get("image").and_then(Value::as_str).is_some_and(|text| !text.is_empty());
@@ -615,11 +652,13 @@ fn read_v2<'a, R: Rule<'a>>(
         block.fault("image", "is needed: the image to inject", faults);
     }
     let base = Base::read(block, image, Generation::V2, true, faults);
-    if is_on { R::read(block, base, language, Generation::V2, faults) } else { None }
+    if is_on {
+        read(Found { block, base, language, generation: Generation::V2 }, faults);
+    }
 }
 
-fn read_language<'a, R: Rule<'a>>(block: &Block<'_, 'a>, faults: &mut Faults) -> Option<Language> {
-    if R::LANGUAGES.is_empty() { None } else { rules::language(block, R::LANGUAGES, faults) }
+fn read_language(kind: &Kind, block: &Block, faults: &mut Faults) -> Option<Language> {
+    if kind.languages.is_empty() { None } else { rules::language(block, kind.languages, faults) }
 }
 
 fn log_level(block: &Block, faults: &mut Faults) -> LogLevel {

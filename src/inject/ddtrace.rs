@@ -22,7 +22,7 @@ pub(crate) fn plan<'a>(
     version: Option<&str>,
     context: Context,
 ) -> Result<Plan<'a>, Skip> {
-    let annotation = DdtraceRule::annotation(Some(rule.language));
+    let annotation = DdtraceRule::KIND.annotation(Some(rule.language));
     let image = image(&rule.base, version, annotation, context)?;
     let mut plan = Plan::default();
     let containers = traced(pod, context, &mut plan.notes)?;

@@ -74,7 +74,7 @@ pub(crate) fn plan<'a>(
 fn files(text: &str) -> Result<Vec<String>, Skip> {
     let instances: Vec<Instance> = serde_json::from_str(text).map_err(|error| {
         let (line, column) = (error.line(), error.column());
-        Skip::NotLogfwdJson { annotation: LogfwdRule::annotation(None), line, column }
+        Skip::NotLogfwdJson { annotation: LogfwdRule::KIND.annotation(None), line, column }
     })?;
     let loggings = instances.into_iter().filter_map(|instance| instance.loggings).flatten();
     Ok(loggings.filter_map(|logging| logging.logfiles).flatten().collect())

@@ -78,7 +78,7 @@ pub(crate) fn plan<'a>(
         // Rules of this section have no other language.
         _ => &JAVA,
     };
-    let annotation = OtelRule::annotation(Some(rule.language));
+    let annotation = OtelRule::KIND.annotation(Some(rule.language));
     let image = image(&rule.base, version, annotation, context)?;
     let mut plan = Plan::default();
     let containers = traced(pod, context, &mut plan.notes)?;

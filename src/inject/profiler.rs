@@ -20,7 +20,7 @@ pub(crate) fn plan<'a>(
     version: Option<&str>,
     context: Context,
 ) -> Result<Plan<'a>, Skip> {
-    let annotation = ProfilerRule::annotation(Some(rule.language));
+    let annotation = ProfilerRule::KIND.annotation(Some(rule.language));
     let image = image(&rule.base, version, annotation, context)?;
     let mut plan = Plan::default();
     let mut mounts = Vec::new();

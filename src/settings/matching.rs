@@ -144,7 +144,7 @@ pub(super) fn v1_entries<'a, T>(
                 let selector = text.and_then(|text| parse(text, &mut of_entry));
                 Matching { namespaces: Selectors::none(), labels: Selectors::one(selector) }
             };
-            let language = rules::language(&entry, DdtraceRule::LANGUAGES, &mut of_entry);
+            let language = rules::language(&entry, DdtraceRule::KIND.languages, &mut of_entry);
             let visited = visit(&entry.path, matching, language, of_entry);
             if visited.is_some() {
                 return visited;

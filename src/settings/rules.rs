@@ -130,37 +130,75 @@ impl Language {
 }
 
 /// A way to read one kind of rule.
+///
+/// Everything but the last step is the same code for all kinds: it works on their [`Kind`].
 pub(crate) trait Rule<'a>: Sized {
-    const SECTION: Section;
-    /// The keys of a rule in `admission_inject_v2`, besides those of [`RULE_KEYS`].
-    const KEYS: &'static [&'static str];
-    /// The languages it knows, in the order in which annotations are looked for.
-    const LANGUAGES: &'static [Language];
-
-    /// Whether the rule is switched off though it selects pods.
-    fn is_off(_block: &Block<'_, 'a>) -> bool {
-        false
-    }
+    const KIND: Kind;
 
     /// Reads what is the section's own.
-    fn read(
-        block: &Block<'_, 'a>,
-        base: Base<'a>,
-        language: Option<Language>,
-        generation: Generation,
-        faults: &mut Faults,
-    ) -> Option<Self>;
+    fn read(found: Found<'_, 'a>, faults: &mut Faults) -> Option<Self>;
+}
 
-    /// The annotation that asks for this injection, or chooses its version; empty where none does.
-    fn annotation(language: Option<Language>) -> &'static str;
+/// What tells one kind of rule from another.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    pub(crate) section: Section,
+    /// The keys of a rule in `admission_inject_v2`, besides those of [`RULE_KEYS`].
+    pub(crate) keys: &'static [&'static str],
+    /// The languages it knows, in the order in which annotations are looked for.
+    pub(crate) languages: &'static [Language],
+}
+
+/// A rule that was found, its base already read.
+pub(crate) struct Found<'b, 'a> {
+    pub(crate) block: &'b Block<'b, 'a>,
+    pub(crate) base: Base<'a>,
+    pub(crate) language: Option<Language>,
+    pub(crate) generation: Generation,
+}
+
+impl Kind {
+    /// Whether a rule is switched off though it selects pods.
+    pub(crate) fn is_off(&self, block: &Block) -> bool {
+        // An empty `processes` is the Operator's way to switch a rule off.
+        let processes = || block.get("processes").and_then(json::Value::as_str);
+        self.section == Section::Flameshot
+            && processes().is_some_and(|processes| processes.trim().is_empty())
+    }
+
+    /// The annotation that asks for an injection, or chooses its version; empty where none does.
+    pub(crate) fn annotation(&self, language: Option<Language>) -> &'static str {
+        match (self.section, language) {
+            (Section::Ddtrace, Some(Language::Java)) => "admission.datakit/java-lib.version",
+            (Section::Ddtrace, Some(Language::Python)) => "admission.datakit/python-lib.version",
+            (Section::Ddtrace, Some(Language::Nodejs)) => "admission.datakit/nodejs-lib.version",
+            (Section::Ddtrace, Some(Language::Php)) => "admission.datakit/php-lib.version",
+            (Section::Otel, Some(Language::Java)) => "admission.datakit/otel-java-lib.version",
+            (Section::Otel, Some(Language::Python)) => "admission.datakit/otel-python-lib.version",
+            (Section::Otel, Some(Language::Nodejs)) => "admission.datakit/otel-nodejs-lib.version",
+            (Section::Profiler, Some(Language::Java)) => "admission.datakit/java-profiler.version",
+            (Section::Profiler, Some(Language::Python)) => {
+                "admission.datakit/python-profiler.version"
+            }
+            (Section::Profiler, Some(Language::Golang)) => {
+                "admission.datakit/golang-profiler.version"
+            }
+            (Section::Logfwd, _) => "admission.datakit/logfwd.instances",
+            _ => "",
+        }
+    }
 
     /// That annotation on a pod, and its value.
-    fn asked(
+    pub(crate) fn asked<'a>(
+        &self,
         target: &Target<'_, 'a>,
         language: Option<Language>,
     ) -> Option<(&'static str, Cow<'a, str>)> {
-        let annotation = Self::annotation(language);
-        Some((annotation, target.annotations.get(annotation)?))
+        let is_node = (self.section, language) == (Section::Ddtrace, Some(Language::Nodejs));
+        // `js` is another name of Node.js.
+        let js = is_node.then_some("admission.datakit/js-lib.version");
+        let mut annotations = [Some(self.annotation(language)), js].into_iter().flatten();
+        annotations.find_map(|name| Some((name, target.annotations.get(name)?)))
     }
 }
 
@@ -322,80 +360,39 @@ fn one_of(
 }
 
 impl<'a> Rule<'a> for DdtraceRule<'a> {
-    const SECTION: Section = Section::Ddtrace;
-    const KEYS: &'static [&'static str] = &["language", "check_annotation", "php_loader_flavor"];
-    const LANGUAGES: &'static [Language] =
-        &[Language::Java, Language::Python, Language::Nodejs, Language::Php];
+    const KIND: Kind = Kind {
+        section: Section::Ddtrace,
+        keys: &["language", "check_annotation", "php_loader_flavor"],
+        languages: &[Language::Java, Language::Python, Language::Nodejs, Language::Php],
+    };
 
-    fn read(
-        block: &Block<'_, 'a>,
-        base: Base<'a>,
-        language: Option<Language>,
-        _: Generation,
-        faults: &mut Faults,
-    ) -> Option<Self> {
-        let flavor = one_of(block, "php_loader_flavor", PHP_LOADER_FLAVORS, faults);
-        Some(Self { base, language: language?, php_loader_flavor: flavor })
-    }
-
-    fn annotation(language: Option<Language>) -> &'static str {
-        match language {
-            Some(Language::Java) => "admission.datakit/java-lib.version",
-            Some(Language::Python) => "admission.datakit/python-lib.version",
-            Some(Language::Nodejs) => "admission.datakit/nodejs-lib.version",
-            Some(Language::Php) => "admission.datakit/php-lib.version",
-            _ => "",
-        }
-    }
-
-    fn asked(
-        target: &Target<'_, 'a>,
-        language: Option<Language>,
-    ) -> Option<(&'static str, Cow<'a, str>)> {
-        // `js` is another name of Node.js.
-        let js = (language == Some(Language::Nodejs)).then_some("admission.datakit/js-lib.version");
-        let mut annotations = [Some(Self::annotation(language)), js].into_iter().flatten();
-        annotations.find_map(|name| Some((name, target.annotations.get(name)?)))
+    fn read(found: Found<'_, 'a>, faults: &mut Faults) -> Option<Self> {
+        let flavor = one_of(found.block, "php_loader_flavor", PHP_LOADER_FLAVORS, faults);
+        Some(Self { base: found.base, language: found.language?, php_loader_flavor: flavor })
     }
 }
 
 impl<'a> Rule<'a> for OtelRule<'a> {
-    const SECTION: Section = Section::Otel;
-    const KEYS: &'static [&'static str] = &["language", "check_annotation"];
-    const LANGUAGES: &'static [Language] = &[Language::Java, Language::Python, Language::Nodejs];
+    const KIND: Kind = Kind {
+        section: Section::Otel,
+        keys: &["language", "check_annotation"],
+        languages: &[Language::Java, Language::Python, Language::Nodejs],
+    };
 
-    fn read(
-        _: &Block<'_, 'a>,
-        base: Base<'a>,
-        language: Option<Language>,
-        _: Generation,
-        _: &mut Faults,
-    ) -> Option<Self> {
-        Some(Self { base, language: language? })
-    }
-
-    fn annotation(language: Option<Language>) -> &'static str {
-        match language {
-            Some(Language::Java) => "admission.datakit/otel-java-lib.version",
-            Some(Language::Python) => "admission.datakit/otel-python-lib.version",
-            Some(Language::Nodejs) => "admission.datakit/otel-nodejs-lib.version",
-            _ => "",
-        }
+    fn read(found: Found<'_, 'a>, _: &mut Faults) -> Option<Self> {
+        Some(Self { base: found.base, language: found.language? })
     }
 }
 
 impl<'a> Rule<'a> for LogfwdRule<'a> {
-    const SECTION: Section = Section::Logfwd;
-    const KEYS: &'static [&'static str] = &["check_annotation", "log_configs", "log_volume_paths"];
-    const LANGUAGES: &'static [Language] = &[];
+    const KIND: Kind = Kind {
+        section: Section::Logfwd,
+        keys: &["check_annotation", "log_configs", "log_volume_paths"],
+        languages: &[],
+    };
 
-    fn read(
-        block: &Block<'_, 'a>,
-        base: Base<'a>,
-        _: Option<Language>,
-        generation: Generation,
-        faults: &mut Faults,
-    ) -> Option<Self> {
+    fn read(found: Found<'_, 'a>, faults: &mut Faults) -> Option<Self> {
+        let Found { block, base, generation, .. } = found;
         let text = block.string("log_configs", faults).filter(|text| !text.trim().is_empty());
         let log_configs = text.and_then(|text| match LogConfig::parse(&text) {
             Ok(configs) => {
@@ -417,30 +414,17 @@ impl<'a> Rule<'a> for LogfwdRule<'a> {
             });
         Some(Self { base, log_configs, log_volume_paths, pod_info: generation == Generation::V2 })
     }
-
-    fn annotation(_: Option<Language>) -> &'static str {
-        "admission.datakit/logfwd.instances"
-    }
 }
 
 impl<'a> Rule<'a> for FlameshotRule<'a> {
-    const SECTION: Section = Section::Flameshot;
-    const KEYS: &'static [&'static str] = &["processes", "enable_prometheus_annotations"];
-    const LANGUAGES: &'static [Language] = &[];
+    const KIND: Kind = Kind {
+        section: Section::Flameshot,
+        keys: &["processes", "enable_prometheus_annotations"],
+        languages: &[],
+    };
 
-    /// An empty `processes` is the Operator's way to switch a rule off.
-    fn is_off(block: &Block<'_, 'a>) -> bool {
-        let processes = block.get("processes").and_then(json::Value::as_str);
-        processes.is_some_and(|processes| processes.trim().is_empty())
-    }
-
-    fn read(
-        block: &Block<'_, 'a>,
-        base: Base<'a>,
-        _: Option<Language>,
-        _: Generation,
-        faults: &mut Faults,
-    ) -> Option<Self> {
+    fn read(found: Found<'_, 'a>, faults: &mut Faults) -> Option<Self> {
+        let Found { block, base, .. } = found;
         let prometheus_annotations = block.boolean("enable_prometheus_annotations", faults);
         let processes = block.string("processes", faults);
         if block.get("processes").is_none() {
@@ -474,35 +458,17 @@ impl<'a> Rule<'a> for FlameshotRule<'a> {
             base,
         })
     }
-
-    /// No annotation asks for flameshot.
-    fn annotation(_: Option<Language>) -> &'static str {
-        ""
-    }
 }
 
 impl<'a> Rule<'a> for ProfilerRule<'a> {
-    const SECTION: Section = Section::Profiler;
-    const KEYS: &'static [&'static str] = &["language", "check_annotation"];
-    const LANGUAGES: &'static [Language] = &[Language::Java, Language::Python, Language::Golang];
+    const KIND: Kind = Kind {
+        section: Section::Profiler,
+        keys: &["language", "check_annotation"],
+        languages: &[Language::Java, Language::Python, Language::Golang],
+    };
 
-    fn read(
-        _: &Block<'_, 'a>,
-        base: Base<'a>,
-        language: Option<Language>,
-        _: Generation,
-        _: &mut Faults,
-    ) -> Option<Self> {
-        Some(Self { base, language: language? })
-    }
-
-    fn annotation(language: Option<Language>) -> &'static str {
-        match language {
-            Some(Language::Java) => "admission.datakit/java-profiler.version",
-            Some(Language::Python) => "admission.datakit/python-profiler.version",
-            Some(Language::Golang) => "admission.datakit/golang-profiler.version",
-            _ => "",
-        }
+    fn read(found: Found<'_, 'a>, _: &mut Faults) -> Option<Self> {
+        Some(Self { base: found.base, language: found.language? })
     }
 }
 
