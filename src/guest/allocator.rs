@@ -61,6 +61,7 @@ impl Allocator {
     }
 
     /// A block that nobody had before.
+    #[inline(never)]
     fn fresh(&self, size: usize, align: usize) -> *mut u8 {
         let mut next = self.next.load(Relaxed);
         if next == 0 {
@@ -100,6 +101,7 @@ fn rounded(size: usize) -> usize {
 // SAFETY: a block is memory that was never handed out, or one that was given back with the same
 // size; both at the alignment that is asked for. There is one thread.
 unsafe impl GlobalAlloc for Allocator {
+    #[inline(never)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let size = rounded(layout.size());
         if let Some(free) = self.free(size, layout.align()) {
@@ -113,6 +115,7 @@ unsafe impl GlobalAlloc for Allocator {
         self.fresh(size, layout.align())
     }
 
+    #[inline(never)]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         let size = rounded(layout.size());
         if self.is_last(block, size) {
@@ -124,6 +127,7 @@ unsafe impl GlobalAlloc for Allocator {
         }
     }
 
+    #[inline(never)]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         let (old, new) = (rounded(layout.size()), rounded(size));
         if self.is_last(block, old) {
