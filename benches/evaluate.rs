@@ -48,7 +48,7 @@ fn main() {
         black_box(host.call("validate", payload.as_bytes()).unwrap().len());
     };
     let native = |payload: &str| {
-        black_box(policy::evaluate(payload.as_bytes()).to_response().len());
+        black_box(policy::evaluate(payload.as_bytes()).into_response().len());
     };
 
     let mut out = String::from("\n| case | µs | baseline µs | ratio | goal |\n");

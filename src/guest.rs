@@ -22,7 +22,7 @@ extern "C" fn wapc_init() {
 fn validate(payload: &[u8]) -> CallResult {
     let answer = policy::evaluate(payload);
     log(&answer);
-    Ok(answer.to_response().into_bytes())
+    Ok(answer.into_response().into_bytes())
 }
 
 fn validate_settings(payload: &[u8]) -> CallResult {

@@ -70,7 +70,7 @@ fn try_mutate(request: &str, settings: &str) -> Result<String, Failure> {
         serde_json::from_str(settings).map_err(at("settings", "invalid-settings"))?;
     let payload = format!("{{\"request\":{request},\"settings\":{settings}}}");
     let (answer, explanation) = policy::explain(payload.as_bytes());
-    let mutated = answer.mutated_object.as_deref().map(serde_json::from_str::<&RawValue>);
+    let mutated = answer.mutated_object().map(serde_json::from_str::<&RawValue>);
     let mutated = mutated.transpose().map_err(at("request.object", "internal"))?;
     let patch = match (object, mutated) {
         (Some(before), Some(after)) => json_patch::diff(&tree(before)?, &tree(after)?),

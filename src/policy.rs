@@ -23,36 +23,43 @@ static PAYLOAD: Shape = Shape::Object(&[("request", REQUEST), ("settings", SETTI
 /// What the policy says to a request. It always accepts.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
-    /// The JSON text of the object to be stored, where it is another than the request's.
-    pub mutated_object: Option<String>,
+    /// The beginning of the response up to the object, where there is one: a large object is
+    /// written once, to where it stays.
+    text: String,
     /// What was done, and why not.
     pub report: Report,
     /// The least important lines to be logged.
     pub log_level: LogLevel,
 }
 
+const ACCEPTED: &str = "{\"accepted\":true";
+const MUTATED: &str = "{\"accepted\":true,\"mutated_object\":";
+
 impl Answer {
+    /// The JSON text of the object to be stored, where it is another than the request's.
+    pub fn mutated_object(&self) -> Option<&str> {
+        self.text.strip_prefix(MUTATED)
+    }
+
     /// The response that Kubewarden reads, as JSON.
-    pub fn to_response(&self) -> String {
-        let object = self.mutated_object.as_deref().unwrap_or_default();
-        let mut out = String::with_capacity(object.len().saturating_add(1024));
-        out.push_str("{\"accepted\":true");
-        if !object.is_empty() {
-            out.push_str(",\"mutated_object\":");
-            out.push_str(object);
+    pub fn into_response(self) -> String {
+        let mut out = self.text;
+        if out.is_empty() {
+            out.push_str(ACCEPTED);
         }
-        for (index, (key, value)) in self.report.audit_annotations().enumerate() {
+        let annotations: Vec<_> = self.report.audit_annotations().collect();
+        for (index, (key, value)) in annotations.iter().enumerate() {
             out.push_str(if index == 0 { ",\"audit_annotations\":{\"" } else { ",\"" });
             out.push_str(key);
             out.push_str("\":");
-            out.push_str(&json::text(&value));
+            json::push_text(&mut out, value);
         }
-        if self.report.audit_annotations().next().is_some() {
+        if !annotations.is_empty() {
             out.push('}');
         }
         for (index, warning) in self.report.warnings.iter().enumerate() {
             out.push_str(if index == 0 { ",\"warnings\":[" } else { "," });
-            out.push_str(&json::text(warning));
+            json::push_text(&mut out, warning);
         }
         if !self.report.warnings.is_empty() {
             out.push(']');
@@ -68,7 +75,7 @@ impl Answer {
 /// use datakit_injection::policy;
 ///
 /// let answer = policy::evaluate(b"whatever this is");
-/// assert_eq!(answer.to_response(), r#"{"accepted":true}"#);
+/// assert_eq!(answer.into_response(), r#"{"accepted":true}"#);
 /// ```
 pub fn evaluate(payload: &[u8]) -> Answer {
     answer(payload, &mut None).unwrap_or_default()
@@ -141,12 +148,12 @@ fn mutate<'a>(
     let claims = claims(&object);
     let template = workload.template(&mut object).ok_or(Verdict::NoTemplate)?;
     let changed = asked.inject_into(template, claims, settings, runs_to_completion, &mut report);
-    let mutated_object = changed.then(|| {
-        let mut text = String::new();
+    let mut text = String::new();
+    if changed {
+        text.push_str(MUTATED);
         object.write(&mut text);
-        text
-    });
-    Ok(Answer { mutated_object, report, log_level: settings.log_level })
+    }
+    Ok(Answer { text, report, log_level: settings.log_level })
 }
 
 fn name<'a>(object: &Value<'a>) -> Cow<'a, str> {

@@ -193,9 +193,9 @@ fn rules_of_version_2_do_what_those_of_version_1_did() {
         assert!(!converted.contains("admission_inject\""), "{}", case.id);
         let request = case.request("Pod");
         let answer = policy::evaluate(host::payload(&request, &converted).as_bytes());
-        let object = answer.mutated_object.map_or_else(
+        let object = answer.mutated_object().map_or_else(
             || request["object"].clone(),
-            |object| serde_json::from_str(&object).unwrap(),
+            |object| serde_json::from_str(object).unwrap(),
         );
         let settings = serde_json::from_str(case.settings.get()).unwrap();
         assert_eq!(

@@ -30,7 +30,7 @@ fn explains_every_recorded_case_and_answers_the_same() {
             let payload = payload(&case.request(kind), case.settings.get());
             let (answer, explanation) = policy::explain(payload.as_bytes());
             let expected = policy::evaluate(payload.as_bytes());
-            assert_eq!(answer.to_response(), expected.to_response(), "{}", case.id);
+            assert_eq!(answer.clone().into_response(), expected.into_response(), "{}", case.id);
             let is_silent = answer.report.injected.is_empty()
                 && answer.report.present.is_empty()
                 && answer.report.skipped.is_empty();
@@ -141,7 +141,7 @@ fn says_what_is_there_already_and_what_opts_out() {
     let request = |object: &Value| request("CREATE", object, None);
     let (answer, _) =
         policy::explain(payload(&request(&java_asked()), &settings.to_string()).as_bytes());
-    let injected = serde_json::from_str(&answer.mutated_object.unwrap()).unwrap();
+    let injected = serde_json::from_str(answer.mutated_object().unwrap()).unwrap();
     let explained = explain(&request(&injected), &settings);
     assert_eq!(explained["present"], json!(["ddtrace-java"]));
     let opted_out = with_annotation(java_asked(), "admission.datakit/ddtrace.enabled", "false");

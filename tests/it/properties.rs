@@ -416,7 +416,7 @@ fn check_resolvable(template: &str, ends: bool) {
 
 fn check_messages(answer: &Answer) {
     let response: serde_json::Value =
-        serde_json::from_str(&answer.to_response().replace(r"\ud800", "")).unwrap();
+        serde_json::from_str(&answer.clone().into_response().replace(r"\ud800", "")).unwrap();
     assert_eq!(response["accepted"], true);
     for warning in &answer.report.warnings {
         assert!(warning.len() <= 256, "{warning}");
@@ -440,7 +440,7 @@ fn what_must_always_hold() {
         check_messages(&answer);
         warned.set(warned.get() + usize::from(!answer.report.warnings.is_empty()));
         let update = payload(kind, "UPDATE", &template, Some(&template), &settings);
-        assert_eq!(policy::evaluate(update.as_bytes()).mutated_object, None);
+        assert_eq!(policy::evaluate(update.as_bytes()).mutated_object(), None);
         let out = template.replacen(
             r#""annotations":{"#,
             r#""annotations":{"admission.datakit/enabled":"false","x":"","#,
@@ -448,17 +448,17 @@ fn what_must_always_hold() {
         );
         let out = out.replace(r#""x":"",}"#, r#""x":""}"#);
         let out = policy::evaluate(payload(kind, "CREATE", &out, None, &settings).as_bytes());
-        assert_eq!(out.to_response(), r#"{"accepted":true}"#);
-        let Some(object) = answer.mutated_object else {
+        assert_eq!(out.into_response(), r#"{"accepted":true}"#);
+        let Some(object) = answer.mutated_object() else {
             return Ok(());
         };
         changed.set(changed.get() + 1);
-        let after = template_of(kind, &object);
+        let after = template_of(kind, object);
         check_preserved(&template, after, "");
         let ends = matches!(KINDS[kind].0, "Job" | "CronJob");
         check_resolvable(after, ends);
         let again = policy::evaluate(payload(kind, "CREATE", after, None, &settings).as_bytes());
-        assert_eq!(again.mutated_object, None, "a second run changes something");
+        assert_eq!(again.mutated_object(), None, "a second run changes something");
         Ok(())
     });
     outcome.unwrap();
@@ -474,7 +474,7 @@ fn the_module_answers_as_the_library() {
     let outcome = runner.run(&strategy, |(kind, template, settings)| {
         let payload = payload(kind, "CREATE", &template, None, &settings);
         let answer = Host::shared().call("validate", payload.as_bytes()).unwrap();
-        let native = policy::evaluate(payload.as_bytes()).to_response();
+        let native = policy::evaluate(payload.as_bytes()).into_response();
         assert_eq!(String::from_utf8(answer).unwrap(), native);
         Ok(())
     });

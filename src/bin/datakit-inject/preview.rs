@@ -116,7 +116,7 @@ fn inject(object: &mut Value, settings: &str) -> Result<(Report, Explanation), S
         r#"{{"request":{{"operation":"CREATE","namespace":"default","object":{json}}},"settings":{settings}}}"#
     );
     let (answer, explanation) = policy::explain(payload.as_bytes());
-    if let Some(mutated) = &answer.mutated_object {
+    if let Some(mutated) = answer.mutated_object() {
         *object = serde_norway::from_str(mutated).map_err(|error| error.to_string())?;
     }
     Ok((answer.report, explanation))
