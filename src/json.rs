@@ -66,6 +66,7 @@ impl<'a> Key<'a> {
         }
     }
 
+    #[inline]
     fn is(&self, name: &str) -> bool {
         match self {
             Self::Plain(plain) => *plain == name,
