@@ -66,7 +66,11 @@ pub(crate) fn read<'a>(
             continue;
         };
         let value = VariableValue::parse(text, placeholders);
-        variables.push(Variable { name, value });
+        // Of several of one name the last counts, as in Go's decoder.
+        match variables.iter_mut().find(|variable: &&mut Variable| variable.name == name) {
+            Some(variable) => variable.value = value,
+            None => variables.push(Variable { name, value }),
+        }
     }
     in_order(variables, &envs.path, faults)
 }

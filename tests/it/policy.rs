@@ -440,6 +440,23 @@ fn merges_tags() {
     }
 }
 
+/// As in Go's decoder.
+#[test]
+fn of_a_variable_that_the_settings_set_twice_the_last_counts() {
+    let settings = r#"{"admission_inject":{"ddtrace":{
+        "images":{"java_agent_image":"registry.example/dd:v1"},
+        "envs":{"DD_TAGS":"a:1","B":"","DD_TAGS":"b:2"}}}}"#;
+    let mut pod = java_asked();
+    let outcome = Host::shared().validate(&request("CREATE", &pod, None), settings);
+    let env = &outcome.object["spec"]["containers"][0]["env"];
+    assert_eq!(names(env), ["JAVA_TOOL_OPTIONS", "DD_TAGS", "B"]);
+    assert_eq!(env[1]["value"], "b:2");
+    pod["spec"]["containers"][0]["env"] = json!([{ "name": "DD_TAGS", "value": "own:0" }]);
+    let outcome = Host::shared().validate(&request("CREATE", &pod, None), settings);
+    let env = &outcome.object["spec"]["containers"][0]["env"];
+    assert_eq!(env[2], json!({ "name": "DD_TAGS", "value": "own:0,b:2" }));
+}
+
 #[test]
 fn leaves_tags_alone_that_cannot_be_moved() {
     let from = json!({ "fieldRef": { "fieldPath": "metadata.name" } });
