@@ -7,21 +7,29 @@ const OPTIONS = { prettyErrors: false };
 /** Reads settings: their value, and the place of a path such as `a.list[1].key`. */
 export function readSettings(text) {
   const document = parseDocument(text, OPTIONS);
-  const faults = document.errors.map(fault);
-  return {
-    faults,
-    value: faults.length === 0 ? document.toJS() : undefined,
-    placeOf: (path) => place(document, path),
-  };
+  const { faults, value } = read(document);
+  return { faults, value, placeOf: (path) => place(document, path) };
 }
 
 /** Reads manifests: the objects of all documents, a `List` as its items. */
 export function readManifests(text) {
-  const documents = parseAllDocuments(text, OPTIONS);
-  const faults = documents.flatMap((document) => document.errors.map(fault));
-  const objects = faults.length > 0 ? [] : documents.map((document) => document.toJS());
-  const items = (object) => (Array.isArray(object?.items) ? object.items : [object]);
-  return { faults, objects: objects.flatMap(items).filter((object) => object != null) };
+  const documents = parseAllDocuments(text, OPTIONS).map(read);
+  const faults = documents.flatMap((document) => document.faults);
+  const items = ({ value }) => (Array.isArray(value?.items) ? value.items : [value]);
+  const objects = faults.length > 0 ? [] : documents.flatMap(items);
+  return { faults, objects: objects.filter((object) => object != null) };
+}
+
+/** What a document says, or what is wrong with it. */
+function read(document) {
+  const faults = document.errors.map(fault);
+  if (faults.length > 0) return { faults };
+  try {
+    return { faults, value: document.toJS() };
+  } catch (error) {
+    // An alias of nothing, or so many that they are an attack.
+    return { faults: [{ from: 0, to: 0, message: error.message }] };
+  }
 }
 
 /** The text of objects, as a stream. */

@@ -3,15 +3,15 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { delimiter, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import { KINDS, normalised, recorded, wrapped } from '../../npm/test/recorded.js';
 import { builder, serve } from '../build.js';
 
-const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome'].map(
-  (name) => `/usr/bin/${name}`,
-);
+const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome'];
+const FOLDERS = (process.env.PATH ?? '').split(delimiter);
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 const SCREENSHOT = fileURLToPath(new URL('../../docs/playground.png', import.meta.url));
 
@@ -20,7 +20,9 @@ let browser;
 let address;
 
 before(async () => {
-  const executablePath = process.env.CHROMIUM ?? BROWSERS.find(existsSync);
+  const executablePath =
+    process.env.CHROMIUM ??
+    FOLDERS.flatMap((folder) => BROWSERS.map((name) => join(folder, name))).find(existsSync);
   assert(executablePath, 'no Chromium: apt install chromium, or name one in CHROMIUM');
   page = await builder();
   await page.rebuild();
@@ -171,6 +173,8 @@ test('marks what is no YAML in a manifest', async (context) => {
     .locator('#manifest-faults button', { hasText: /^Line 2: / })
     .first()
     .waitFor();
+  await write(tab, 'manifest', 'kind: Pod\nspec: *nothing\n');
+  await tab.locator('#manifest-faults button', { hasText: /nothing/ }).waitFor();
 });
 
 test('opens the link that it copies', async (context) => {
