@@ -48,20 +48,21 @@ export function respond(review, settings) {
  */
 export function listener(settings) {
   return async (request, response) => {
-    const chunks = [];
-    let length = 0;
-    for await (const chunk of request) {
-      length += chunk.length;
-      if (length > MAX_BODY) {
-        response.writeHead(413).end();
-        return;
-      }
-      chunks.push(chunk);
-    }
     try {
+      const chunks = [];
+      let length = 0;
+      for await (const chunk of request) {
+        length += chunk.length;
+        if (length > MAX_BODY) {
+          response.writeHead(413, { connection: 'close' }).end();
+          return;
+        }
+        chunks.push(chunk);
+      }
       const answer = JSON.stringify(respond(JSON.parse(String(Buffer.concat(chunks))), settings));
       response.writeHead(200, { 'content-type': 'application/json' }).end(answer);
     } catch {
+      // Not JSON, or a client that went away.
       response.writeHead(400).end('not an AdmissionReview');
     }
   };

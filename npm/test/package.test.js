@@ -133,4 +133,18 @@ test('serves a cluster without an engine', async (context) => {
   const odd = /** @type {any} */ (await (await post('{"request":[]}')).json());
   assert.equal(odd.response.allowed, true);
   assert.equal((await post('not JSON')).status, 400);
+  assert.equal((await post(' '.repeat(9 * 1024 * 1024))).status, 413);
+  const abort = new AbortController();
+  const body = new ReadableStream({ start: (stream) => stream.enqueue('{') }).pipeThrough(
+    new TextEncoderStream(),
+  );
+  const gone = fetch(`http://127.0.0.1:${port}/mutate`, {
+    method: 'POST',
+    body,
+    signal: abort.signal,
+    .../** @type {any} */ ({ duplex: 'half' }),
+  });
+  setTimeout(() => abort.abort(), 50);
+  await assert.rejects(gone);
+  assert.equal((await post(JSON.stringify({ request: create }))).status, 200);
 });
