@@ -39,10 +39,12 @@ test: lint modules node_modules/.package-lock.json chromium ## Check formats and
 .PHONY: lint
 lint: setup node_modules/.package-lock.json ## Check formats and lints.
 	npm run lint
-	cargo fmt --check
+	for crate in . fuzz npm/bindgen benches/guests; do \
+	  cargo fmt --check --manifest-path $$crate/Cargo.toml; done
 	cargo clippy --locked --all-targets --all-features -- -D warnings
 	cargo clippy --locked --target $(TARGET) -- -D warnings
 	cargo clippy --locked --target $(TARGET) --no-default-features --features js --lib -- -D warnings
+	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz -- -D warnings
 	@if command -v cargo-deny > /dev/null; then \
 	  cargo deny --log-level error check licenses bans sources; \
 	  else echo 'NOT CHECKED: licences and sources; cargo install cargo-deny --locked'; fi

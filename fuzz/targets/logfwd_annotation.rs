@@ -18,11 +18,11 @@ fuzz_target!(|annotation: &str| {
         "settings": { "admission_inject": { "logfwd": { "images": { "logfwd_image": "a:1" } } } },
     });
     let answer = policy::evaluate(payload.to_string().as_bytes());
-    let Some(object) = answer.mutated_object else {
+    let Some(object) = answer.mutated_object() else {
         assert!(!answer.report.skipped.is_empty());
         return;
     };
-    let object: Value = serde_json::from_str(&object).expect("JSON");
+    let object: Value = serde_json::from_str(object).expect("JSON");
     let env = object["spec"]["containers"][1]["env"].as_array().expect("an environment");
     let config = env.last().and_then(|variable| variable["value"].as_str()).expect("a value");
     let before = serde_json::from_str::<Value>(annotation);

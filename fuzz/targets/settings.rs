@@ -10,6 +10,6 @@ fuzz_target!(|text: &str| {
     for fault in settings::validate(text) {
         assert!(!fault.message.is_empty());
     }
-    let response = policy::evaluate(format!("{REQUEST}{text}}}").as_bytes()).to_response();
+    let response = policy::evaluate(format!("{REQUEST}{text}}}").as_bytes()).into_response();
     assert!(response.starts_with(r#"{"accepted":true"#));
 });
