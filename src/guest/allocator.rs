@@ -92,9 +92,8 @@ impl Allocator {
     }
 }
 
-/// The size that a block really has.
+/// The size that a block really has. No layout is so large that this overflows.
 fn rounded(size: usize) -> usize {
-    // A layout's size leaves room for its alignment, which is at least as much.
     size.saturating_add(UNIT - 1) & !(UNIT - 1)
 }
 

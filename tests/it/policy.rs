@@ -286,6 +286,21 @@ fn warns_of_rules_that_have_a_fault_and_uses_the_others() {
 }
 
 #[test]
+fn logging_that_fails_leaves_nothing_behind() {
+    let file = |n: u32| json!({ "type": "file", "path": format!("/var/log/{n}/*.log") });
+    let config = json!((0..300).map(file).collect::<Vec<_>>()).to_string();
+    let rule = json!({ "namespace_selectors": ["default"], "config": config });
+    let mut settings = settings();
+    let before = create(&java_asked(), &settings);
+    settings["admission_mutate"] = json!({ "loggings": [rule] });
+    let outcome = create(&java_asked(), &settings);
+    assert_eq!(outcome.object, before.object);
+    let annotations = &outcome.response["audit_annotations"];
+    assert_eq!(annotations["injected"], "ddtrace-java");
+    assert_eq!(annotations["skipped"], "logging: more than 256 directories would be shared");
+}
+
+#[test]
 fn names_a_faulty_rule_once_that_is_looked_at_twice() {
     let rule =
         json!({ "namespace_selectors": ["default"], "label_selectors": [""], "config": "x" });
