@@ -33,10 +33,32 @@ export interface Failure {
   message: string;
 }
 
+/** What was found: of an object as a whole, of an injection, or of a rule. */
+export type VerdictCode =
+  | 'no-request'
+  | 'subresource'
+  | 'other-operation'
+  | 'other-kind'
+  | 'ignored-namespace'
+  | 'fixed-template'
+  | 'no-template'
+  | 'unchanged'
+  | 'nothing-asked'
+  | 'opted-out'
+  | 'annotated'
+  | 'after-ddtrace'
+  | 'asked'
+  | 'not-asked'
+  | 'selects'
+  | 'other-namespace'
+  | 'other-labels'
+  | 'selects-nothing'
+  | 'switched-off'
+  | 'faulty';
+
 /** A verdict, for machines and for people. */
 export interface Verdict {
-  /** Stays as it is; `other-namespace`, `not-asked`, `opted-out` and so on. */
-  code: string;
+  code: VerdictCode;
   message: string;
 }
 

@@ -106,3 +106,20 @@ impl fmt::Display for Verdict {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    /// The match of `code` names every verdict, and the package's types have to name every code.
+    #[test]
+    fn has_every_code_in_the_types_of_the_package() {
+        let source = include_str!("verdict.rs");
+        let (_, codes) = source.split_once("fn code").unwrap();
+        let (codes, _) = codes.split_once("impl fmt::Display").unwrap();
+        let codes: Vec<_> = codes.split('"').skip(1).step_by(2).collect();
+        let types = include_str!("../npm/index.d.ts");
+        let (_, types) = types.split_once("type VerdictCode =").unwrap();
+        let (types, _) = types.split_once(';').unwrap();
+        let types: Vec<_> = types.split('\'').skip(1).step_by(2).collect();
+        assert_eq!(codes, types);
+    }
+}
