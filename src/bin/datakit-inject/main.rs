@@ -67,8 +67,8 @@ Examples:
     },
     /// Print all faults of settings, with their paths.
     #[command(after_help = "\
-The file is a plain configuration of Datakit Operator, the Operator's ConfigMap, or a
-ClusterAdmissionPolicy or AdmissionPolicy; YAML or JSON.
+The file is a plain configuration of Datakit Operator, the Operator's ConfigMap, values of a chart
+that hold one, or a ClusterAdmissionPolicy or AdmissionPolicy; YAML or JSON.
 
 Examples:
   datakit-inject check-settings settings.yaml
@@ -115,7 +115,7 @@ struct Input {
     /// A manifest, a folder of them, or `-` for standard input; may be given several times.
     #[arg(short, long = "filename", required = true)]
     filenames: Vec<PathBuf>,
-    /// The settings: a configuration, the Operator's ConfigMap, or a policy's manifest.
+    /// The settings: a configuration, or whatever holds one, as `check-settings` reads it.
     #[arg(short, long)]
     settings: PathBuf,
 }
