@@ -31,6 +31,7 @@ function decide() {
     })),
   ];
   listFaults(settings, element('faults'), faults);
+  element('kind').textContent = read.kind === '' ? '' : `Read from ${read.kind}.`;
 
   const { objects, faults: broken } = readManifests(manifest.state.doc.toString());
   listFaults(manifest, element('manifest-faults'), broken);

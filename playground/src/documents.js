@@ -4,11 +4,26 @@ import { parseAllDocuments, parseDocument, stringify } from 'yaml';
 
 const OPTIONS = { prettyErrors: false };
 
-/** Reads settings: their value, and the place of a path such as `a.list[1].key`. */
+/** Reads settings: their value, what they stand in, and the place of a path such as `a.list[1]`. */
 export function readSettings(text) {
   const document = parseDocument(text, OPTIONS);
   const { faults, value } = read(document);
-  return { faults, value, placeOf: (path) => place(document, path) };
+  const { within, ...settings } = held(value);
+  return { faults, ...settings, placeOf: (path) => place(document, [...within, ...names(path)]) };
+}
+
+/** Settings as they stand, in a policy's manifest, or as text in the Operator's ConfigMap. */
+function held(value) {
+  if (value?.kind === 'ClusterAdmissionPolicy' || value?.kind === 'AdmissionPolicy') {
+    return { value: value.spec?.settings, within: ['spec', 'settings'], kind: 'a policy' };
+  }
+  const entries = value?.kind === 'ConfigMap' ? Object.entries(value.data ?? {}) : [];
+  const found = entries.filter(([, text]) => String(text).includes('"admission_'));
+  if (found.length !== 1) return { value, within: [], kind: '' };
+  const [[key, text]] = found;
+  // What is no JSON stays a text, which is no settings.
+  const { value: inner = text } = read(parseDocument(text, OPTIONS));
+  return { value: inner, within: ['data', key], kind: 'the Operator’s ConfigMap' };
 }
 
 /** Reads manifests: the objects of all documents, a `List` as its items. */
@@ -44,13 +59,18 @@ function fault(error) {
   return { from, to, message: error.message };
 }
 
+/** The keys and indices of a path. */
+function names(path) {
+  const steps = path.matchAll(/\[(\d+)\]|([^.[\]]+)/g);
+  return Array.from(steps, ([, index, name]) => (index === undefined ? name : Number(index)));
+}
+
 /** The place of the node at a path, or of the nearest one that is there. */
 function place(document, path) {
-  const keys = [...path.matchAll(/\[(\d+)\]|([^.[\]]+)/g)];
-  const names = keys.map(([, index, name]) => (index === undefined ? name : Number(index)));
-  for (let length = names.length; length > 0; length -= 1) {
-    const parent = document.getIn(names.slice(0, length - 1), true) ?? document.contents;
-    const name = names[length - 1];
+  for (let length = path.length; length > 0; length -= 1) {
+    const parent =
+      length === 1 ? document.contents : document.getIn(path.slice(0, length - 1), true);
+    const name = path[length - 1];
     const found = parent?.items?.[typeof name === 'number' ? name : keyIndex(parent, name)];
     const range = (found?.key ?? found)?.range;
     if (range) return { from: range[0], to: range[1] };

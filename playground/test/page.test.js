@@ -166,6 +166,25 @@ test('marks faults of settings at their lines', async (context) => {
   await tab.locator('#faults button', { hasText: /^Line 1: / }).waitFor();
 });
 
+test('reads settings from whatever holds them', async (context) => {
+  const tab = await open(context);
+  const rule = { language: 'java', namespace_selectors: ['*'], image: 'a/b:1' };
+  const config = JSON.stringify({ admission_inject_v2: { ddtraces: [rule] } });
+  const policy = `kind: ClusterAdmissionPolicy\nspec:\n  settings: ${config}\n`;
+  const configMap = `kind: ConfigMap\ndata:\n  other: x\n  config: '${config}'\n`;
+  for (const [text, kind] of [
+    [policy, 'Read from a policy.'],
+    [configMap, 'Read from the Operator’s ConfigMap.'],
+  ]) {
+    await write(tab, 'settings', text);
+    await tab.locator('#kind', { hasText: kind }).waitFor();
+    await waitForSummary(tab, 'Injected: ddtrace-java.');
+    await write(tab, 'settings', text.replace('java', 'jva'));
+    const line = text === policy ? 3 : 4;
+    await tab.locator('#faults button', { hasText: new RegExp(`^Line ${line}: .*java`) }).waitFor();
+  }
+});
+
 test('marks what is no YAML in a manifest', async (context) => {
   const tab = await open(context);
   await write(tab, 'manifest', 'kind: Pod\nspec: {a: b: c}\n');
