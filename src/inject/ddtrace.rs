@@ -7,7 +7,7 @@ use super::parts::{
 };
 use super::{Context, Plan, Skip, container_name};
 use crate::json::Value;
-use crate::pod::{Container, EnvEdit, EnvVar, Pod};
+use crate::pod::{Container, EnvEdit, EnvVar, Place, Pod};
 use crate::settings::{DdtraceRule, Language, Rule, Variable, VariableValue};
 
 pub(crate) const INIT_CONTAINER: &str = "datakit-lib-init";
@@ -32,8 +32,7 @@ pub(crate) fn plan<'a>(
     let mount = mount(VOLUME, DIRECTORY);
     for (place, container) in containers {
         fixed_mount((place, container), &mount, &mut plan.edits)?;
-        let edits = env(container, rule, &variables, &mut plan.notes)?;
-        plan.edits.env.extend(edits.into_iter().map(|edit| (place, edit)));
+        env((place, container), rule, &variables, &mut plan)?;
     }
 
     let mut init = container(INIT_CONTAINER, &image, &rule.base);
@@ -112,16 +111,18 @@ fn php(present: &str) -> String {
     }
 }
 
+/// Plans the environment of a container.
 fn env<'a>(
-    container: &Container,
+    (place, container): (Place, &Container),
     rule: &DdtraceRule,
     variables: &[EnvVar<'a>],
-    notes: &mut Vec<String>,
-) -> Result<Vec<EnvEdit<'a>>, Skip> {
+    plan: &mut Plan<'a>,
+) -> Result<(), Skip> {
     let loaders = loaders(rule.language);
-    let mut edits = Vec::with_capacity(loaders.len().saturating_add(variables.len()));
+    plan.edits.env.reserve(loaders.len().saturating_add(variables.len()));
     for (name, loader) in loaders {
-        load(container, name, loader, &mut edits, notes)?;
+        let edit = load(container, name, loader, &mut plan.notes)?;
+        plan.edits.env.extend(edit.map(|edit| (place, edit)));
     }
     let loaded = |name: &str| loaders.iter().any(|(loaded, _)| *loaded == name);
     let mut merged = None;
@@ -130,26 +131,25 @@ fn env<'a>(
             continue;
         }
         if container.env(&variable.name).is_none() {
-            edits.push(EnvEdit::Append(variable.clone()));
+            plan.edits.env.push((place, EnvEdit::Append(variable.clone())));
         } else if variable.name == TAGS {
-            merged = merged_tags(container, &rule.base.envs, notes);
+            merged = merged_tags(container, &rule.base.envs, &mut plan.notes);
         }
     }
     if let Some(tags) = merged {
-        edits.push(EnvEdit::Remove(TAGS));
-        edits.push(EnvEdit::Append(EnvVar::new(TAGS.into(), &tags)));
+        plan.edits.env.push((place, EnvEdit::Remove(TAGS)));
+        plan.edits.env.push((place, EnvEdit::Append(EnvVar::new(TAGS.into(), &tags))));
     }
-    Ok(edits)
+    Ok(())
 }
 
-/// Sets one variable that loads a library.
-pub(super) fn load(
+/// Plans one variable that loads a library; nothing where it does that already.
+pub(super) fn load<'a>(
     container: &Container,
     name: &'static str,
     loader: &Loader,
-    edits: &mut Vec<EnvEdit<'_>>,
     notes: &mut Vec<String>,
-) -> Result<(), Skip> {
+) -> Result<Option<EnvEdit<'a>>, Skip> {
     let Some(present) = container.env(name) else {
         if let Loader::From(_) = loader
             && has_env_from(container)
@@ -161,18 +161,16 @@ pub(super) fn load(
             Loader::Default(value) => (*value).to_owned(),
             Loader::From(make) => make(""),
         };
-        edits.push(EnvEdit::Append(EnvVar::new(name.into(), &value)));
-        return Ok(());
+        return Ok(Some(EnvEdit::Append(EnvVar::new(name.into(), &value))));
     };
-    if let Loader::From(make) = loader {
-        let container = container_name(&container.name);
-        let present = present.literal().ok_or(Skip::ValueFrom { container, variable: name })?;
-        let value = make(&present);
-        if value != *present {
-            edits.push(EnvEdit::Set(name, value));
-        }
-    }
-    Ok(())
+    let Loader::From(make) = loader else {
+        return Ok(None);
+    };
+    let from_elsewhere =
+        || Skip::ValueFrom { container: container_name(&container.name), variable: name };
+    let present = present.literal().ok_or_else(from_elsewhere)?;
+    let value = make(&present);
+    Ok((value != *present).then_some(EnvEdit::Set(name, value)))
 }
 
 /// Whether variables come from config maps or secrets, whose names nobody here knows.

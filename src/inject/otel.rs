@@ -89,12 +89,11 @@ pub(crate) fn plan<'a>(
     for (place, container) in containers {
         check(container, agent.variable)?;
         fixed_mount((place, container), &mount, &mut plan.edits)?;
-        let mut edits = Vec::new();
-        load(container, agent.variable, &agent.loader, &mut edits, &mut plan.notes)?;
+        let edit = load(container, agent.variable, &agent.loader, &mut plan.notes)?;
         let is_new = |name: &str| container.env(name).is_none() && name != agent.variable;
         let variables = variables.iter().filter(|variable| is_new(&variable.name));
-        edits.extend(variables.cloned().map(EnvEdit::Append));
-        plan.edits.env.extend(edits.into_iter().map(|edit| (place, edit)));
+        let edits = edit.into_iter().chain(variables.cloned().map(EnvEdit::Append));
+        plan.edits.env.extend(edits.map(|edit| (place, edit)));
     }
 
     let mut init = container(INIT_CONTAINER, &image, &rule.base);

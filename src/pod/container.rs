@@ -177,7 +177,7 @@ impl<'a> VolumeMount<'a> {
     }
 
     fn text(&self, more: &str) -> Value<'a> {
-        let mut text = String::with_capacity(128);
+        let mut text = String::with_capacity(80);
         text.push_str("{\"mountPath\":");
         push_text(&mut text, &self.path);
         text.push_str(",\"name\":");
