@@ -96,6 +96,14 @@ pub fn known_keys() -> Vec<(&'static str, Vec<&'static str>)> {
     keys
 }
 
+/// The keys of `images` in a block of `admission_inject`, with their language, in the order in which
+/// annotations are looked for; none for a block that there is not.
+pub fn image_keys(block: &str) -> &'static [(Option<Language>, &'static str)] {
+    let sections = [Section::Ddtrace, Section::Logfwd, Section::Profiler];
+    let section = sections.into_iter().find(|section| section.v1_key() == Some(block));
+    section.map_or(&[], Section::v1_images)
+}
+
 /// The least important lines that are logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {

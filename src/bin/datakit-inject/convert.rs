@@ -1,6 +1,7 @@
 //! From the Operator's configuration to a policy's manifest, and from rules of version 1 to version 2.
 
 use clap::ValueEnum;
+use datakit_injection::settings::{Language, image_keys};
 use serde_norway::{Mapping, Value};
 
 /// What to make of settings.
@@ -91,12 +92,15 @@ fn to_v2(settings: Mapping, notes: &mut Vec<String>) -> Mapping {
     let mut rules = settings.get("admission_inject_v2").and_then(Value::as_mapping).cloned();
     for (key, block) in blocks.iter().flatten() {
         let block = block.as_mapping().cloned().unwrap_or_default();
-        let (list, of_block) = match key.as_str() {
-            Some("ddtrace") => ("ddtraces", ddtraces(&block, notes)),
-            Some("logfwd") => ("logfwds", logfwds(&block, notes)),
-            _ => ("profilers", profilers(&block, notes)),
+        let name = key.as_str().unwrap_or_default();
+        let of_block = match name {
+            "ddtrace" => ddtraces(&block, notes),
+            "logfwd" => logfwds(&block, notes),
+            _ => asked_by_annotation(name, &block),
         };
         if !of_block.is_empty() {
+            note_placeholders(name, &block, notes);
+            let list = format!("{name}s");
             rules.get_or_insert_default().insert(list.into(), Value::Sequence(of_block));
         }
     }
@@ -115,32 +119,27 @@ fn to_v2(settings: Mapping, notes: &mut Vec<String>) -> Mapping {
     converted
 }
 
-/// The image keys of version 1 by language, in the order in which annotations are looked for.
-const DDTRACE_IMAGES: [(&str, &str); 4] = [
-    ("java", "java_agent_image"),
-    ("python", "python_agent_image"),
-    ("nodejs", "js_agent_image"),
-    ("php", "php_agent_image"),
-];
-
-const PROFILER_IMAGES: [(&str, &str); 3] = [
-    ("java", "java_profiler_image"),
-    ("python", "python_profiler_image"),
-    ("golang", "golang_profiler_image"),
-];
+/// The rules that a block's annotations ask for: one for each image. PHP's annotation asks for nothing.
+fn asked_by_annotation(name: &str, block: &Mapping) -> Vec<Value> {
+    let languages =
+        image_keys(name).iter().filter(|(language, _)| *language != Some(Language::Php));
+    let rules = languages.filter_map(|(language, key)| {
+        let mut rule = Mapping::new();
+        rule.insert("namespace_selectors".into(), vec!["*"].into());
+        rule.insert("check_annotation".into(), true.into());
+        Some(finished(rule, language.map(Language::name), image(block, key)?, block))
+    });
+    rules.collect()
+}
 
 fn ddtraces(block: &Mapping, notes: &mut Vec<String>) -> Vec<Value> {
-    let image = |language: &str| {
-        let (_, key) = DDTRACE_IMAGES.iter().find(|(known, _)| *known == language)?;
+    let image = |name: &str| {
+        let is_named = |language: &Option<Language>| language.map(Language::name) == Some(name);
+        let (_, key) = image_keys("ddtrace").iter().find(|(language, _)| is_named(language))?;
         image(block, key)
     };
-    let mut rules = Vec::new();
-    // An annotation comes before every selector; that of PHP asks for nothing.
-    for (language, _) in DDTRACE_IMAGES.iter().filter(|(language, _)| *language != "php") {
-        if let Some(image) = image(language) {
-            rules.push(asked_by_annotation(Some(language), image, block));
-        }
-    }
+    // An annotation comes before every selector.
+    let mut rules = asked_by_annotation("ddtrace", block);
     for (list, key) in
         [("enabled_labelselectors", "labelselector"), ("enabled_namespaces", "namespace")]
     {
@@ -180,36 +179,20 @@ fn ddtraces(block: &Mapping, notes: &mut Vec<String>) -> Vec<Value> {
                 .to_owned(),
         );
     }
-    note_placeholders("ddtrace", block, notes);
     rules
 }
 
 fn logfwds(block: &Mapping, notes: &mut Vec<String>) -> Vec<Value> {
-    let Some(image) = image(block, "logfwd_image") else {
-        return Vec::new();
-    };
-    notes.push("version 2 shows logfwd the labels of the pod as a file; version 1 did not".into());
-    note_placeholders("logfwd", block, notes);
-    vec![asked_by_annotation(None, image, block)]
-}
-
-fn profilers(block: &Mapping, notes: &mut Vec<String>) -> Vec<Value> {
-    note_placeholders("profiler", block, notes);
-    let images = PROFILER_IMAGES.iter().filter_map(|(language, key)| {
-        image(block, key).map(|image| asked_by_annotation(Some(language), image, block))
-    });
-    images.collect()
+    let rules = asked_by_annotation("logfwd", block);
+    if !rules.is_empty() {
+        let note = "version 2 shows logfwd the labels of the pod as a file; version 1 did not";
+        notes.push(note.to_owned());
+    }
+    rules
 }
 
 fn image(block: &Mapping, key: &str) -> Option<Value> {
     block.get("images")?.get(key).filter(|image| !image.is_null()).cloned()
-}
-
-fn asked_by_annotation(language: Option<&str>, image: Value, block: &Mapping) -> Value {
-    let mut rule = Mapping::new();
-    rule.insert("namespace_selectors".into(), vec!["*"].into());
-    rule.insert("check_annotation".into(), true.into());
-    finished(rule, language, image, block)
 }
 
 /// A rule with its language, its image, and what all rules of a block share.

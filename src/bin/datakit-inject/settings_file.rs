@@ -24,22 +24,28 @@ impl SettingsFile {
         let value: Value = serde_norway::from_str(&text)
             .map_err(|error| format!("{name} is neither YAML nor JSON: {error}"))?;
         match value.get("kind").and_then(Value::as_str) {
-            Some("ConfigMap") => {
-                let json = the_only(value.get("data"), &format!("{name} is a ConfigMap"))?;
-                Ok(Self { json, kind: "the Operator's ConfigMap" })
-            }
+            Some("ConfigMap") => match &mut *configurations(value.get("data"))? {
+                [json] => Ok(Self { json: std::mem::take(json), kind: "the Operator's ConfigMap" }),
+                found => Err(format!(
+                    "{name} is a ConfigMap with {} configurations of Datakit Operator, not one",
+                    found.len()
+                )),
+            },
             Some("ClusterAdmissionPolicy" | "AdmissionPolicy") => {
                 let settings = value.get("spec").and_then(|spec| spec.get("settings"));
                 let json = settings.map_or_else(|| Ok("{}".to_owned()), to_json)?;
                 Ok(Self { json, kind: "the settings of a policy" })
             }
-            _ => match the_only(Some(&value), "") {
-                Ok(json) if !is_configuration(&value) => {
-                    Ok(Self { json, kind: "values of a chart" })
-                }
-                _ => Ok(Self { json: to_json(&value)?, kind: "a plain configuration" }),
+            _ if is_configuration(&value) => Self::plain(&value),
+            _ => match &mut *configurations(Some(&value))? {
+                [json] => Ok(Self { json: std::mem::take(json), kind: "values of a chart" }),
+                _ => Self::plain(&value),
             },
         }
+    }
+
+    fn plain(value: &Value) -> Result<Self, String> {
+        Ok(Self { json: to_json(value)?, kind: "a plain configuration" })
     }
 
     /// The same; an error where the settings have faults.
@@ -57,39 +63,21 @@ impl SettingsFile {
     }
 }
 
-/// The one configuration somewhere in a value, as JSON.
-fn the_only(value: Option<&Value>, what: &str) -> Result<String, String> {
-    let mut found = Vec::new();
-    if let Some(value) = value {
-        configurations(value, &mut found)?;
-    }
-    match &mut *found {
-        [json] => Ok(std::mem::take(json)),
-        _ => {
-            Err(format!("{what} with {} configurations of Datakit Operator, not one", found.len()))
-        }
-    }
-}
-
-/// Finds configurations, in the text of a string or as they stand.
-fn configurations(value: &Value, found: &mut Vec<String>) -> Result<(), String> {
-    match value {
+/// The configurations somewhere in a value, as JSON: in the text of a string, or as they stand.
+fn configurations(value: Option<&Value>) -> Result<Vec<String>, String> {
+    let inner: Vec<&Value> = match value {
         // Broken JSON is for `validate` to find.
-        Value::String(text) if text.contains("\"admission_") => found.push(text.clone()),
-        value if is_configuration(value) => found.push(to_json(value)?),
-        Value::Mapping(members) => {
-            for (_, value) in members {
-                configurations(value, found)?;
-            }
+        Some(Value::String(text)) if text.contains("\"admission_") => {
+            return Ok(vec![text.clone()]);
         }
-        Value::Sequence(elements) => {
-            for value in elements {
-                configurations(value, found)?;
-            }
-        }
-        _ => {}
-    }
-    Ok(())
+        Some(value) if is_configuration(value) => return Ok(vec![to_json(value)?]),
+        Some(Value::Mapping(members)) => members.values().collect(),
+        Some(Value::Sequence(elements)) => elements.iter().collect(),
+        _ => Vec::new(),
+    };
+    let found: Result<Vec<_>, _> =
+        inner.into_iter().map(|value| configurations(Some(value))).collect();
+    Ok(found?.concat())
 }
 
 fn is_configuration(value: &Value) -> bool {
