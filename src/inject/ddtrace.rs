@@ -38,9 +38,7 @@ pub(crate) fn plan<'a>(
     let mut init = container(INIT_CONTAINER, &image, &rule.base);
     init.body.set("command", command(rule));
     init.mounts.push(mount);
-    if let Some(security_context) = security_context(context) {
-        init.body.set("securityContext", security_context);
-    }
+    init.set_security_context(security_context(context));
     plan.edits.init_containers.push(init);
     Ok(plan)
 }

@@ -62,9 +62,7 @@ pub(crate) fn plan<'a>(
     let mut sidecar = container(CONTAINER, &image, &rule.base);
     sidecar.env = sidecar_env(&rule.base, pod, own);
     sidecar.mounts = mounts.into_iter().map(VolumeMount::read_only).collect();
-    if let Some(security_context) = security_context(context) {
-        sidecar.body.set("securityContext", security_context);
-    }
+    sidecar.set_security_context(security_context(context));
     plan.edits.sidecars.push(sidecar);
     note_never_ending(context, &mut plan.notes);
     Ok(plan)

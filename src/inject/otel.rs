@@ -103,9 +103,7 @@ pub(crate) fn plan<'a>(
     if runs_as_root(pod, security_context.as_ref()) {
         return Err(Skip::RunsAsRoot);
     }
-    if let Some(security_context) = security_context {
-        init.body.set("securityContext", security_context);
-    }
+    init.set_security_context(security_context);
     plan.edits.init_containers.push(init);
     Ok(plan)
 }

@@ -67,6 +67,13 @@ impl<'a> Container<'a> {
         Self { name: name.into(), env: Vec::new(), mounts: Vec::new(), body }
     }
 
+    /// Gives it a `securityContext`, where there is one to give.
+    pub(crate) fn set_security_context(&mut self, context: Option<Value<'a>>) {
+        if let Some(context) = context {
+            self.body.set("securityContext", context);
+        }
+    }
+
     /// The last variable of that name, which is the one that counts.
     pub(crate) fn env(&self, name: &str) -> Option<&EnvVar<'a>> {
         self.env.iter().rev().find(|variable| variable.name == name)
@@ -166,28 +173,29 @@ impl<'a> VolumeMount<'a> {
         path: Cow<'a, str>,
         sub_path: Option<Cow<'a, str>>,
     ) -> Self {
-        let value = Value::Text("null");
-        let mount = Self { path, volume, sub_path, has_sub_path_expr: false, value };
-        Self { value: mount.text(""), ..mount }
+        let value = mount_text(&volume, &path, sub_path.as_deref(), "");
+        Self { path, volume, sub_path, has_sub_path_expr: false, value }
     }
 
     /// The same for somebody who only reads.
     pub(crate) fn read_only(self) -> Self {
-        Self { value: self.text(",\"readOnly\":true"), ..self }
+        let read_only = ",\"readOnly\":true";
+        let value = mount_text(&self.volume, &self.path, self.sub_path.as_deref(), read_only);
+        Self { value, ..self }
     }
+}
 
-    fn text(&self, more: &str) -> Value<'a> {
-        let mut text = String::with_capacity(80);
-        text.push_str("{\"mountPath\":");
-        push_text(&mut text, &self.path);
-        text.push_str(",\"name\":");
-        push_text(&mut text, &self.volume);
-        if let Some(sub_path) = &self.sub_path {
-            text.push_str(",\"subPath\":");
-            push_text(&mut text, sub_path);
-        }
-        text.push_str(more);
-        text.push('}');
-        Value::New(text.into())
+fn mount_text<'a>(volume: &str, path: &str, sub_path: Option<&str>, more: &str) -> Value<'a> {
+    let mut text = String::with_capacity(80);
+    text.push_str("{\"mountPath\":");
+    push_text(&mut text, path);
+    text.push_str(",\"name\":");
+    push_text(&mut text, volume);
+    if let Some(sub_path) = sub_path {
+        text.push_str(",\"subPath\":");
+        push_text(&mut text, sub_path);
     }
+    text.push_str(more);
+    text.push('}');
+    Value::New(text.into())
 }
