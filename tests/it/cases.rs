@@ -31,6 +31,17 @@ pub const KINDS: [(&str, &str); 4] = [
     ("StatefulSet", "/spec/template"),
 ];
 
+/// The releases whose answers were recorded.
+const RELEASES: [&str; 2] = ["1.5.11", "1.8.10"];
+
+/// The cases whose settings have faults, which the reference ignored.
+pub const FAULTY: [&str; 3] = ["unknown-language", "logging-bad-config", "v2-flameshot-no-port"];
+
+/// All recorded cases.
+pub fn all_recorded() -> impl Iterator<Item = Case> {
+    RELEASES.into_iter().flat_map(recorded)
+}
+
 /// The recorded cases of a release.
 pub fn recorded(release: &str) -> Vec<Case> {
     let path = format!("{}/tests/conformance/operator-{release}.json", env!("CARGO_MANIFEST_DIR"));

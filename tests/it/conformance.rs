@@ -4,10 +4,8 @@ use datakit_injection::policy;
 use datakit_injection::settings::validate;
 use serde_json::Value;
 
-use crate::cases::{Case, KINDS, normalised, recorded};
+use crate::cases::{Case, FAULTY, KINDS, all_recorded, normalised};
 use crate::host::{Host, payload, sorted};
-
-const RELEASES: [&str; 2] = ["1.5.11", "1.8.10"];
 
 #[track_caller]
 fn check(case: &Case, kind: &str, object: &Value, changed: bool, how: &str) {
@@ -23,7 +21,7 @@ fn check(case: &Case, kind: &str, object: &Value, changed: bool, how: &str) {
 
 #[test]
 fn native_answers_are_those_of_the_reference() {
-    for case in RELEASES.into_iter().flat_map(recorded) {
+    for case in all_recorded() {
         for (kind, _) in KINDS {
             let request = case.request(kind);
             let answer = policy::evaluate(payload(&request, case.settings.get()).as_bytes());
@@ -39,7 +37,7 @@ fn native_answers_are_those_of_the_reference() {
 fn answers_of_the_module_are_those_of_the_reference() {
     let host = Host::shared();
     let mut count = 0;
-    for case in RELEASES.into_iter().flat_map(recorded) {
+    for case in all_recorded() {
         for (kind, _) in KINDS {
             let outcome = host.validate(&case.request(kind), case.settings.get());
             assert_eq!(outcome.response["accepted"], true);
@@ -78,7 +76,7 @@ fn sorted_settings_give_the_same_but_for_the_order_of_variables() {
             }
         }
     }
-    for case in RELEASES.into_iter().flat_map(recorded) {
+    for case in all_recorded() {
         let request = case.request("Pod");
         let payload = payload(&request, &sorted(case.settings.get()));
         let answer = policy::evaluate(payload.as_bytes());
@@ -95,7 +93,7 @@ fn sorted_settings_give_the_same_but_for_the_order_of_variables() {
 
 #[test]
 fn a_second_run_changes_nothing() {
-    for case in RELEASES.into_iter().flat_map(recorded) {
+    for case in all_recorded() {
         for (kind, _) in KINDS {
             let mut request = case.request(kind);
             request["object"] = case.expected(kind);
@@ -107,9 +105,8 @@ fn a_second_run_changes_nothing() {
 
 #[test]
 fn recorded_settings_are_valid_but_for_the_faults_that_were_recorded() {
-    let faulty = ["unknown-language", "logging-bad-config", "v2-flameshot-no-port"];
-    for case in RELEASES.into_iter().flat_map(recorded) {
+    for case in all_recorded() {
         let faults = validate(case.settings.get());
-        assert_eq!(!faults.is_empty(), faulty.contains(&&*case.id), "{}: {faults:?}", case.id);
+        assert_eq!(!faults.is_empty(), FAULTY.contains(&&*case.id), "{}: {faults:?}", case.id);
     }
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use serde_norway::Value as Yaml;
 
-use crate::cases::recorded;
+use crate::cases::all_recorded;
 use crate::host::{Host, sorted};
 use crate::manifest;
 
@@ -106,7 +106,7 @@ fn the_schema_knows_the_keys_of_the_code() {
 #[test]
 fn the_schema_takes_valid_settings_and_refuses_others() {
     let validator = jsonschema::validator_for(&schema()).unwrap();
-    for case in ["1.5.11", "1.8.10"].into_iter().flat_map(recorded) {
+    for case in all_recorded() {
         if case.id == "unknown-language" {
             continue;
         }

@@ -3,7 +3,7 @@
 use datakit_injection::policy;
 use serde_json::{Value, json};
 
-use crate::cases::{KINDS, recorded};
+use crate::cases::{KINDS, all_recorded};
 use crate::host::{payload, request};
 use crate::objects::{deployment, java_asked, pod, with_annotation};
 
@@ -25,7 +25,7 @@ fn steps(explained: &Value) -> Vec<String> {
 
 #[test]
 fn explains_every_recorded_case_and_answers_the_same() {
-    for case in ["1.5.11", "1.8.10"].into_iter().flat_map(recorded) {
+    for case in all_recorded() {
         for (kind, _) in KINDS {
             let payload = payload(&case.request(kind), case.settings.get());
             let (answer, explanation) = policy::explain(payload.as_bytes());
