@@ -55,7 +55,8 @@ advisories: ## Check dependencies against the advisory databases, which are fetc
 	cargo deny check advisories
 	npm audit
 
-# What tests compare and call: the policy, the policy built with every feature, the npm package's module.
+# What tests compare and call: the policy, the policy built beside the other feature, and the module of
+# the npm package.
 .PHONY: modules
 modules: policy.wasm target/policy-with-js.wasm npm/wasm/datakit_injection_bg.wasm
 
@@ -151,8 +152,7 @@ SECONDS = 60
 # libFuzzer's instrumentation needs no nightly compiler; the address sanitizer would.
 .PHONY: fuzz
 fuzz: ## Fuzz each target for SECONDS.
-	@command -v cargo-fuzz > /dev/null || { \
-	  echo 'cargo-fuzz is missing: cargo install cargo-fuzz --locked' >&2; exit 1; }
+	@$(call need,cargo-fuzz,cargo install cargo-fuzz --locked)
 	for target in $(FUZZ_TARGETS); do \
 	  mkdir -p fuzz/corpus/$$target; \
 	  cargo fuzz run --sanitizer none $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
@@ -161,8 +161,7 @@ fuzz: ## Fuzz each target for SECONDS.
 
 .PHONY: setup
 setup:
-	@command -v cargo > /dev/null || { \
-	  echo 'cargo is missing; see https://rustup.rs' >&2; exit 1; }
+	@$(call need,cargo,see https://rustup.rs)
 	@if command -v rustup > /dev/null; then \
 	  rustup target list --installed | grep -qx $(TARGET) || rustup target add $(TARGET); \
 	  rustup component list --installed | grep -q '^clippy' || rustup component add clippy; \

@@ -44,12 +44,11 @@ function decide() {
 
 /** Marks faults in an editor, and lists them with their lines. */
 function listFaults(view, list, faults) {
-  mark(view, faults);
-  const entries = faults.map(({ from, message }) => {
-    const { number } = view.state.doc.lineAt(Math.min(from, view.state.doc.length));
+  const entries = mark(view, faults).map(({ from, message }) => {
+    const { number } = view.state.doc.lineAt(from);
     const button = make('button', `Line ${number}: ${message}`);
     button.type = 'button';
-    button.addEventListener('click', () => reveal(view, Math.min(from, view.state.doc.length)));
+    button.addEventListener('click', () => reveal(view, from));
     return make('li', button);
   });
   list.replaceChildren(...entries);
@@ -72,12 +71,11 @@ function show(objects, mutations, faults) {
   );
   element('warnings').replaceChildren(...warnings.map((warning) => make('li', warning)));
 
-  element('explanation').replaceChildren(
-    ...mutations.filter(({ ok }) => ok).flatMap(({ explanation }) => explained(explanation)),
-  );
+  const explanations = mutations.filter(({ ok }) => ok).map(({ explanation }) => explanation);
+  element('explanation').replaceChildren(...explanations.flatMap(explained));
 
-  const injected = mutations.flatMap((mutation) =>
-    mutation.ok ? mutation.explanation.injected.map(({ injection }) => injection) : [],
+  const injected = explanations.flatMap(({ injected }) =>
+    injected.map(({ injection }) => injection),
   );
   const what = injected.length === 0 ? 'Nothing is injected.' : `Injected: ${injected.join(', ')}.`;
   const count = faults === 0 ? '' : ` ${faults} ${faults === 1 ? 'fault' : 'faults'}.`;

@@ -82,7 +82,7 @@ export function setText(view, text) {
   view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: text } });
 }
 
-/** Marks faults at their lines. */
+/** Marks faults at their lines; gives the marks, which stand within the text. */
 export function mark(view, faults) {
   const length = view.state.doc.length;
   const diagnostics = faults.map(({ from, to, message }) => ({
@@ -92,6 +92,7 @@ export function mark(view, faults) {
     message,
   }));
   view.dispatch(setDiagnostics(view.state, diagnostics));
+  return diagnostics;
 }
 
 /** Puts the cursor at a place, and the focus there. */
