@@ -11,6 +11,8 @@ SOURCES := $(shell find src -name '*.rs') build.rs Cargo.toml Cargo.lock rust-to
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 IMAGE := $(shell sed -n 's/.*ociUrl: //p' policy-metadata.yml):v$(VERSION)
+MODULE := annotated-policy.wasm
+KWCTL_FLAGS :=
 GET_KWCTL := see https://docs.kubewarden.io/howtos/install-kwctl
 
 # Says which tool is missing and how to get it.
@@ -134,12 +136,18 @@ e2e-cluster: ## Test in a cluster with Kubewarden (kubectl, bats; POLICY names t
 	@$(call need,bats,apt install bats)
 	bats e2e/cluster.bats
 
+.PHONY: clean-tree
+clean-tree:
+	@test -z "$$(git status --porcelain)" || { echo 'commit your changes first:' >&2; git status --short >&2; exit 1; }
+
+# `kwctl pull` returns without asking the registry if its output file exists, and /dev/null does.
 .PHONY: publish
-publish: annotated-policy.wasm ## Push the module to its registry (kwctl): a clean tree, a new version.
-	@test -z "$$(git status --porcelain)" || { echo 'commit your changes first' >&2; exit 1; }
-	@if kwctl pull -o /dev/null "registry://$(IMAGE)" 2> /dev/null; then \
+publish: $(MODULE) clean-tree ## Push MODULE to its registry (kwctl): a clean tree, a new version.
+	@$(call need,kwctl,$(GET_KWCTL))
+	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	  if kwctl pull $(KWCTL_FLAGS) -o "$$folder/policy.wasm" "registry://$(IMAGE)" &> /dev/null; then \
 	  echo '$(IMAGE) is there already: raise the version' >&2; exit 1; fi
-	kwctl push annotated-policy.wasm "registry://$(IMAGE)"
+	@kwctl push $(KWCTL_FLAGS) --output json "$(MODULE)" "registry://$(IMAGE)"
 
 .PHONY: bench
 bench: policy.wasm ## Measure against baselines of the same run; print ratios.
