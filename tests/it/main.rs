@@ -16,3 +16,4 @@ mod packaging;
 mod policy;
 mod properties;
 mod settings;
+mod workflows;
