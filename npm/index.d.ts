@@ -33,8 +33,8 @@ export interface Failure {
   message: string;
 }
 
-/** What was found: of an object as a whole, of an injection, or of a rule. */
-export type VerdictCode =
+/** Why an object, an injection or a rule is treated as it is. */
+export type ReasonCode =
   | 'no-request'
   | 'subresource'
   | 'other-operation'
@@ -42,7 +42,11 @@ export type VerdictCode =
   | 'ignored-namespace'
   | 'fixed-template'
   | 'no-template'
+  | 'malformed'
+  | 'mirror-pod'
   | 'unchanged'
+  | 'put-back'
+  | 'taken-out'
   | 'nothing-asked'
   | 'opted-out'
   | 'annotated'
@@ -54,11 +58,15 @@ export type VerdictCode =
   | 'other-labels'
   | 'selects-nothing'
   | 'switched-off'
-  | 'faulty';
+  | 'faulty'
+  | 'unserved'
+  | 'unknown-annotation'
+  | 'unsafe'
+  | 'unreadable-record';
 
-/** A verdict, for machines and for people. */
-export interface Verdict {
-  code: VerdictCode;
+/** A reason, for machines and for people. */
+export interface Reason {
+  code: ReasonCode;
   message: string;
 }
 
@@ -67,9 +75,9 @@ export interface Explanation {
   /** Such as `Deployment/web`. */
   workload: string;
   /** Why nothing is done at all, where that is so. */
-  reason: Verdict | null;
+  reason: Reason | null;
   /** The rules and annotations that were looked at, in order. */
-  steps: (Verdict & { injection: string; rule: string | null })[];
+  steps: (Reason & { injection: string; rule: string | null })[];
   injected: { injection: string; rule: string }[];
   /** What was asked for and is there already. */
   present: string[];

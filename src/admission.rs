@@ -10,7 +10,7 @@ use crate::json::{Object, Shape, Value};
 #[derive(Debug)]
 pub struct Request<'a> {
     /// The kind of the object.
-    pub kind: Kind<'a>,
+    pub kind: GroupVersionKind<'a>,
     /// What is done to the object.
     pub operation: Option<Operation>,
     /// The namespace of the request.
@@ -25,7 +25,7 @@ pub struct Request<'a> {
 
 /// A group, version and kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Kind<'a> {
+pub struct GroupVersionKind<'a> {
     /// The API group; empty for the core group.
     pub group: Cow<'a, str>,
     /// The version in the group.
@@ -69,7 +69,8 @@ impl<'a> Request<'a> {
         let mut take = |name| request.get_mut(name).map(|value| std::mem::replace(value, NULL));
         let object = take("object").filter(|object| object.as_object().is_some())?;
         let old_object = take("oldObject").filter(|object| object.as_object().is_some());
-        let kind = Kind::of_request(request).or_else(|| Kind::of_object(object.as_object()?));
+        let kind = GroupVersionKind::of_request(request)
+            .or_else(|| GroupVersionKind::of_object(object.as_object()?));
         let operation = match request.get_str("operation").as_deref() {
             Some("CREATE") => Some(Operation::Create),
             Some("UPDATE") => Some(Operation::Update),
@@ -96,7 +97,7 @@ impl<'a> Request<'a> {
 
 const NULL: Value<'static> = Value::Text("null");
 
-impl<'a> Kind<'a> {
+impl<'a> GroupVersionKind<'a> {
     fn of_request(request: &Object<'a>) -> Option<Self> {
         let kind = request.get("kind")?.as_object()?;
         Some(Self {
@@ -129,7 +130,7 @@ pub struct Workload {
 
 impl Workload {
     /// The workload that Kubernetes itself has under a kind.
-    pub fn built_in(kind: &Kind) -> Option<Self> {
+    pub fn built_in(kind: &GroupVersionKind) -> Option<Self> {
         let template = &["spec", "template"][..];
         let (path, template_is_mutable, runs_to_completion) =
             match (&*kind.group, &*kind.version, &*kind.kind) {
@@ -146,6 +147,16 @@ impl Workload {
             };
         let path = path.iter().map(|&name| name.to_owned()).collect();
         Some(Self { path, template_is_mutable, runs_to_completion })
+    }
+
+    /// Whether the object is the pod itself.
+    pub fn is_pod(&self) -> bool {
+        self.path.is_empty()
+    }
+
+    /// The names on the way to the pod template.
+    pub fn path(&self) -> &[String] {
+        &self.path
     }
 
     /// A workload of another kind, with the JSON pointer (RFC 6901) to its pod template.
@@ -174,9 +185,9 @@ impl Workload {
 mod tests {
     use super::*;
 
-    fn kind(group: &str, version: &str, kind: &str) -> Kind<'static> {
+    fn kind(group: &str, version: &str, kind: &str) -> GroupVersionKind<'static> {
         let [group, version, kind] = [group, version, kind].map(|name| name.to_owned().into());
-        Kind { group, version, kind }
+        GroupVersionKind { group, version, kind }
     }
 
     #[test]

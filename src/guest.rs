@@ -26,11 +26,11 @@ fn validate(payload: &[u8]) -> CallResult {
 }
 
 fn validate_settings(payload: &[u8]) -> CallResult {
-    let faults = settings::validate(&String::from_utf8_lossy(payload));
-    let message: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    let errors = settings::validate(&String::from_utf8_lossy(payload));
+    let message: Vec<String> = errors.iter().map(ToString::to_string).collect();
     let response = SettingsValidationResponse {
-        valid: faults.is_empty(),
-        message: (!faults.is_empty()).then(|| message.join("\n")),
+        valid: errors.is_empty(),
+        message: (!errors.is_empty()).then(|| message.join("\n")),
     };
     Ok(serde_json::to_vec(&response)?)
 }
@@ -38,7 +38,7 @@ fn validate_settings(payload: &[u8]) -> CallResult {
 /// One line for everything injected or skipped.
 fn log(answer: &Answer) {
     let report = &answer.report;
-    if report.injected.is_empty() && report.skipped.is_empty() {
+    if report.injected.is_empty() && report.skipped.is_empty() && report.removed.is_empty() {
         return;
     }
     // A host that takes no log lines is no reason to fail.
@@ -48,6 +48,9 @@ fn log(answer: &Answer) {
         for (injection, rule) in &report.injected {
             info!(log, "injected"; "injection" => %injection, "rule" => rule);
         }
+        for injection in &report.removed {
+            info!(log, "removed"; "injection" => injection);
+        }
     }
     if answer.log_level <= LogLevel::Warn {
         for (injection, reason) in &report.skipped {
@@ -55,7 +58,7 @@ fn log(answer: &Answer) {
         }
     }
     if answer.log_level <= LogLevel::Debug {
-        for warning in &report.warnings {
+        for warning in report.warnings() {
             debug!(log, "warned"; "warning" => warning);
         }
     }

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::policy;
-use crate::settings::{self, Fault};
+use crate::settings::{self, SettingsError};
 
 /// What `mutate` gives.
 #[derive(Serialize)]
@@ -16,7 +16,7 @@ struct Mutation<'a> {
     mutated: bool,
     object: Option<&'a RawValue>,
     patch: json_patch::Patch,
-    warnings: &'a [String],
+    warnings: Vec<String>,
     audit_annotations: serde_json::Map<String, Value>,
     explanation: Value,
 }
@@ -51,7 +51,8 @@ pub fn mutate(request: &str, settings: &str) -> String {
 /// Checks settings, as JSON: `{"valid": …, "errors": […]}` with every fault.
 #[wasm_bindgen(js_name = validateSettings)]
 pub fn validate_settings(settings: &str) -> String {
-    let failure = |Fault { path, message }| Failure { code: "invalid-settings", path, message };
+    let failure =
+        |SettingsError { path, message }| Failure { code: "invalid-settings", path, message };
     let errors: Vec<Failure> = settings::validate(settings).into_iter().map(failure).collect();
     serde_json::json!({ "valid": errors.is_empty(), "errors": errors }).to_string()
 }
@@ -82,7 +83,7 @@ fn try_mutate(request: &str, settings: &str) -> Result<String, Failure> {
         mutated: mutated.is_some(),
         object: mutated.or(object),
         patch,
-        warnings: &answer.report.warnings,
+        warnings: answer.report.warnings(),
         audit_annotations: annotations.map(|(key, text)| (key.to_owned(), text.into())).collect(),
         explanation: explanation.to_json(&answer.report),
     };

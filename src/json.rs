@@ -5,6 +5,8 @@
 //! text that it is. What was not opened is written back byte for byte: unknown fields, 30-digit
 //! numbers and lone surrogates come out as they came in, and nesting costs no stack.
 
+pub(crate) mod types;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,8 +23,24 @@ pub enum Shape {
     Text,
     /// Open an object, and the members named here further.
     Object(&'static [(&'static str, Shape)]),
+    /// Open an object, and every member along one shape.
+    Map(&'static Shape),
     /// Open an array, and every element.
     Array(&'static Shape),
+}
+
+impl Shape {
+    /// The shape of a member; nothing where this is not the shape of an object.
+    fn member(&self, key: &Key) -> Option<&'static Self> {
+        match self {
+            Self::Object(members) => {
+                let named = members.iter().find(|(name, _)| key.is(name));
+                Some(named.map_or(&Self::Text, |(_, shape)| shape))
+            }
+            Self::Map(member) => Some(member),
+            Self::Text | Self::Array(_) => None,
+        }
+    }
 }
 
 /// A JSON value, opened or not.
@@ -51,6 +69,8 @@ pub enum Key<'a> {
     Plain(&'a str),
     /// The quoted text of a key with escapes in it.
     Escaped(&'a str),
+    /// A key that was added, with nothing to escape.
+    New(Cow<'static, str>),
 }
 
 impl<'a> Key<'a> {
@@ -63,6 +83,7 @@ impl<'a> Key<'a> {
         match self {
             Self::Plain(name) => Some(Cow::Borrowed(name)),
             Self::Escaped(quoted) => string(quoted),
+            Self::New(name) => Some(name.clone()),
         }
     }
 
@@ -70,8 +91,15 @@ impl<'a> Key<'a> {
     fn is(&self, name: &str) -> bool {
         match self {
             Self::Plain(plain) => *plain == name,
+            Self::New(added) => *added == name,
             Self::Escaped(_) => self.name().is_some_and(|decoded| decoded == name),
         }
+    }
+}
+
+impl Default for Value<'_> {
+    fn default() -> Self {
+        Self::Text("null")
     }
 }
 
@@ -151,6 +179,7 @@ impl<'a> Value<'a> {
     pub fn as_str(&self) -> Option<Cow<'a, str>> {
         match self {
             Self::Text(text) => string(text),
+            Self::New(text) => string(text).map(|text| Cow::Owned(text.into_owned())),
             _ => None,
         }
     }
@@ -176,6 +205,13 @@ impl<'a> Value<'a> {
             Self::Text(text) => type_of(text),
             Self::New(text) => type_of(text),
         }
+    }
+
+    /// The JSON text of this value.
+    pub fn to_json(&self) -> String {
+        let mut out = String::new();
+        self.write(&mut out);
+        out
     }
 
     /// Appends the JSON text of this value.
@@ -217,7 +253,7 @@ impl<'a> Object<'a> {
     }
 
     /// Every member, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&Key<'a>, &Value<'a>)> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Key<'a>, &Value<'a>)> {
         self.members.iter().map(|(key, value)| (key, value))
     }
 
@@ -234,10 +270,11 @@ impl<'a> Object<'a> {
     /// Sets a member: in place where it is there, else at the end.
     ///
     /// The name is one of Kubernetes or Datakit: it has nothing to escape.
-    pub fn set(&mut self, name: &'static str, value: Value<'a>) {
-        match self.get_mut(name) {
+    pub fn set(&mut self, name: impl Into<Cow<'static, str>>, value: Value<'a>) {
+        let name = name.into();
+        match self.get_mut(&name) {
             Some(place) => *place = value,
-            None => self.members.push((Key::Plain(name), value)),
+            None => self.members.push((Key::New(name), value)),
         }
     }
 
@@ -253,16 +290,25 @@ impl<'a> Object<'a> {
         value.as_object_mut()
     }
 
-    /// The texts of values that nobody opened, by the text of their key.
-    fn by_key(&self) -> BTreeMap<&'a str, &'a str> {
-        let mut by_key = BTreeMap::new();
-        for member in &self.members {
-            let (Key::Plain(key) | Key::Escaped(key), value) = member;
-            if let Value::Text(text) = value {
-                by_key.insert(*key, *text);
-            }
+    /// Removes every member of that name; gives the last one.
+    pub fn remove(&mut self, name: &str) -> Option<Value<'a>> {
+        let value = self.get_mut(name).map(std::mem::take);
+        if value.is_some() {
+            self.members.retain(|(key, _)| !key.is(name));
         }
-        by_key
+        value
+    }
+
+    /// The texts of the members, by key; of several of one key the last.
+    fn by_key(&self) -> BTreeMap<Cow<'a, str>, &'a str> {
+        let named = |(key, value): &(Key<'a>, Value<'a>)| {
+            let text = match key {
+                Key::Plain(text) | Key::Escaped(text) => Cow::Borrowed(*text),
+                Key::New(text) => text.clone(),
+            };
+            Some((key.name().unwrap_or(text), value.as_text()?))
+        };
+        self.members.iter().filter_map(named).collect()
     }
 
     /// Appends the JSON text of this object.
@@ -274,6 +320,11 @@ impl<'a> Object<'a> {
             }
             match key {
                 Key::Plain(name) => {
+                    out.push('"');
+                    out.push_str(name);
+                    out.push('"');
+                }
+                Key::New(name) => {
                     out.push('"');
                     out.push_str(name);
                     out.push('"');
@@ -325,39 +376,48 @@ pub fn compact(json: &str) -> String {
     out
 }
 
-/// Whether two JSON texts say the same: white space and the order of keys say nothing.
+/// Whether two JSON texts have the same value: white space and the order of keys do not matter.
 ///
-/// Texts that are nested deeper than anything that Kubernetes stores count as different.
+/// The text of every object is read once for each level above it, so the work is limited; texts
+/// that are nested deeper than anything that Kubernetes stores count as different.
 pub fn same(one: &str, other: &str) -> bool {
-    fn same_at(depth: usize, one: &str, other: &str) -> bool {
-        static OBJECT: Shape = Shape::Object(&[]);
-        static ARRAY: Shape = Shape::Array(&Shape::Text);
-        if one == other {
-            return true;
-        }
-        let Some(depth) = depth.checked_sub(1) else {
-            return false;
-        };
-        let open = |text| Value::open(text, if text.starts_with('[') { &ARRAY } else { &OBJECT });
-        match (open(one), open(other)) {
-            (Ok(Value::Object(one)), Ok(Value::Object(other))) => {
-                let (one, other) = (one.by_key(), other.by_key());
-                one.len() == other.len()
-                    && one.iter().zip(&other).all(|((key, one), (other_key, other))| {
-                        key == other_key && same_at(depth, one, other)
-                    })
-            }
-            (Ok(Value::Array(one)), Ok(Value::Array(other))) => {
-                one.len() == other.len()
-                    && one.iter().zip(&other).all(|(one, other)| {
-                        let texts = one.as_text().zip(other.as_text());
-                        texts.is_some_and(|(one, other)| same_at(depth, one, other))
-                    })
-            }
-            _ => false,
-        }
+    const LEVELS: usize = 32;
+    let mut budget = one.len().saturating_add(other.len()).saturating_mul(LEVELS);
+    same_within(&mut budget, one, other)
+}
+
+fn same_within(budget: &mut usize, one: &str, other: &str) -> bool {
+    static OBJECT: Shape = Shape::Object(&[]);
+    static ARRAY: Shape = Shape::Array(&Shape::Text);
+    if one == other {
+        return true;
     }
-    same_at(64, one, other)
+    let Some(left) = budget.checked_sub(one.len().saturating_add(other.len())) else {
+        return false;
+    };
+    *budget = left;
+    let open = |text| Value::open(text, if text.starts_with('[') { &ARRAY } else { &OBJECT });
+    match (open(one), open(other)) {
+        (Ok(Value::Object(one)), Ok(Value::Object(other))) => {
+            let (one, other) = (one.by_key(), other.by_key());
+            one.len() == other.len()
+                && one.iter().zip(&other).all(|((key, one), (other_key, other))| {
+                    key == other_key && same_within(budget, one, other)
+                })
+        }
+        (Ok(Value::Array(one)), Ok(Value::Array(other))) => {
+            one.len() == other.len()
+                && one.iter().zip(&other).all(|(one, other)| {
+                    let texts = one.as_text().zip(other.as_text());
+                    texts.is_some_and(|(one, other)| same_within(budget, one, other))
+                })
+        }
+        (Ok(one), Ok(other)) => {
+            // Strings that are escaped in another way.
+            one.as_str().zip(other.as_str()).is_some_and(|(one, other)| one == other)
+        }
+        _ => false,
+    }
 }
 
 /// Decodes the text of a string.
@@ -392,11 +452,11 @@ fn open_by_level<'a>(
 ) -> Result<Value<'a>, serde_json::Error> {
     let text = raw.get();
     Ok(match shape {
-        Shape::Object(inner) if text.starts_with('{') => {
+        Shape::Object(_) | Shape::Map(_) if text.starts_with('{') => {
             let Members(members) = serde_json::from_str(text)?;
             let open_member = |(key, value): (&'a RawValue, &'a RawValue)| {
                 let key = Key::new(key.get());
-                let value = open_by_level(value, shape_of(&key, inner))?;
+                let value = open_by_level(value, shape.member(&key).unwrap_or(&Shape::Text))?;
                 Ok((key, value))
             };
             let members = members.into_iter().map(open_member).collect::<Result<_, _>>()?;
@@ -409,11 +469,6 @@ fn open_by_level<'a>(
         }
         _ => Value::Text(text),
     })
-}
-
-fn shape_of(key: &Key, members: &'static [(&'static str, Shape)]) -> &'static Shape {
-    let named = members.iter().find(|(name, _)| key.is(name));
-    named.map_or(&Shape::Text, |(_, shape)| shape)
 }
 
 /// All members of an object as text.
@@ -450,7 +505,7 @@ impl<'de> DeserializeSeed<'de> for Opener {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value<'de>, D::Error> {
         match self.0 {
             Shape::Text => <&RawValue>::deserialize(deserializer).map(|raw| Value::Text(raw.get())),
-            Shape::Object(_) | Shape::Array(_) => deserializer.deserialize_any(self),
+            _ => deserializer.deserialize_any(self),
         }
     }
 }
@@ -463,16 +518,20 @@ impl<'de> Visitor<'de> for Opener {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let Shape::Object(inner) = self.0 else {
-            return Err(serde::de::Error::custom("an object"));
-        };
         let mut members = Vec::new();
         while let Some(key) = map.next_key::<&RawValue>()? {
             let key = Key::new(key.get());
-            let value = map.next_value_seed(Opener(shape_of(&key, inner)))?;
+            let Some(shape) = self.0.member(&key) else {
+                return Err(serde::de::Error::custom("an object"));
+            };
+            let value = map.next_value_seed(Opener(shape))?;
             members.push((key, value));
         }
-        Ok(Value::Object(Object { members }))
+        match self.0 {
+            Shape::Object(_) | Shape::Map(_) => Ok(Value::Object(Object { members })),
+            // An empty object where none belongs.
+            _ => Err(serde::de::Error::custom("an object")),
+        }
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {

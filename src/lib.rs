@@ -28,16 +28,19 @@
 )]
 
 pub mod admission;
-pub mod explanation;
 #[cfg(all(feature = "policy", target_arch = "wasm32"))]
 mod guest;
-mod inject;
+pub mod injection;
 #[cfg(all(feature = "js", not(all(feature = "policy", target_arch = "wasm32"))))]
 pub mod js;
 pub mod json;
 mod pod;
 pub mod policy;
+mod reader;
+pub mod reason;
+mod record;
 pub mod report;
+pub mod rule;
 pub mod selector;
 pub mod settings;
-pub mod verdict;
+pub mod trace;

@@ -1,14 +1,19 @@
 //! The pod template: what is in it, and what is added to it.
 //!
-//! Injectors look at a [`Pod`], plan [`Edits`], and [`Pod::apply`] carries them out. Planning may
-//! fail and applying cannot, so an injection is done in whole or not at all.
+//! Injectors look at a [`Pod`] and plan [`Edits`]; [`Pod::apply`] carries them out. Planning may fail
+//! and applying cannot, so an injection is done as a whole or not at all.
 
 mod container;
+mod security;
 mod volume;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use thiserror::Error;
 
 pub(crate) use container::{Container, EnvVar, VolumeMount};
+pub(crate) use security::meets_restricted;
 pub(crate) use volume::{NewVolume, Volume, VolumeSource};
 
 use crate::json::{Object, Shape, Value};
@@ -28,50 +33,43 @@ const OBJECTS: Shape = Shape::Array(&Shape::Object(&[]));
 const CONTAINERS: Shape =
     Shape::Array(&Shape::Object(&[("env", OBJECTS), ("volumeMounts", OBJECTS)]));
 
-/// The names of the sidecars that this policy adds.
-pub(crate) const SIDECARS: &[&str] = &["datakit-logfwd", "datakit-flameshot", "datakit-profiler"];
-
 /// A pod template, opened for editing.
 #[derive(Debug)]
 pub(crate) struct Pod<'t, 'a> {
-    template: &'t mut Object<'a>,
-    containers: Vec<Container<'a>>,
-    init_containers: Vec<Container<'a>>,
-    volumes: Vec<Volume<'a>>,
-    /// Names of volumes that something else gives to the pods of this template.
-    claims: Vec<String>,
-    /// Whether sidecars are added as init containers that are always restarted.
-    pub(crate) native_sidecars: bool,
-    changed: bool,
+    pub(crate) template: &'t mut Object<'a>,
+    pub(crate) containers: Vec<Container<'a>>,
+    pub(crate) init_containers: Vec<Container<'a>>,
+    pub(crate) volumes: Vec<Volume<'a>>,
+    /// The place of each volume, by name; of several of one name, the first.
+    volume_places: BTreeMap<Cow<'a, str>, usize>,
 }
 
-/// A place where Kubernetes does not take what stands there.
+/// A part of a pod template that Kubernetes would refuse.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error("spec.{0} of the pod template is malformed")]
-pub(crate) struct Malformed(&'static str);
+#[error("{0} of the pod template is malformed")]
+pub(crate) struct Malformed(pub(crate) &'static str);
 
-/// One of the containers of a pod.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+/// One of the containers of a pod, by its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum ContainerRef {
     /// A regular container.
     Regular(usize),
     /// An init container.
     Init(usize),
 }
 
-/// What one injection adds.
+/// What one injection adds and changes.
 #[derive(Debug, Default)]
 pub(crate) struct Edits<'a> {
     pub(crate) volumes: Vec<NewVolume>,
-    pub(crate) env: Vec<(Place, EnvEdit<'a>)>,
-    pub(crate) mounts: Vec<(Place, VolumeMount<'a>)>,
+    pub(crate) env: Vec<(ContainerRef, EnvEdit<'a>)>,
+    pub(crate) mounts: Vec<(ContainerRef, VolumeMount<'a>)>,
     pub(crate) init_containers: Vec<Container<'a>>,
-    pub(crate) sidecars: Vec<Container<'a>>,
+    /// Containers to add as regular ones.
+    pub(crate) containers: Vec<Container<'a>>,
     pub(crate) annotations: Vec<(&'static str, Value<'a>)>,
-    /// Whether the containers have to see each other's processes.
-    pub(crate) share_process_namespace: bool,
-    /// Whether the pod's containers have to be restarted always.
-    pub(crate) restart_always: bool,
+    /// Members of the specification to set.
+    pub(crate) spec: Vec<(&'static str, Value<'a>)>,
 }
 
 /// A change of a container's environment.
@@ -81,8 +79,8 @@ pub(crate) enum EnvEdit<'a> {
     Append(EnvVar<'a>),
     /// Sets the string of a variable that is there, the last of that name.
     Set(&'static str, String),
-    /// Takes a variable out.
-    Remove(&'static str),
+    /// The same, and moves the variable to the end.
+    Move(&'static str, String),
 }
 
 impl<'t, 'a> Pod<'t, 'a> {
@@ -91,89 +89,72 @@ impl<'t, 'a> Pod<'t, 'a> {
     /// # Errors
     ///
     /// Where a part that injections touch has another type than Kubernetes takes.
-    pub(crate) fn open(
-        template: &'t mut Object<'a>,
-        claims: Vec<String>,
-    ) -> Result<Self, Malformed> {
-        let malformed = Malformed("containers");
+    pub(crate) fn open(template: &'t mut Object<'a>) -> Result<Self, Malformed> {
+        let malformed = Malformed("spec.containers");
         let spec = template.get_mut("spec").ok_or(malformed)?;
         spec.open_further(&SPEC);
         let spec = spec.as_object_mut().ok_or(malformed)?;
-        let containers = take_list(spec, "containers", &LIST_OF_CONTAINERS)?;
-        let init_containers = take_list(spec, "initContainers", &LIST_OF_CONTAINERS)?;
-        let volumes = take_list(spec, "volumes", &LIST_OF_OBJECTS)?;
-        let read = |list: Vec<Value<'a>>, name| {
-            let containers = list.into_iter().map(Container::read);
-            containers.collect::<Option<Vec<_>>>().ok_or(Malformed(name))
+        let containers = take_list(spec, "containers", &LIST_OF_CONTAINERS);
+        let init_containers = take_list(spec, "initContainers", &LIST_OF_CONTAINERS);
+        let volumes = take_list(spec, "volumes", &LIST_OF_OBJECTS);
+        let read = |list: Vec<Value<'a>>| -> Option<Vec<Container<'a>>> {
+            list.into_iter().map(Container::read).collect()
         };
-        let volumes = volumes.into_iter().map(Volume::read).collect::<Option<_>>();
-        Ok(Self {
-            containers: read(containers, "containers")?,
-            init_containers: read(init_containers, "initContainers")?,
-            volumes: volumes.ok_or(Malformed("volumes"))?,
-            template,
-            claims,
-            native_sidecars: false,
-            changed: false,
-        })
+        let containers = containers.and_then(read).ok_or(malformed)?;
+        let init_containers =
+            init_containers.and_then(read).ok_or(Malformed("spec.initContainers"))?;
+        let volumes = volumes.and_then(|list| list.into_iter().map(Volume::read).collect());
+        let volumes: Vec<Volume<'a>> = volumes.ok_or(Malformed("spec.volumes"))?;
+        let mut volume_places = BTreeMap::new();
+        for (place, volume) in volumes.iter().enumerate() {
+            volume_places.entry(volume.name.clone()).or_insert(place);
+        }
+        Ok(Self { template, containers, init_containers, volumes, volume_places })
     }
 
-    /// The regular containers that the user wrote.
-    pub(crate) fn own_containers(&self) -> impl Iterator<Item = (Place, &Container<'a>)> {
-        let containers = self.containers.iter().enumerate();
-        containers
-            .map(|(index, container)| (Place::Regular(index), container))
-            .filter(|(_, container)| !SIDECARS.contains(&&*container.name))
-    }
-
-    /// The containers that share directories: regular ones, and the sidecars of this policy.
-    pub(crate) fn sharing_containers(&self) -> impl Iterator<Item = (Place, &Container<'a>)> {
+    /// Every container with its place: the regular ones, then the init containers.
+    pub(crate) fn all_containers(&self) -> impl Iterator<Item = (ContainerRef, &Container<'a>)> {
         let regular = self.containers.iter().enumerate();
+        let regular = regular.map(|(place, container)| (ContainerRef::Regular(place), container));
         let init = self.init_containers.iter().enumerate();
-        let sidecars = init.filter(|(_, container)| SIDECARS.contains(&&*container.name));
-        regular
-            .map(|(index, container)| (Place::Regular(index), container))
-            .chain(sidecars.map(|(index, container)| (Place::Init(index), container)))
+        regular.chain(init.map(|(place, container)| (ContainerRef::Init(place), container)))
     }
 
     /// Whether a container of that name is there, of any kind.
     pub(crate) fn has_container(&self, name: &str) -> bool {
-        let mut containers = self.containers.iter().chain(&self.init_containers);
-        containers.any(|container| container.name == name)
+        self.all_containers().any(|(_, container)| container.name == name)
     }
 
     /// The volume of that name.
     pub(crate) fn volume(&self, name: &str) -> Option<&Volume<'a>> {
-        self.volumes.iter().find(|volume| volume.name == name)
+        self.volumes.get(*self.volume_places.get(name)?)
     }
 
-    /// Whether a StatefulSet gives its pods a volume of that name, in place of any other.
-    pub(crate) fn is_claim(&self, name: &str) -> bool {
-        self.claims.iter().any(|claim| claim == name)
+    /// The specification.
+    pub(crate) fn spec(&self) -> Option<&Object<'a>> {
+        self.template.get("spec")?.as_object()
     }
 
-    /// A member of the pod's specification that nobody opened, opened now.
+    /// The specification, to be changed.
+    pub(crate) fn spec_mut(&mut self) -> Option<&mut Object<'a>> {
+        self.template.get_mut("spec")?.as_object_mut()
+    }
+
+    /// An object of the specification that nobody opened, opened now.
     pub(crate) fn spec_object(&self, name: &str) -> Option<Object<'a>> {
-        let text = self.template.get("spec")?.as_object()?.get(name)?.as_text()?;
+        let text = self.spec()?.get(name)?.as_text()?;
         Value::open(text, &OBJECT).ok()?.as_object().cloned()
     }
 
-    /// Whether a boolean of the pod's specification is true.
+    /// Whether a boolean of the specification is true.
     pub(crate) fn is_set(&self, name: &str) -> bool {
-        let spec = self.template.get("spec").and_then(Value::as_object);
-        spec.and_then(|spec| spec.get(name)).is_some_and(|value| *value == Value::Text("true"))
-    }
-
-    /// Whether the pod's containers are not restarted for ever.
-    pub(crate) fn ends_by_itself(&self) -> bool {
-        let spec = self.template.get("spec").and_then(Value::as_object);
-        let policy = spec.and_then(|spec| spec.get_str("restartPolicy"));
-        matches!(policy.as_deref(), Some("Never" | "OnFailure"))
+        self.spec()
+            .and_then(|spec| spec.get(name))
+            .is_some_and(|value| *value == Value::Text("true"))
     }
 
     /// Carries out what an injection planned.
     pub(crate) fn apply(&mut self, edits: Edits<'a>) {
-        self.changed = true;
         for (place, edit) in edits.env {
             if let Some(container) = self.container_mut(place) {
                 container.edit_env(edit);
@@ -184,16 +165,13 @@ impl<'t, 'a> Pod<'t, 'a> {
                 container.mounts.push(mount);
             }
         }
-        self.volumes.extend(edits.volumes.into_iter().map(Volume::added));
-        self.init_containers.extend(edits.init_containers);
-        for mut sidecar in edits.sidecars {
-            if self.native_sidecars {
-                sidecar.body.set("restartPolicy", Value::Text("\"Always\""));
-                self.init_containers.push(sidecar);
-            } else {
-                self.containers.push(sidecar);
-            }
+        for volume in edits.volumes {
+            let volume = Volume::added(volume);
+            self.volume_places.entry(volume.name.clone()).or_insert(self.volumes.len());
+            self.volumes.push(volume);
         }
+        self.init_containers.extend(edits.init_containers);
+        self.containers.extend(edits.containers);
         if !edits.annotations.is_empty()
             && let Some(metadata) = self.template.open_object("metadata")
             && let Some(annotations) = metadata.open_object("annotations")
@@ -202,80 +180,102 @@ impl<'t, 'a> Pod<'t, 'a> {
                 annotations.set(key, value);
             }
         }
-        // Kubernetes refuses both at once, and processes of the host's are seen anyway.
-        let share = edits.share_process_namespace && !self.is_set("hostPID");
-        let spec = self.template.get_mut("spec").and_then(Value::as_object_mut);
-        if let Some(spec) = spec {
-            if share {
-                spec.set("shareProcessNamespace", Value::Text("true"));
-            }
-            if edits.restart_always {
-                spec.set("restartPolicy", Value::Text("\"Always\""));
+        if let Some(spec) = self.spec_mut() {
+            for (name, value) in edits.spec {
+                spec.set(name, value);
             }
         }
     }
 
-    /// Whether anything was applied.
-    pub(crate) fn is_changed(&self) -> bool {
-        self.changed
+    /// Appends names to the pod's `imagePullSecrets`, but for those that are there. Gives the names
+    /// that were added.
+    pub(crate) fn add_image_pull_secrets(&mut self, names: &[Cow<'a, str>]) -> Vec<String> {
+        let key = "imagePullSecrets";
+        let mut added = Vec::new();
+        let Some(spec) = self.spec_mut().filter(|_| !names.is_empty()) else {
+            return added;
+        };
+        let Some(mut secrets) = take_list(spec, key, &LIST_OF_OBJECTS) else {
+            return added;
+        };
+        for name in names {
+            if !secrets.iter().any(|secret| secret_name(secret).as_ref() == Some(name)) {
+                secrets.push(Value::object([("name", Value::string(name))]));
+                added.push(name.clone().into_owned());
+            }
+        }
+        put_list(spec, key, secrets);
+        added
     }
 
-    /// Appends names to the pod's `imagePullSecrets`, but for those that are there.
-    pub(crate) fn add_image_pull_secrets<'n>(&mut self, names: impl Iterator<Item = &'n str>) {
-        let Some(spec) = self.template.get_mut("spec").and_then(Value::as_object_mut) else {
+    /// Removes names from the pod's `imagePullSecrets`, the last of each.
+    pub(crate) fn remove_image_pull_secrets(&mut self, names: &[String]) {
+        let key = "imagePullSecrets";
+        let Some(spec) = self.spec_mut().filter(|_| !names.is_empty()) else {
             return;
         };
-        let key = "imagePullSecrets";
-        let Ok(mut secrets) = take_list(spec, key, &LIST_OF_OBJECTS) else {
+        let Some(mut secrets) = take_list(spec, key, &LIST_OF_OBJECTS) else {
             return;
         };
         for name in names {
-            let has_name = |secret: &Value| {
-                secret.as_object().and_then(|secret| secret.get_str("name")).as_deref()
-                    == Some(name)
+            let is_added = |secret: &Value| {
+                secret.as_object().is_some_and(|secret| secret.len() == 1)
+                    && secret_name(secret).as_deref() == Some(name)
             };
-            if !secrets.iter().any(has_name) {
-                secrets.push(Value::object([("name", Value::string(name))]));
+            if let Some(place) = secrets.iter().rposition(is_added) {
+                secrets.remove(place);
             }
         }
         put_list(spec, key, secrets);
     }
 
     /// Puts everything back into the template.
-    pub(crate) fn close(self) {
-        let Some(spec) = self.template.get_mut("spec").and_then(Value::as_object_mut) else {
-            return;
-        };
+    pub(crate) fn close(mut self) {
+        let containers = std::mem::take(&mut self.containers);
+        let init_containers = std::mem::take(&mut self.init_containers);
+        let volumes = std::mem::take(&mut self.volumes);
         let values = |containers: Vec<Container<'a>>| {
             containers.into_iter().map(Container::into_value).collect()
         };
-        put_list(spec, "containers", values(self.containers));
-        put_list(spec, "initContainers", values(self.init_containers));
-        let volumes = self.volumes.into_iter().map(|volume| volume.value).collect();
-        put_list(spec, "volumes", volumes);
-    }
-
-    fn container_mut(&mut self, place: Place) -> Option<&mut Container<'a>> {
-        match place {
-            Place::Regular(index) => self.containers.get_mut(index),
-            Place::Init(index) => self.init_containers.get_mut(index),
+        if let Some(spec) = self.spec_mut() {
+            put_list(spec, "containers", values(containers));
+            put_list(spec, "initContainers", values(init_containers));
+            put_list(spec, "volumes", volumes.into_iter().map(|volume| volume.value).collect());
         }
     }
+
+    pub(crate) fn container(&self, place: ContainerRef) -> Option<&Container<'a>> {
+        match place {
+            ContainerRef::Regular(place) => self.containers.get(place),
+            ContainerRef::Init(place) => self.init_containers.get(place),
+        }
+    }
+
+    pub(crate) fn container_mut(&mut self, place: ContainerRef) -> Option<&mut Container<'a>> {
+        match place {
+            ContainerRef::Regular(place) => self.containers.get_mut(place),
+            ContainerRef::Init(place) => self.init_containers.get_mut(place),
+        }
+    }
+}
+
+fn secret_name<'a>(secret: &Value<'a>) -> Option<Cow<'a, str>> {
+    secret.as_object()?.get_str("name")
 }
 
 /// Takes the elements of a list out of an object; null or nothing is an empty list.
 fn take_list<'a>(
     object: &mut Object<'a>,
-    name: &'static str,
+    name: &str,
     shape: &'static Shape,
-) -> Result<Vec<Value<'a>>, Malformed> {
+) -> Option<Vec<Value<'a>>> {
     let Some(value) = object.get_mut(name).filter(|value| !value.is_null()) else {
-        return Ok(Vec::new());
+        return Some(Vec::new());
     };
     value.open_further(shape);
     match value {
-        Value::Array(elements) => Ok(std::mem::take(elements)),
-        _ => Err(Malformed(name)),
+        Value::Array(elements) => Some(std::mem::take(elements)),
+        _ => None,
     }
 }
 

@@ -3,24 +3,29 @@
 //! Every answer accepts. The engine denies what a policy cannot answer, so whatever the payload is,
 //! there is an answer; what could not be done becomes a warning.
 
+mod annotations;
+mod life;
+mod selection;
+
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use crate::admission::{Operation, REQUEST, Request, Workload};
-use crate::explanation::{Explanation, Step};
-use crate::inject::{self, Context, Plan, Skip};
+use crate::injection::{Ask, Context, Plan, RestrictedContext, Skip, own_containers};
 use crate::json::{self, Object, Shape, Value};
 use crate::pod::Pod;
-use crate::report::{Injection, Report};
+use crate::reason::Reason;
+use crate::record::Record;
+use crate::report::Report;
 use crate::selector::{Entries, Target};
-use crate::settings::{
-    self, DdtraceRule, Fault, FlameshotRule, LogLevel, LogfwdRule, LoggingRule, Looks, OtelRule,
-    ProfilerRule, Rule, SETTINGS, Selected, Settings, SidecarMode,
-};
-use crate::verdict::Verdict;
+use crate::settings::{self, LogLevel, SETTINGS, Settings, SidecarMode};
+use crate::trace::{Explanation, Trace};
+use life::Life;
+use selection::{Selected, Selection};
 
 static PAYLOAD: Shape = Shape::Object(&[("request", REQUEST), ("settings", SETTINGS)]);
 
-/// What the policy says to a request. It always accepts.
+/// What the policy answers to a request. It always accepts.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
     /// The beginning of the response up to the object, where there is one: a large object is
@@ -36,7 +41,7 @@ const ACCEPTED: &str = "{\"accepted\":true";
 const MUTATED: &str = "{\"accepted\":true,\"mutated_object\":";
 
 impl Answer {
-    /// The JSON text of the object to be stored, where it is another than the request's.
+    /// The JSON text of the object to be stored, where it differs from the request's.
     pub fn mutated_object(&self) -> Option<&str> {
         self.text.strip_prefix(MUTATED)
     }
@@ -57,15 +62,21 @@ impl Answer {
         if !annotations.is_empty() {
             out.push('}');
         }
-        for (index, warning) in self.report.warnings.iter().enumerate() {
+        let warnings = self.report.warnings();
+        for (index, warning) in warnings.iter().enumerate() {
             out.push_str(if index == 0 { ",\"warnings\":[" } else { "," });
             json::push_text(&mut out, warning);
         }
-        if !self.report.warnings.is_empty() {
+        if !warnings.is_empty() {
             out.push(']');
         }
         out.push('}');
         out
+    }
+
+    fn untouched(reason: Reason, trace: &mut Trace) -> Self {
+        trace.with(|explanation| explanation.reason = Some(reason));
+        Self::default()
     }
 }
 
@@ -78,10 +89,10 @@ impl Answer {
 /// assert_eq!(answer.into_response(), r#"{"accepted":true}"#);
 /// ```
 pub fn evaluate(payload: &[u8]) -> Answer {
-    answer(payload, &mut None).unwrap_or_default()
+    answer(payload, &mut Trace(None))
 }
 
-/// Answers a payload as [`evaluate`] does, and says how it came to that.
+/// Answers a payload as [`evaluate`] does, and explains the answer.
 ///
 /// ```
 /// use datakit_injection::policy;
@@ -90,70 +101,326 @@ pub fn evaluate(payload: &[u8]) -> Answer {
 /// assert_eq!(explanation.reason.unwrap().code(), "other-operation");
 /// ```
 pub fn explain(payload: &[u8]) -> (Answer, Explanation) {
-    let mut explanation = Some(Explanation::default());
-    let answer = answer(payload, &mut explanation);
-    let mut explanation = explanation.unwrap_or_default();
-    let answer = answer.unwrap_or_else(|reason| {
-        explanation.reason = Some(reason);
-        Answer::default()
-    });
-    (answer, explanation)
+    let mut trace = Trace(Some(Explanation::default()));
+    let answer = answer(payload, &mut trace);
+    (answer, trace.0.unwrap_or_default())
 }
 
-/// Answers, or says why there is nothing to do.
-fn answer(payload: &[u8], explanation: &mut Option<Explanation>) -> Result<Answer, Verdict> {
-    let text = std::str::from_utf8(payload).map_err(|_| Verdict::NoRequest)?;
-    let mut payload = Value::open(text, &PAYLOAD).map_err(|_| Verdict::NoRequest)?;
-    let payload = payload.as_object_mut().ok_or(Verdict::NoRequest)?;
-    let request = payload.get_mut("request").and_then(Value::as_object_mut);
-    let request = request.and_then(Request::read).ok_or(Verdict::NoRequest)?;
-    let settings = payload.get("settings").unwrap_or(&Value::Text("null"));
+/// Opens a payload and answers its request.
+fn answer(payload: &[u8], trace: &mut Trace) -> Answer {
+    let text = std::str::from_utf8(payload).ok();
+    let Some(mut payload) = text.and_then(|text| Value::open(text, &PAYLOAD).ok()) else {
+        return Answer::untouched(Reason::NoRequest, trace);
+    };
+    let request = payload.as_object_mut().and_then(|it| it.get_mut("request")?.as_object_mut());
+    let Some(request) = request.and_then(Request::read) else {
+        return Answer::untouched(Reason::NoRequest, trace);
+    };
+    let null = Value::default();
+    let settings = payload.as_object().and_then(|it| it.get("settings")).unwrap_or(&null);
     let jsonconfig = settings::jsonconfig(settings);
     let jsonconfig = jsonconfig.as_deref().and_then(|text| settings::open(text).ok());
     let settings = Settings::new(settings, jsonconfig.as_ref());
-    mutate(request, &settings, explanation)
+    let mut answer = match workload(&request, &settings, trace) {
+        Ok(workload) => mutate(request, &workload, &settings, trace),
+        Err(reason) => Answer::untouched(reason, trace),
+    };
+    answer.log_level = settings.log_level;
+    answer
 }
 
+/// The workload of a request whose pod template may be changed.
+fn workload(request: &Request, settings: &Settings, trace: &mut Trace) -> Result<Workload, Reason> {
+    trace.with(|explanation| {
+        explanation.workload = Report::new(&request.kind.kind, &name(&request.object)).workload;
+        explanation.namespace = request.namespace().into_owned();
+        explanation.release = settings.release_sentence();
+    });
+    if request.is_subresource {
+        return Err(Reason::Subresource);
+    }
+    let operation = request.operation.ok_or(Reason::OtherOperation)?;
+    let workload = settings.options.workload(&request.kind).ok_or(Reason::OtherKind)?;
+    if operation == Operation::Update && !workload.template_is_mutable {
+        return Err(Reason::FixedTemplate);
+    }
+    Ok(workload)
+}
+
+/// Answers a request for a workload: takes out what was injected before, and injects anew.
 fn mutate<'a>(
     request: Request<'a>,
+    workload: &Workload,
     settings: &Settings<'_, 'a>,
-    explanation: &mut Option<Explanation>,
-) -> Result<Answer, Verdict> {
-    let Request { kind, operation, is_subresource, object, .. } = &request;
-    if let Some(explanation) = explanation {
-        explanation.workload = Report::new(&kind.kind, &name(object)).workload;
-    }
-    if *is_subresource {
-        return Err(Verdict::Subresource);
-    }
-    let operation = operation.ok_or(Verdict::OtherOperation)?;
-    let workload = settings.options.workload(kind).ok_or(Verdict::OtherKind)?;
+    trace: &mut Trace,
+) -> Answer {
     let namespace = request.namespace();
-    if settings.options.ignored_namespaces.contains(&namespace) {
-        return Err(Verdict::IgnoredNamespace);
-    }
-    if operation == Operation::Update && !workload.template_is_mutable {
-        return Err(Verdict::FixedTemplate);
-    }
+    let is_update = request.operation == Some(Operation::Update);
     let Request { kind, mut object, old_object, .. } = request;
-    let template = workload.template(&mut object).ok_or(Verdict::NoTemplate)?;
-    let asked = Asked::read(template, namespace, settings, explanation)?;
-    if operation == Operation::Update
-        && old_object.is_some_and(|old| is_unchanged(template, old, &workload))
-    {
-        return Err(Verdict::Unchanged);
-    }
     let mut report = Report::new(&kind.kind, &name(&object));
-    let runs_to_completion = workload.runs_to_completion || is_owned_by_job(&object);
-    let claims = claims(&object);
-    let template = workload.template(&mut object).ok_or(Verdict::NoTemplate)?;
-    let changed = asked.inject_into(template, claims, settings, runs_to_completion, &mut report);
-    let mut text = String::new();
-    if changed {
-        text.push_str(MUTATED);
-        object.write(&mut text);
+    let Some(template) = workload.template(&mut object) else {
+        return Answer::untouched(Reason::NoTemplate, trace);
+    };
+    if !has_valid_metadata(template) {
+        let note = "metadata, labels or annotations of the pod template are not objects; nothing \
+                    is injected";
+        report.warned(note);
+        return Answer { report, ..Answer::untouched(Reason::Malformed, trace) };
     }
-    Ok(Answer { text, report, log_level: settings.log_level })
+    if is_mirror_pod(template) {
+        return Answer::untouched(Reason::MirrorPod, trace);
+    }
+    let old_object = old_object.filter(|_| is_update);
+    let record_key = settings.options.record_annotation();
+    let life = Life::read(&mut object, old_object, workload, &record_key, &mut report);
+    let (before, old_object) = match life {
+        Life::New(old_object) => (None, old_object),
+        Life::Unchanged => return Answer::untouched(Reason::Unchanged, trace),
+        Life::PutBack => {
+            trace.with(|explanation| explanation.reason = Some(Reason::PutBack));
+            return written(&object, report);
+        }
+        Life::TakenOut(before) => (Some(before), None),
+    };
+
+    let reason = inject(&mut object, old_object, namespace, workload, settings, &mut report, trace);
+    if let Some(before) = &before {
+        let made_again =
+            |name: &String| report.injected.iter().any(|(it, _)| it.to_string() == *name);
+        let removed = before.injections.iter().filter(|name| !made_again(name));
+        report.removed = removed.cloned().collect();
+    }
+    match reason {
+        // What comes out may be what came in.
+        Injected::Something | Injected::Nothing(_)
+            if before.as_ref().is_some_and(|it| json::same(&it.object, &object.to_json())) =>
+        {
+            trace.with(|explanation| explanation.reason = None);
+            Answer { report, ..Answer::default() }
+        }
+        Injected::Something => written(&object, report),
+        Injected::Nothing(reason) => {
+            let reason = match (&before, reason) {
+                (Some(_), Reason::NothingAsked) => Reason::TakenOut,
+                (_, reason) => reason,
+            };
+            let is_silent = report.present.is_empty() && report.skipped.is_empty();
+            trace.with(|explanation| explanation.reason = is_silent.then_some(reason));
+            if before.is_some() {
+                written(&object, report)
+            } else {
+                Answer { report, ..Answer::default() }
+            }
+        }
+    }
+}
+
+fn written(object: &Value, report: Report) -> Answer {
+    let mut text = String::from(MUTATED);
+    object.write(&mut text);
+    Answer { text, report, ..Answer::default() }
+}
+
+/// Whether an object was changed by injecting; else why not.
+enum Injected {
+    Something,
+    Nothing(Reason),
+}
+
+/// Selects what to inject into the user's part of an object, and injects it.
+fn inject<'a>(
+    object: &mut Value<'a>,
+    old_object: Option<Value<'a>>,
+    namespace: Cow<'a, str>,
+    workload: &Workload,
+    settings: &Settings<'_, 'a>,
+    report: &mut Report,
+    trace: &mut Trace,
+) -> Injected {
+    if settings.options.ignored_namespaces.contains(&namespace) {
+        return Injected::Nothing(Reason::IgnoredNamespace);
+    }
+    let runs_to_completion = workload.runs_to_completion || is_owned_by_job(object);
+    let claims = claims(object);
+    let Some(template) = workload.template(object) else {
+        return Injected::Nothing(Reason::NoTemplate);
+    };
+    let target = target(template, namespace);
+    if !annotations::is_enabled(&target, annotations::OPT_OUT) {
+        return Injected::Nothing(Reason::OptedOut(annotations::OPT_OUT.to_owned()));
+    }
+    let selection = Selection::of(&target, settings, trace);
+    if selection.is_empty() {
+        return Injected::Nothing(Reason::NothingAsked);
+    }
+    let container_names = annotations::container_names(&target);
+    if old_object.is_some_and(|old| is_unchanged(template, old, workload)) {
+        return Injected::Nothing(Reason::Unchanged);
+    }
+    selection.report(report);
+    if let Some(path) = &settings.options.unsafe_option {
+        selection.skip_unsafe(path, report);
+        return Injected::Nothing(Reason::Unsafe(path.clone()));
+    }
+    let mut context = Context {
+        options: &settings.options,
+        container_names,
+        claims,
+        runs_to_completion,
+        native_sidecars: false,
+        restricted: None,
+    };
+    let before = template.clone();
+    let mut record = Record::default();
+    let is_changed = inject_all(template, selection, &mut context, &mut record, report);
+    if workload.is_pod() {
+        return with_status(template, is_changed, settings, report);
+    }
+    if !is_changed {
+        return Injected::Nothing(Reason::NothingAsked);
+    }
+    if let Err(skip) = life::write_record(object, record, &settings.options.record_annotation()) {
+        // All or nothing: without its record an injection could never be taken out.
+        if let Some(template) = workload.template(object) {
+            *template = before;
+        }
+        report.skip_injected(&skip.to_string(), skip.advice());
+        return Injected::Nothing(Reason::NothingAsked);
+    }
+    Injected::Something
+}
+
+/// Injects into a pod template, in the order of the table. Says whether anything changed.
+fn inject_all<'a>(
+    template: &mut Object<'a>,
+    selection: Selection<'a>,
+    context: &mut Context<'_, 'a>,
+    record: &mut Record,
+    report: &mut Report,
+) -> bool {
+    let mut pod = match Pod::open(template) {
+        Ok(pod) => pod,
+        Err(malformed) => {
+            selection.skip_all(&Skip::from(malformed), report);
+            return false;
+        }
+    };
+    let whole_pod = if is_windows(&pod) {
+        Some(Skip::Windows)
+    } else if own_containers(&pod, context.options).next().is_none() {
+        Some(Skip::EmptyPod)
+    } else {
+        None
+    };
+    if let Some(skip) = whole_pod {
+        selection.skip_all(&skip, report);
+        pod.close();
+        return false;
+    }
+    let policy = pod.spec().and_then(|spec| spec.get_str("restartPolicy"));
+    context.runs_to_completion |= matches!(policy.as_deref(), Some("Never" | "OnFailure"));
+    context.native_sidecars = match context.options.sidecar_mode {
+        SidecarMode::Auto => context.runs_to_completion,
+        SidecarMode::Container => false,
+        SidecarMode::Native => true,
+    };
+    context.restricted = RestrictedContext::of(&pod, context.options);
+    let mut is_changed = false;
+    for selected in selection.selected {
+        is_changed |= inject_one(&mut pod, selected, context, record, report);
+    }
+    if is_changed && !context.options.image_pull_secrets.is_empty() {
+        let list = pod.spec().and_then(|spec| spec.get("imagePullSecrets"));
+        record.create("imagePullSecrets".to_owned(), list);
+        record.secrets = pod.add_image_pull_secrets(&context.options.image_pull_secrets);
+    }
+    pod.close();
+    is_changed
+}
+
+/// Plans one injection and carries it out, or says why not. Says whether anything changed.
+fn inject_one<'a>(
+    pod: &mut Pod<'_, 'a>,
+    selected: Selected<'a>,
+    context: &Context<'_, 'a>,
+    record: &mut Record,
+    report: &mut Report,
+) -> bool {
+    let Selected { injection, variant, path, annotation, compiled } = selected;
+    let name = injection.name(Some(variant));
+    let is_there = |container: Option<&str>| container.is_some_and(|it| pod.has_container(it));
+    if is_there(injection.container) || is_there(injection.gives_way_to) {
+        report.present.push(name);
+        if let Some(version) = annotation.as_deref().filter(|_| variant.language.is_some()) {
+            note_other_version(pod, injection.container, version, context, name, report);
+        }
+        return false;
+    }
+    let (rule, planner) = (&compiled.rule, &compiled.planner);
+    let ask = Ask { injection, variant, rule, annotation: annotation.as_deref(), context };
+    let plan = match &context.restricted {
+        Some(_) if injection.needs_capabilities => Err(Skip::Restricted),
+        _ => planner.plan(pod, &ask),
+    };
+    match plan {
+        Ok(Plan { edits, notes }) => {
+            record.add(name.to_string(), pod, &edits);
+            pod.apply(edits);
+            report.injected(name, path);
+            for note in notes {
+                report.noted(name, &note);
+            }
+            true
+        }
+        Err(skip) => {
+            report.skipped(name, &skip.to_string(), skip.advice());
+            false
+        }
+    }
+}
+
+/// Warns where an annotation asks for another version than an earlier injection, of which there is
+/// no record, left in the pod.
+fn note_other_version(
+    pod: &Pod,
+    container: Option<&str>,
+    version: &str,
+    context: &Context,
+    name: crate::report::InjectionName,
+    report: &mut Report,
+) {
+    let container = pod.all_containers().find(|(_, it)| Some(&*it.name) == container);
+    let image = container.and_then(|(_, container)| container.body.get_str("image"));
+    let has_version = |image: Cow<str>| {
+        let tag = image.rsplit_once(':').map(|(_, tag)| tag.to_owned());
+        tag.as_deref() == Some(version)
+    };
+    let allowed = context.options.allow_version_annotations && !version.is_empty();
+    if allowed && image.is_some_and(|image| !has_version(image)) {
+        let note = "its container has another version than the annotation, and no record of this \
+                    policy; remove the container to inject anew";
+        report.noted(name, note);
+    }
+}
+
+/// Adds the status annotation to a pod, where the options ask for it.
+fn with_status(
+    pod: &mut Object,
+    is_changed: bool,
+    settings: &Settings,
+    report: &Report,
+) -> Injected {
+    let status = report.status(annotations::MAX_STATUS);
+    let status = status.filter(|_| settings.options.status_annotation);
+    if let Some(status) = status
+        && let Some(metadata) = pod.open_object("metadata")
+        && let Some(annotations) = metadata.open_object("annotations")
+        && annotations.get_str(annotations::STATUS).as_deref() != Some(&*status)
+    {
+        annotations.set(annotations::STATUS, Value::string(&status));
+        return Injected::Something;
+    }
+    if is_changed { Injected::Something } else { Injected::Nothing(Reason::NothingAsked) }
 }
 
 fn name<'a>(object: &Value<'a>) -> Cow<'a, str> {
@@ -162,19 +429,48 @@ fn name<'a>(object: &Value<'a>) -> Cow<'a, str> {
     named("name").or_else(|| named("generateName")).unwrap_or_default()
 }
 
+/// Whether metadata, labels and annotations are what Kubernetes takes them for.
+fn has_valid_metadata(template: &Object) -> bool {
+    let is_object = |value: Option<&Value>| {
+        value.is_none_or(|value| value.is_null() || value.as_object().is_some())
+    };
+    let metadata = template.get("metadata");
+    let inner = metadata.and_then(Value::as_object);
+    is_object(metadata)
+        && inner.is_none_or(|inner| {
+            is_object(inner.get("labels")) && is_object(inner.get("annotations"))
+        })
+}
+
+/// Whether the kubelet made a pod from a file of its own, to which it compares it.
+fn is_mirror_pod(template: &Object) -> bool {
+    let metadata = template.get("metadata").and_then(Value::as_object);
+    let annotations = metadata.and_then(|metadata| metadata.get("annotations")?.as_object());
+    annotations.is_some_and(|it| it.get("kubernetes.io/config.mirror").is_some())
+}
+
+/// What selectors look at.
+fn target<'o, 'a>(template: &'o Object<'a>, namespace: Cow<'a, str>) -> Target<'o, 'a> {
+    let metadata = template.get("metadata").and_then(Value::as_object);
+    let entries = |key| Entries::new(metadata.and_then(|metadata| metadata.get(key)?.as_object()));
+    Target { namespace, labels: entries("labels"), annotations: entries("annotations") }
+}
+
 fn is_owned_by_job(object: &Value) -> bool {
-    let owners = || {
-        let owners = object.as_object()?.get("metadata")?.as_object()?.get("ownerReferences")?;
-        Value::open(owners.as_text()?, &Shape::Array(&Shape::Object(&[]))).ok()
-    };
+    let metadata = object.as_object().and_then(|object| object.get("metadata")?.as_object());
+    let owners = metadata.and_then(|metadata| metadata.get("ownerReferences")?.as_text());
+    let owners = owners.and_then(|it| Value::open(it, &Shape::Array(&Shape::Object(&[]))).ok());
     let is_job = |owner: &Value| {
-        owner.as_object().and_then(|owner| owner.get_str("kind")).as_deref() == Some("Job")
+        owner.as_object().is_some_and(|owner| {
+            owner.get_str("kind").as_deref() == Some("Job")
+                && owner.get_str("apiVersion").is_some_and(|it| it.starts_with("batch/"))
+        })
     };
-    owners().is_some_and(|owners| owners.as_array().is_some_and(|o| o.iter().any(is_job)))
+    owners.as_ref().and_then(Value::as_array).is_some_and(|owners| owners.iter().any(is_job))
 }
 
 /// The names of the volumes that a StatefulSet claims for each of its pods.
-fn claims(object: &Value) -> Vec<String> {
+fn claims(object: &Value) -> BTreeSet<String> {
     static CLAIMS: Shape = Shape::Array(&Shape::Object(&[("metadata", Shape::Object(&[]))]));
     let spec = object.as_object().and_then(|object| object.get("spec")?.as_object());
     let text = spec.and_then(|spec| spec.get("volumeClaimTemplates")?.as_text());
@@ -192,286 +488,14 @@ fn is_unchanged(template: &Object, mut old: Value, workload: &Workload) -> bool 
     let Some(old) = workload.template(&mut old) else {
         return false;
     };
-    if *template == *old {
-        return true;
-    }
     // Another order of keys is no change.
-    let text = |object: &Object| {
-        let mut text = String::new();
-        object.write(&mut text);
-        text
-    };
-    json::same(&text(template), &text(old))
+    *template == *old || json::same(&text(template), &text(old))
 }
 
-/// Everything that rules and annotations ask for.
-struct Asked<'a> {
-    ddtrace: Option<Selected<'a, DdtraceRule<'a>>>,
-    otel: Option<Selected<'a, OtelRule<'a>>>,
-    logfwd: Option<Selected<'a, LogfwdRule<'a>>>,
-    flameshot: Option<Selected<'a, FlameshotRule<'a>>>,
-    profiler: Option<Selected<'a, ProfilerRule<'a>>>,
-    logging: Option<Selected<'a, LoggingRule<'a>>>,
-    /// Rules that would have asked for something, and have a fault.
-    left_out: Vec<(Injection, Fault)>,
-    container_names: Option<Vec<String>>,
-    has_prometheus_annotations: bool,
-}
-
-impl<'a> Asked<'a> {
-    /// Selects the rules for a pod template, or says why nothing is asked for.
-    fn read(
-        template: &Object<'a>,
-        namespace: Cow<'a, str>,
-        settings: &Settings<'_, 'a>,
-        explanation: &mut Option<Explanation>,
-    ) -> Result<Self, Verdict> {
-        let metadata = template.get("metadata").and_then(Value::as_object);
-        let entries =
-            |key| Entries::new(metadata.and_then(|metadata| metadata.get(key)?.as_object()));
-        let (labels, annotations) = (entries("labels"), entries("annotations"));
-        let target = Target { namespace, labels, annotations };
-        if !is_enabled(&target, OPT_OUT) {
-            return Err(Verdict::OptedOut(OPT_OUT.to_owned()));
-        }
-        let mut selection =
-            Selection { settings, target: &target, left_out: Vec::new(), explanation };
-        let ddtrace = selection.select(Injection::Ddtrace(None));
-        let otel = if ddtrace.is_some() {
-            selection.explain(Injection::Otel(None), None, Verdict::AfterDdtrace);
-            None
-        } else {
-            selection.select(Injection::Otel(None))
-        };
-        let logfwd = selection.select(Injection::Logfwd);
-        let flameshot = selection.select(Injection::Flameshot);
-        let profiler = selection.select(Injection::Profiler(None));
-        let logging = selection.select_logging();
-        let left_out = selection.left_out;
-        let is_nothing = ddtrace.is_none()
-            && otel.is_none()
-            && logfwd.is_none()
-            && flameshot.is_none()
-            && profiler.is_none()
-            && logging.is_none()
-            && left_out.is_empty();
-        if is_nothing {
-            return Err(Verdict::NothingAsked);
-        }
-        let container_names = annotations.get("admission.datakit/container-names").map(|names| {
-            let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
-            names.map(str::to_owned).collect()
-        });
-        let has_prometheus_annotations = annotations.any_starts_with("prometheus.io/");
-        Ok(Self {
-            ddtrace,
-            otel,
-            logfwd,
-            flameshot,
-            profiler,
-            logging,
-            left_out,
-            container_names,
-            has_prometheus_annotations,
-        })
-    }
-
-    /// Injects what is asked for, in the order of the reference. Says whether anything changed.
-    fn inject_into(
-        mut self,
-        template: &mut Object<'a>,
-        claims: Vec<String>,
-        settings: &Settings,
-        runs_to_completion: bool,
-        report: &mut Report,
-    ) -> bool {
-        for (injection, fault) in &self.left_out {
-            let reason = format!("its rule has a fault at {}", fault.path);
-            report.skipped(*injection, &reason, "correct the settings of the policy");
-        }
-        let mut pod = match Pod::open(template, claims) {
-            Ok(pod) => pod,
-            Err(malformed) => {
-                let skip = Skip::from(malformed);
-                self.skip_all(&skip.to_string(), skip.advice(), report);
-                return false;
-            }
-        };
-        if is_windows(&pod) {
-            let advice = "opt out with admission.datakit/enabled: \"false\"";
-            self.skip_all("its pods run on Windows", advice, report);
-            return false;
-        }
-        let options = &settings.options;
-        let runs_to_completion = runs_to_completion || pod.ends_by_itself();
-        let native_sidecars = match options.sidecar_mode {
-            SidecarMode::Auto => runs_to_completion,
-            SidecarMode::Container => false,
-            SidecarMode::Native => true,
-        };
-        pod.native_sidecars = native_sidecars;
-        let container_names = self.container_names.take();
-        let container_names = container_names.as_deref();
-        let context = Context { options, container_names, runs_to_completion, native_sidecars };
-        self.inject_each(&mut pod, context, report);
-        let changed = pod.is_changed();
-        if changed {
-            pod.add_image_pull_secrets(options.image_pull_secrets.iter().map(|name| &**name));
-        }
-        pod.close();
-        changed
-    }
-
-    fn inject_each(self, pod: &mut Pod<'_, 'a>, context: Context, report: &mut Report) {
-        if let Some(Selected { rule, path, annotation }) = self.ddtrace {
-            let injection = Injection::Ddtrace(Some(rule.language));
-            if is_absent(pod, inject::DDTRACE_CONTAINER, injection, report) {
-                let plan = inject::ddtrace(pod, &rule, annotation.as_deref(), context);
-                carry_out(pod, injection, path, plan, report);
-            }
-        }
-        if let Some(Selected { rule, path, annotation }) = self.otel {
-            let injection = Injection::Otel(Some(rule.language));
-            if is_absent(pod, inject::OTEL_CONTAINER, injection, report) {
-                let plan = inject::otel(pod, &rule, annotation.as_deref(), context);
-                carry_out(pod, injection, path, plan, report);
-            }
-        }
-        if let Some(Selected { rule, path, annotation }) = self.logfwd
-            && is_absent(pod, inject::LOGFWD_CONTAINER, Injection::Logfwd, report)
-        {
-            let plan = inject::logfwd(pod, &rule, annotation.as_deref(), context);
-            carry_out(pod, Injection::Logfwd, path, plan, report);
-        }
-        if let Some(Selected { rule, path, .. }) = self.flameshot
-            && is_absent(pod, inject::FLAMESHOT_CONTAINER, Injection::Flameshot, report)
-        {
-            let has_prometheus_annotations = self.has_prometheus_annotations;
-            let plan = inject::flameshot(pod, &rule, has_prometheus_annotations, context);
-            carry_out(pod, Injection::Flameshot, path, plan, report);
-        }
-        if let Some(Selected { rule, path, annotation }) = self.profiler {
-            let injection = Injection::Profiler(Some(rule.language));
-            if is_absent(pod, inject::PROFILER_CONTAINER, injection, report) {
-                let plan = inject::profiler(pod, &rule, annotation.as_deref(), context);
-                carry_out(pod, injection, path, plan, report);
-            }
-        }
-        if let Some(Selected { rule, path, .. }) = self.logging {
-            let plan = inject::logging(pod, &rule, context);
-            carry_out(pod, Injection::Logging, path, plan, report);
-        }
-    }
-
-    fn skip_all(&self, reason: &str, advice: &str, report: &mut Report) {
-        let asked = [
-            self.ddtrace.as_ref().map(|asked| Injection::Ddtrace(Some(asked.rule.language))),
-            self.otel.as_ref().map(|asked| Injection::Otel(Some(asked.rule.language))),
-            self.logfwd.as_ref().map(|_| Injection::Logfwd),
-            self.flameshot.as_ref().map(|_| Injection::Flameshot),
-            self.profiler.as_ref().map(|asked| Injection::Profiler(Some(asked.rule.language))),
-            self.logging.as_ref().map(|_| Injection::Logging),
-        ];
-        for injection in asked.into_iter().flatten() {
-            report.skipped(injection, reason, advice);
-        }
-    }
-}
-
-/// The selection of rules for one pod.
-struct Selection<'x, 's, 'a> {
-    settings: &'x Settings<'s, 'a>,
-    target: &'x Target<'x, 'a>,
-    left_out: Vec<(Injection, Fault)>,
-    explanation: &'x mut Option<Explanation>,
-}
-
-impl<'a> Selection<'_, '_, 'a> {
-    /// The rule of an injection, unless the pod opts out of it.
-    fn select<R: Rule<'a>>(&mut self, injection: Injection) -> Option<Selected<'a, R>> {
-        let mut looks = self.looks();
-        let selected = self.settings.select::<R>(self.target, &mut looks);
-        self.explain_all(injection, looks.verdicts);
-        if selected.is_none() && looks.left_out.is_empty() {
-            return None;
-        }
-        let opt_out = format!("admission.datakit/{injection}.enabled");
-        if !is_enabled(self.target, &opt_out) {
-            self.explain(injection, None, Verdict::OptedOut(opt_out));
-            return None;
-        }
-        self.left_out.extend(looks.left_out.into_iter().map(|fault| (injection, fault)));
-        selected
-    }
-
-    fn select_logging(&mut self) -> Option<Selected<'a, LoggingRule<'a>>> {
-        let annotation = inject::LOGGING_ANNOTATION;
-        if self.target.annotations.get(annotation).is_some() {
-            self.explain(Injection::Logging, None, Verdict::Annotated(annotation));
-            return None;
-        }
-        let mut looks = self.looks();
-        let selected = self.settings.select_logging(self.target, &mut looks);
-        self.explain_all(Injection::Logging, looks.verdicts);
-        let left_out = looks.left_out.into_iter().map(|fault| (Injection::Logging, fault));
-        self.left_out.extend(left_out);
-        selected
-    }
-
-    fn looks(&self) -> Looks {
-        let verdicts = self.explanation.as_ref().map(|_| Vec::new());
-        Looks { left_out: Vec::new(), verdicts }
-    }
-
-    fn explain_all(&mut self, injection: Injection, verdicts: Option<Vec<(String, Verdict)>>) {
-        for (rule, verdict) in verdicts.into_iter().flatten() {
-            self.explain(injection, Some(rule), verdict);
-        }
-    }
-
-    fn explain(&mut self, injection: Injection, rule: Option<String>, verdict: Verdict) {
-        if let Some(explanation) = self.explanation {
-            explanation.steps.push(Step { injection, rule, verdict });
-        }
-    }
-}
-
-/// The annotation that opts out of everything.
-const OPT_OUT: &str = "admission.datakit/enabled";
-
-/// Whether the container that an injection adds is not there; else the injection is done already.
-fn is_absent(pod: &Pod, container: &str, injection: Injection, report: &mut Report) -> bool {
-    let is_present = pod.has_container(container);
-    if is_present {
-        report.present.push(injection);
-    }
-    !is_present
-}
-
-/// Carries out a plan, or says why there is none.
-fn carry_out<'a>(
-    pod: &mut Pod<'_, 'a>,
-    injection: Injection,
-    rule: String,
-    plan: Result<Plan<'a>, Skip>,
-    report: &mut Report,
-) {
-    match plan {
-        Ok(Plan { edits, notes }) => {
-            pod.apply(edits);
-            report.injected(injection, rule);
-            for note in notes {
-                report.noted(injection, &note);
-            }
-        }
-        Err(skip) => report.skipped(injection, &skip.to_string(), skip.advice()),
-    }
-}
-
-/// Whether an annotation says so: as Go's `strconv.ParseBool` reads it, and true where it cannot.
-fn is_enabled(target: &Target, annotation: &str) -> bool {
-    let value = target.annotations.get(annotation);
-    !matches!(value.as_deref(), Some("0" | "f" | "F" | "false" | "FALSE" | "False"))
+fn text(object: &Object) -> String {
+    let mut text = String::new();
+    object.write(&mut text);
+    text
 }
 
 fn is_windows(pod: &Pod) -> bool {

@@ -1,44 +1,33 @@
 //! What was done, and why not: for the person who applied the object, the audit log and the log.
 
+use std::collections::BTreeSet;
 use std::fmt;
-
-use crate::settings::Language;
 
 /// Kubernetes truncates a longer warning.
 const MAX_WARNING: usize = 256;
 
+/// More warnings at once are not read, and Kubernetes drops what goes beyond 4,096 bytes together.
+const MAX_WARNINGS: usize = 10;
+
+/// The longest audit annotation: a sentence for each injection has room.
+const MAX_ANNOTATION: usize = 2048;
+
 /// The longest name of a workload or container that a message shows.
 const MAX_NAME: usize = 63;
 
-/// An injection, as reports name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Injection {
-    /// The Datadog library of a language.
-    Ddtrace(Option<Language>),
-    /// The OpenTelemetry agent of a language.
-    Otel(Option<Language>),
-    /// The logfwd sidecar.
-    Logfwd,
-    /// The flameshot sidecar.
-    Flameshot,
-    /// The profiler sidecar of a language.
-    Profiler(Option<Language>),
-    /// The `datakit/logs` annotation and its volumes.
-    Logging,
+/// An injection, and its language where it has one, as reports name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct InjectionName {
+    /// The injection, such as `ddtrace`.
+    pub injection: &'static str,
+    /// The language, such as `java`, where the injection has one and it is known.
+    pub language: Option<&'static str>,
 }
 
-impl fmt::Display for Injection {
+impl fmt::Display for InjectionName {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        let (name, language) = match self {
-            Self::Ddtrace(language) => ("ddtrace", *language),
-            Self::Otel(language) => ("otel", *language),
-            Self::Logfwd => ("logfwd", None),
-            Self::Flameshot => ("flameshot", None),
-            Self::Profiler(language) => ("profiler", *language),
-            Self::Logging => ("logging", None),
-        };
-        formatter.write_str(name)?;
-        language.map_or(Ok(()), |language| write!(formatter, "-{}", language.name()))
+        formatter.write_str(self.injection)?;
+        self.language.map_or(Ok(()), |language| write!(formatter, "-{language}"))
     }
 }
 
@@ -47,14 +36,17 @@ impl fmt::Display for Injection {
 pub struct Report {
     /// The object, such as `Deployment/web`.
     pub workload: String,
-    /// What was injected, in order, and the rule that asked for it.
-    pub injected: Vec<(Injection, String)>,
-    /// What was asked for and is there already.
-    pub present: Vec<Injection>,
-    /// What was asked for and not injected, and why.
-    pub skipped: Vec<(Injection, String)>,
-    /// Sentences for the person who applied the object, at most 256 bytes each.
-    pub warnings: Vec<String>,
+    /// What was injected, in order, and the rule that selected it.
+    pub injected: Vec<(InjectionName, String)>,
+    /// What was selected and is there already.
+    pub present: Vec<InjectionName>,
+    /// What was selected and not injected, and why.
+    pub skipped: Vec<(InjectionName, String)>,
+    /// What an earlier injection had added and is not injected again.
+    pub removed: Vec<String>,
+    warnings: Vec<String>,
+    /// Every warning, those beyond the limit included, to tell each cause once.
+    causes: BTreeSet<String>,
 }
 
 impl Report {
@@ -68,72 +60,135 @@ impl Report {
     }
 
     /// Notes that something was injected.
-    pub fn injected(&mut self, injection: Injection, rule: String) {
-        self.injected.push((injection, rule));
+    pub fn injected(&mut self, name: InjectionName, rule: String) {
+        self.injected.push((name, rule));
     }
 
     /// Notes that something was not injected, and warns.
-    pub fn skipped(&mut self, injection: Injection, reason: &str, advice: &str) {
-        let warning =
-            format!("{injection} is not injected into {}: {reason}; {advice}", self.workload);
-        self.warn(warning);
-        self.skipped.push((injection, reason.to_owned()));
+    pub fn skipped(&mut self, name: InjectionName, reason: &str, advice: &str) {
+        self.warn(&format!("{name} is not injected into {}: {reason}; {advice}", self.workload));
+        self.skipped.push((name, reason.to_owned()));
     }
 
-    /// Warns about something that was injected all the same.
-    pub fn noted(&mut self, injection: Injection, note: &str) {
-        self.warn(format!("{injection} in {}: {note}", self.workload));
-    }
-
-    fn warn(&mut self, mut warning: String) {
-        let fits = warning.floor_char_boundary(MAX_WARNING);
-        warning.truncate(fits);
-        if !self.warnings.contains(&warning) {
-            self.warnings.push(warning);
+    /// Notes that everything that was injected had to be undone.
+    pub(crate) fn skip_injected(&mut self, reason: &str, advice: &str) {
+        for (name, _) in std::mem::take(&mut self.injected) {
+            self.skipped(name, reason, advice);
         }
     }
 
-    /// The audit annotations: `injected` and `skipped`, where there is something to say.
+    /// Warns about something that was injected all the same.
+    pub fn noted(&mut self, name: InjectionName, note: &str) {
+        self.warn(&format!("{name} in {}: {note}", self.workload));
+    }
+
+    /// Warns about the object as a whole.
+    pub fn warned(&mut self, note: &str) {
+        self.warn(&format!("{}: {note}", self.workload));
+    }
+
+    fn warn(&mut self, warning: &str) {
+        let warning = shortened(warning, MAX_WARNING);
+        if self.causes.insert(warning.to_owned()) && self.warnings.len() <= MAX_WARNINGS {
+            self.warnings.push(warning.to_owned());
+        }
+    }
+
+    /// Sentences for the person who applied the object: at most ten of at most 256 bytes each.
+    pub fn warnings(&self) -> Vec<String> {
+        if self.causes.len() <= MAX_WARNINGS {
+            return self.warnings.clone();
+        }
+        let shown = MAX_WARNINGS.saturating_sub(1);
+        let more = self.causes.len().saturating_sub(shown);
+        let mut warnings: Vec<String> = self.warnings.iter().take(shown).cloned().collect();
+        warnings.push(format!("{more} more warnings about {} are not shown", self.workload));
+        warnings
+    }
+
+    /// The audit annotations `injected`, `skipped` and `removed`, where there is something to say.
     pub fn audit_annotations(&self) -> impl Iterator<Item = (&'static str, String)> {
         let injected: Vec<_> = self.injected.iter().map(|(name, _)| name.to_string()).collect();
         let skipped: Vec<_> =
             self.skipped.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
-        let annotations = [("injected", injected.join(",")), ("skipped", skipped.join("; "))];
+        let annotations = [
+            ("injected", injected.join(",")),
+            ("skipped", joined(&skipped, "; ", MAX_ANNOTATION)),
+            ("removed", self.removed.join(",")),
+        ];
         annotations.into_iter().filter(|(_, value)| !value.is_empty())
     }
+
+    /// Why a pod did not get what it asked for: the warnings about what was skipped, as far as they
+    /// fit.
+    pub(crate) fn status(&self, max: usize) -> Option<String> {
+        (!self.skipped.is_empty()).then(|| joined(&self.warnings(), "\n", max))
+    }
+}
+
+/// Texts with a separator between them, as many as fit.
+fn joined(texts: &[String], separator: &str, max: usize) -> String {
+    let mut out = String::new();
+    for (index, text) in texts.iter().enumerate() {
+        let rest = texts.len().saturating_sub(index);
+        let more = format!("{separator}{rest} more");
+        let length = out.len().saturating_add(separator.len()).saturating_add(text.len());
+        let room = if rest > 1 { more.len() } else { 0 };
+        if length.saturating_add(room) > max {
+            return if index == 0 { shortened(text, max).to_owned() } else { out + &more };
+        }
+        if index > 0 {
+            out.push_str(separator);
+        }
+        out.push_str(text);
+    }
+    out
+}
+
+fn shortened(text: &str, max: usize) -> &str {
+    text.get(..text.floor_char_boundary(max)).unwrap_or(text)
 }
 
 /// A name as messages may show it: nothing where it is not one that Kubernetes gives to objects,
 /// and not more of it than a message has room for.
 pub(crate) fn shown(name: &str) -> &str {
     let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b':');
-    if !name.bytes().all(is_name) {
-        return "";
-    }
-    name.get(..MAX_NAME).unwrap_or(name)
+    let name = name.get(..MAX_NAME).unwrap_or(name);
+    if name.bytes().all(is_name) { name } else { "" }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const JAVA: InjectionName = InjectionName { injection: "ddtrace", language: Some("java") };
+    const LOGFWD: InjectionName = InjectionName { injection: "logfwd", language: None };
+
     #[test]
     fn says_what_to_change_once() {
         let mut report = Report::new("Deployment", "web");
         for _ in 0..2 {
-            report.skipped(Injection::Logfwd, "the annotation is not JSON", "correct it");
+            report.skipped(LOGFWD, "the annotation is not JSON", "correct it");
         }
         let expected = "logfwd is not injected into Deployment/web: the annotation is not JSON; \
                         correct it";
-        assert_eq!(report.warnings, [expected]);
+        assert_eq!(report.warnings(), [expected]);
     }
 
     #[test]
     fn keeps_warnings_within_what_kubernetes_shows() {
         let mut report = Report::new("Deployment", &"x".repeat(253));
-        report.skipped(Injection::Ddtrace(Some(Language::Java)), &"é".repeat(200), "");
-        assert_eq!(report.warnings[0].len(), 256);
+        for index in 0..200 {
+            report.skipped(JAVA, &format!("{index}{}", "é".repeat(200)), "");
+        }
         assert!(report.workload.len() < 80);
+        let warnings = report.warnings();
+        assert_eq!(warnings.len(), 10);
+        assert!(warnings[..9].iter().all(|warning| (255..=256).contains(&warning.len())));
+        assert!(warnings[9].starts_with("191 more warnings about Deployment/"), "{}", warnings[9]);
+        let (_, skipped) = report.audit_annotations().next().unwrap();
+        assert!(skipped.len() <= 2048 && skipped.ends_with("more"), "{skipped}");
+        assert!(report.status(1024).unwrap().len() <= 1024);
     }
 
     #[test]
@@ -153,13 +208,19 @@ mod tests {
     fn annotates_only_what_happened() {
         let mut report = Report::new("Pod", "web");
         assert_eq!(report.audit_annotations().count(), 0);
-        report.injected(Injection::Ddtrace(Some(Language::Java)), String::new());
-        report.injected(Injection::Logfwd, String::new());
-        report.skipped(Injection::Profiler(None), "why", "what to do");
+        report.injected(JAVA, String::new());
+        report.injected(LOGFWD, String::new());
+        report.skipped(
+            InjectionName { injection: "profiler", language: None },
+            "why",
+            "what to do",
+        );
+        report.removed.push("otel-java".to_owned());
         let annotations: Vec<_> = report.audit_annotations().collect();
         let expected = [
             ("injected", "ddtrace-java,logfwd".to_owned()),
             ("skipped", "profiler: why".to_owned()),
+            ("removed", "otel-java".to_owned()),
         ];
         assert_eq!(annotations, expected);
     }

@@ -6,9 +6,11 @@ mod namespace;
 
 use std::borrow::Cow;
 
+pub(crate) use glob::Glob;
 pub use labels::{LabelSelector, LabelSelectorError, Syntax};
-pub(crate) use labels::{is_dns_subdomain, is_qualified_name};
-pub use namespace::{NamespacePattern, NamespacePatternError};
+pub(crate) use labels::{Operator, Requirement};
+pub(crate) use labels::{is_dns_label, is_dns_subdomain, is_qualified_name};
+pub(crate) use namespace::NamespacePattern;
 
 use crate::json::Object;
 
@@ -38,10 +40,10 @@ impl<'o, 'a> Entries<'o, 'a> {
         self.0?.get_str(key)
     }
 
-    /// Whether a key starts with a prefix.
-    pub fn any_starts_with(&self, prefix: &str) -> bool {
-        let mut keys = self.0.iter().flat_map(|object| object.iter());
-        keys.any(|(key, _)| key.name().is_some_and(|key| key.starts_with(prefix)))
+    /// The keys that start with a prefix.
+    pub fn keys_with_prefix(&self, prefix: &'static str) -> impl Iterator<Item = Cow<'a, str>> {
+        let keys = self.0.into_iter().flat_map(|object| object.iter());
+        keys.filter_map(|(key, _)| key.name()).filter(move |key| key.starts_with(prefix))
     }
 }
 

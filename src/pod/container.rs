@@ -25,7 +25,7 @@ pub(crate) struct Container<'a> {
 pub(crate) struct EnvVar<'a> {
     /// Its name.
     pub(crate) name: Cow<'a, str>,
-    value: Value<'a>,
+    pub(crate) value: Value<'a>,
 }
 
 /// A mount of a container. Its text is made once for all containers that get it.
@@ -39,11 +39,11 @@ pub(crate) struct VolumeMount<'a> {
     pub(crate) sub_path: Option<Cow<'a, str>>,
     /// Whether the part depends on the container's environment.
     pub(crate) has_sub_path_expr: bool,
-    value: Value<'a>,
+    pub(crate) value: Value<'a>,
 }
 
 impl<'a> Container<'a> {
-    /// Reads a container as the user wrote it; nothing where Kubernetes would not take it.
+    /// Reads a container as the user wrote it; nothing where Kubernetes would refuse it.
     pub(crate) fn read(value: Value<'a>) -> Option<Self> {
         let Value::Object(mut object) = value else {
             return None;
@@ -99,12 +99,17 @@ impl<'a> Container<'a> {
         match edit {
             EnvEdit::Append(variable) => self.env.push(variable),
             EnvEdit::Set(name, value) => {
-                let found = self.env.iter_mut().rev().find(|variable| variable.name == name);
-                if let Some(object) = found.and_then(|found| found.value.as_object_mut()) {
-                    object.set("value", Value::string(&value));
+                if let Some(variable) = self.env.iter_mut().rfind(|other| other.name == name) {
+                    variable.set(&value);
                 }
             }
-            EnvEdit::Remove(name) => self.env.retain(|variable| variable.name != name),
+            EnvEdit::Move(name, value) => {
+                if let Some(place) = self.env.iter().rposition(|other| other.name == name) {
+                    let mut variable = self.env.remove(place);
+                    variable.set(&value);
+                    self.env.push(variable);
+                }
+            }
         }
     }
 
@@ -139,6 +144,27 @@ impl<'a> EnvVar<'a> {
     pub(crate) fn from_source(name: Cow<'a, str>, source: &k8s::EnvVarSource) -> Self {
         let members = [("name", Value::string(&name)), ("valueFrom", Value::new(source))];
         Self { name, value: Value::object(members) }
+    }
+
+    /// Sets it to a string.
+    pub(crate) fn set(&mut self, value: &str) {
+        if let Some(object) = self.value.as_object_mut() {
+            object.set("value", Value::string(value));
+        }
+    }
+
+    /// Removes the string that it is set to.
+    pub(crate) fn unset(&mut self) {
+        if let Some(object) = self.value.as_object_mut() {
+            object.remove("value");
+        }
+    }
+
+    /// Sets it to null.
+    pub(crate) fn set_null(&mut self) {
+        if let Some(object) = self.value.as_object_mut() {
+            object.set("value", Value::Text("null"));
+        }
     }
 
     /// The string that it is set to; nothing where the value comes from somewhere else.

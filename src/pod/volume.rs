@@ -14,7 +14,7 @@ pub(crate) struct Volume<'a> {
     pub(crate) name: Cow<'a, str>,
     /// What it is.
     pub(crate) source: VolumeSource,
-    pub(super) value: Value<'a>,
+    pub(crate) value: Value<'a>,
 }
 
 /// What a volume is, as far as the policy tells volumes apart.
@@ -31,7 +31,7 @@ pub(crate) enum VolumeSource {
 }
 
 impl<'a> Volume<'a> {
-    /// Reads a volume as the user wrote it; nothing where Kubernetes would not take it.
+    /// Reads a volume as the user wrote it; nothing where Kubernetes would refuse it.
     pub(super) fn read(value: Value<'a>) -> Option<Self> {
         let object = value.as_object()?;
         let name = object.get_str("name")?;

@@ -1,18 +1,40 @@
-//! Globs in the values of label selectors: `*`, `?`, `[a-z]`, `[!a-z]`, `{a,b}`, `\` before any of
-//! them.
+//! Globs in the values of label selectors: `*`, `?`, `[a-z]`, `[!a-z]`, `{a,b}`, and `\` to escape.
 //!
 //! A glob becomes a regular expression, whose engine is linear in the value whatever the glob is; a
-//! matcher that tries one alternative after another is not. What people write most, a name with one
-//! `*` at an end, is compared as text.
+//! matcher that tries one alternative after another is not. The most common globs, a name with one
+//! `*` at an end, are compared as text.
 
 use regex_lite::Regex;
 
 /// A checked glob.
 #[derive(Clone, Debug)]
-pub(super) enum Glob {
+pub(crate) enum Glob {
     StartsWith(String),
     EndsWith(String),
-    Regex(Box<Regex>),
+    Expression(Box<Expression>),
+}
+
+/// A compiled regular expression and its source.
+#[derive(Clone, Debug)]
+pub(crate) struct Expression {
+    pub(crate) source: String,
+    regex: Regex,
+}
+
+impl Expression {
+    /// Compiles a source; gives it back with the error where it cannot be compiled.
+    pub(crate) fn new(source: String) -> Result<Self, (String, regex_lite::Error)> {
+        match Regex::new(&source) {
+            Ok(regex) => Ok(Self { source, regex }),
+            Err(error) => Err((source, error)),
+        }
+    }
+
+    /// Whether it is found in a text. Names and label values have at most 63 characters: nothing
+    /// longer is searched, because Kubernetes refuses it and the engine is slow.
+    pub(crate) fn is_match(&self, text: &str) -> bool {
+        text.chars().nth(63).is_none() && self.regex.is_match(text)
+    }
 }
 
 impl Glob {
@@ -25,7 +47,8 @@ impl Glob {
         if let Some(end) = text.strip_prefix('*').filter(|end| is_plain(end)) {
             return Some(Self::EndsWith(end.to_owned()));
         }
-        Regex::new(&expression(text)?).ok().map(|regex| Self::Regex(Box::new(regex)))
+        let expression = Expression::new(expression(text)?).ok()?;
+        Some(Self::Expression(Box::new(expression)))
     }
 
     /// Whether a value matches, from its start to its end.
@@ -33,12 +56,12 @@ impl Glob {
         match self {
             Self::StartsWith(start) => value.starts_with(&**start),
             Self::EndsWith(end) => value.ends_with(&**end),
-            Self::Regex(regex) => regex.is_match(value),
+            Self::Expression(expression) => expression.is_match(value),
         }
     }
 }
 
-/// The regular expression that says the same.
+/// The equivalent regular expression.
 fn expression(glob: &str) -> Option<String> {
     let mut out = String::from(r"(?s)\A(?:");
     let mut depth: usize = 0;
@@ -62,7 +85,7 @@ fn expression(glob: &str) -> Option<String> {
             ',' if depth > 0 => out.push('|'),
             '[' => {
                 out.push('[');
-                if chars.next_if(|char| matches!(char, '!' | '^')).is_some() {
+                if chars.next_if_eq(&'!').is_some() {
                     out.push('^');
                 }
                 loop {
@@ -110,7 +133,8 @@ mod tests {
             ("a?c", "ac", false),
             ("[ab]1", "b1", true),
             ("[!ab]1", "b1", false),
-            ("[^ab]1", "c1", true),
+            ("[^ab]1", "c1", false),
+            ("[^ab]1", "^1", true),
             ("[a-c]", "b", true),
             ("[a\\-c]", "b", false),
             ("[a\\-c]", "-", true),

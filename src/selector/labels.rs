@@ -16,7 +16,7 @@ use super::glob::Glob;
 /// ```
 #[derive(Clone, Debug)]
 pub struct LabelSelector {
-    requirements: Vec<Requirement>,
+    pub(crate) requirements: Vec<Requirement>,
 }
 
 /// How the text of a selector is read.
@@ -30,13 +30,13 @@ pub enum Syntax {
 }
 
 #[derive(Clone, Debug)]
-struct Requirement {
-    key: String,
-    operator: Operator,
+pub(crate) struct Requirement {
+    pub(crate) key: String,
+    pub(crate) operator: Operator,
 }
 
 #[derive(Clone, Debug)]
-enum Operator {
+pub(crate) enum Operator {
     Exists,
     DoesNotExist,
     In(Vec<String>),
@@ -166,16 +166,13 @@ fn tokens(text: &str, syntax: Syntax) -> Result<Vec<Token>, LabelSelectorError> 
             }
             first => {
                 let mut word = String::from(first);
-                let mut closing = closing_of(first, syntax);
-                while let Some(char) = chars.next_if(|&char| closing.is_some() || is_plain(char)) {
+                let mut open = Brackets::default();
+                open.push(first, syntax);
+                while let Some(char) = chars.next_if(|&char| open.is_inside() || is_plain(char)) {
                     word.push(char);
-                    closing = match closing {
-                        Some(close) if close == char => None,
-                        Some(close) => Some(close),
-                        None => closing_of(char, syntax),
-                    };
+                    open.push(char, syntax);
                 }
-                if closing.is_some() {
+                if open.is_inside() {
                     return Err(LabelSelectorError::Glob(word));
                 }
                 Token::Word(word)
@@ -185,12 +182,28 @@ fn tokens(text: &str, syntax: Syntax) -> Result<Vec<Token>, LabelSelectorError> 
     Ok(tokens)
 }
 
-/// Inside the brackets of a glob every character is the glob's own.
-fn closing_of(char: char, syntax: Syntax) -> Option<char> {
-    match (syntax, char) {
-        (Syntax::WithGlobs, '[') => Some(']'),
-        (Syntax::WithGlobs, '{') => Some('}'),
-        _ => None,
+/// The brackets and braces of a glob that are open. Inside them every character is the glob's own.
+#[derive(Default)]
+struct Brackets {
+    in_class: bool,
+    braces: usize,
+}
+
+impl Brackets {
+    fn push(&mut self, char: char, syntax: Syntax) {
+        match char {
+            _ if syntax == Syntax::Kubernetes => {}
+            ']' => self.in_class = false,
+            _ if self.in_class => {}
+            '[' => self.in_class = true,
+            '{' => self.braces = self.braces.saturating_add(1),
+            '}' => self.braces = self.braces.saturating_sub(1),
+            _ => {}
+        }
+    }
+
+    fn is_inside(&self) -> bool {
+        self.in_class || self.braces > 0
     }
 }
 
@@ -355,13 +368,15 @@ pub(crate) fn is_qualified_name(text: &str) -> bool {
 
 /// Kubernetes' `IsDNS1123Subdomain`.
 pub(crate) fn is_dns_subdomain(text: &str) -> bool {
-    let is_label = |label: &str| {
-        label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-            && !label.is_empty()
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    text.len() <= 253 && text.split('.').all(is_label)
+    text.len() <= 253 && text.split('.').all(is_dns_label)
+}
+
+/// Kubernetes' `IsDNS1123Label`, but for its length.
+pub(crate) fn is_dns_label(label: &str) -> bool {
+    label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !label.is_empty()
+        && !label.starts_with('-')
+        && !label.ends_with('-')
 }
 
 fn is_name(text: &str) -> bool {
@@ -465,6 +480,9 @@ mod tests {
             ("tier={a,b}2", true),
             ("tier={a,c}2", false),
             ("tier={a,b}?,app=*nginx", true),
+            ("tier={a,{b,c},d}2", true),
+            ("tier={a,{x,c},d}2,app", false),
+            ("tier=[^b]2", true),
             ("app=*ware-*", true),
         ] {
             check(selector, labels, expected, Syntax::WithGlobs, "glob");

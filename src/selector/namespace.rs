@@ -2,15 +2,16 @@
 
 use std::borrow::Cow;
 
-use regex_lite::Regex;
 use thiserror::Error;
+
+use super::glob::Expression;
 
 /// A checked pattern of namespaces, as `namespace_selectors` of `admission_inject_v2` has them.
 ///
 /// The pattern `*` alone means all, as in Datakit Operator. Plain and anchored names, which is what
 /// people write, are compared as text: an engine would be compiled anew at every request.
 #[derive(Clone, Debug)]
-pub enum NamespacePattern<'a> {
+pub(crate) enum NamespacePattern<'a> {
     /// Every namespace.
     All,
     /// Exactly this namespace; `^name$`.
@@ -22,18 +23,21 @@ pub enum NamespacePattern<'a> {
     /// Namespaces that hold this; `name`.
     Contains(Cow<'a, str>),
     /// Anything else.
-    Regex(Box<Regex>),
+    Regex(Box<Expression>),
 }
 
 /// Why a text is not a pattern of namespaces.
 #[derive(Clone, Debug, Error)]
-pub enum NamespacePatternError {
+pub(crate) enum NamespacePatternError {
     /// The empty pattern would match everything; the Operator refuses it as well.
     #[error("is empty; `*` means every namespace")]
     Empty,
     /// The expression cannot be compiled.
     #[error("`{0}` is not a regular expression: {1}")]
     Regex(String, regex_lite::Error),
+    /// RE2, which the Operator uses, refuses what the engine here would take.
+    #[error("`{0}` is not a regular expression: it repeats a repetition")]
+    Repetition(String),
 }
 
 impl<'a> NamespacePattern<'a> {
@@ -42,7 +46,7 @@ impl<'a> NamespacePattern<'a> {
     /// # Errors
     ///
     /// Where it is empty or not a regular expression.
-    pub fn parse(text: Cow<'a, str>) -> Result<Self, NamespacePatternError> {
+    pub(crate) fn parse(text: Cow<'a, str>) -> Result<Self, NamespacePatternError> {
         if text.trim().is_empty() {
             return Err(NamespacePatternError::Empty);
         }
@@ -63,19 +67,22 @@ impl<'a> NamespacePattern<'a> {
                 (false, false) => Self::Contains(name),
             });
         }
-        match Regex::new(&text) {
-            Ok(regex) => Ok(Self::Regex(Box::new(regex))),
-            Err(error) => Err(NamespacePatternError::Regex(text.into_owned(), error)),
+        if repeats_a_repetition(&text) {
+            return Err(NamespacePatternError::Repetition(text.into_owned()));
+        }
+        match Expression::new(text.into_owned()) {
+            Ok(expression) => Ok(Self::Regex(Box::new(expression))),
+            Err((text, error)) => Err(NamespacePatternError::Regex(text, error)),
         }
     }
 
     /// The pattern for exactly one name.
-    pub fn exactly(name: Cow<'a, str>) -> Self {
+    pub(crate) fn exactly(name: Cow<'a, str>) -> Self {
         Self::Is(name)
     }
 
     /// Whether a namespace matches.
-    pub fn matches(&self, namespace: &str) -> bool {
+    pub(crate) fn matches(&self, namespace: &str) -> bool {
         match self {
             Self::All => true,
             Self::Is(name) => namespace == name,
@@ -85,6 +92,58 @@ impl<'a> NamespacePattern<'a> {
             Self::Regex(regex) => regex.is_match(namespace),
         }
     }
+}
+
+/// Whether an operator of repetition follows another, as in `a**`, `a*+` or `a{2}{3}`; a single `?`
+/// after one makes it lazy.
+fn repeats_a_repetition(pattern: &str) -> bool {
+    let mut chars = pattern.chars().peekable();
+    let (mut in_class, mut repeated) = (false, false);
+    while let Some(char) = chars.next() {
+        let repeats = match char {
+            '\\' => {
+                let _escaped = chars.next();
+                false
+            }
+            '[' if !in_class => {
+                in_class = true;
+                // A bracket right at the start is a member of the class.
+                let _negation = chars.next_if_eq(&'^');
+                let _member = chars.next_if_eq(&']');
+                false
+            }
+            // A named class, such as `[:alpha:]`, has brackets of its own.
+            '[' if chars.next_if_eq(&':').is_some() => {
+                while chars.next().is_some_and(|char| char != ']') {}
+                false
+            }
+            ']' => {
+                in_class = false;
+                false
+            }
+            _ if in_class => false,
+            '*' | '+' | '?' => true,
+            '{' => {
+                let bounds = chars.clone().take_while(|char| *char != '}');
+                let is_bound = bounds.clone().all(|char| char.is_ascii_digit() || char == ',')
+                    && bounds.clone().next().is_some_and(|char| char.is_ascii_digit())
+                    && chars.clone().any(|char| char == '}');
+                if is_bound {
+                    while chars.next().is_some_and(|char| char != '}') {}
+                }
+                is_bound
+            }
+            _ => false,
+        };
+        if repeats && repeated {
+            return true;
+        }
+        repeated = repeats;
+        if repeats {
+            let _lazy = chars.next_if_eq(&'?');
+        }
+    }
+    false
 }
 
 #[cfg(test)]
@@ -115,6 +174,11 @@ mod tests {
             (".", "", false, true),
             (r"\bteam\b", "my-team-1", true, true),
             ("[[:alpha:]]-[[:digit:]]", "a-1", true, true),
+            ("a*?b+?", "ab", true, true),
+            (r"a\**", "a", true, true),
+            ("[*+]*", "", true, true),
+            ("[]*]+[[:alpha:]*+]+", "]a", true, true),
+            ("a{2}?$", "aa", true, true),
         ] {
             let parsed = NamespacePattern::parse(pattern.into()).unwrap();
             assert_eq!(parsed.matches(namespace), expected, "`{pattern}` on `{namespace}`");
@@ -124,7 +188,22 @@ mod tests {
 
     #[test]
     fn rejects_what_is_no_expression() {
-        for pattern in ["", " ", "(", "[a", "a**b[", "\\", "**"] {
+        for pattern in [
+            "",
+            " ",
+            "(",
+            "[a",
+            "a**b[",
+            "\\",
+            "**",
+            "a**",
+            "a*+",
+            "a+*",
+            "a??+",
+            "a{2}{3}",
+            "(a)+{2}",
+            "[a]{1,2}*",
+        ] {
             assert!(NamespacePattern::parse(pattern.into()).is_err(), "`{pattern}`");
         }
     }

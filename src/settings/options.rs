@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::quantity;
-use super::reader::{Block, Case, Faults, Path, did_you_mean, expected};
-use crate::admission::{Kind, Workload};
+use super::Release;
+use crate::admission::{GroupVersionKind, Workload};
 use crate::json::Value;
-use crate::selector::is_dns_subdomain;
+use crate::reader::{Block, Case, Errors, Path, expected};
+use crate::rule::{nanos, one_of};
+use crate::selector::{is_dns_label, is_dns_subdomain};
 
 /// The checked options.
 #[derive(Clone, Debug)]
@@ -15,6 +16,8 @@ pub struct Options<'a> {
     pub sidecar_mode: SidecarMode,
     /// Namespaces that are left alone.
     pub ignored_namespaces: Vec<Cow<'a, str>>,
+    /// Regular containers that nothing is injected into.
+    pub ignored_containers: Vec<Cow<'a, str>>,
     /// Other kinds that hold a pod template.
     pub extra_workloads: Vec<ExtraWorkload<'a>>,
     /// The `securityContext` of the injected init containers and of logfwd, as JSON.
@@ -25,6 +28,17 @@ pub struct Options<'a> {
     pub empty_dir_size_limit: Option<Cow<'a, str>>,
     /// Whether an annotation may choose the tag of an injected image.
     pub allow_version_annotations: bool,
+    /// The release that the configuration is written for, where it is given.
+    pub operator_release: Option<Release>,
+    /// What tells the record of this policy from that of another.
+    pub id: Option<Cow<'a, str>>,
+    /// Whether a pod that meets the Pod Security level `restricted` has to meet it after injection.
+    pub(crate) pod_security: PodSecurity,
+    /// Whether pods carry why they did not get what they asked for.
+    pub status_annotation: bool,
+    /// The path of an invalid option whose default would be weaker than what was meant: nothing is
+    /// injected then.
+    pub unsafe_option: Option<String>,
 }
 
 /// How sidecars are added.
@@ -39,115 +53,212 @@ pub enum SidecarMode {
     Native,
 }
 
+/// What is made of a pod that meets the Pod Security level `restricted`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum PodSecurity {
+    /// It still meets the level afterwards.
+    #[default]
+    Respect,
+    /// The level is not looked at.
+    Ignore,
+}
+
 /// A kind that holds a pod template, besides those of Kubernetes itself.
 #[derive(Clone, Debug)]
 pub struct ExtraWorkload<'a> {
-    group: Cow<'a, str>,
-    kind: Cow<'a, str>,
-    template: Cow<'a, str>,
+    pub(crate) group: Cow<'a, str>,
+    pub(crate) kind: Cow<'a, str>,
+    pub(crate) template: Cow<'a, str>,
 }
 
 /// Namespaces that are left alone where the settings do not say.
 pub const IGNORED_NAMESPACES: &[&str] = &["kube-system", "kube-public", "kube-node-lease"];
 
+/// Containers that are left alone where the settings do not say: proxies that service meshes inject.
+pub const IGNORED_CONTAINERS: &[&str] = &["istio-proxy", "linkerd-proxy", "kuma-sidecar"];
+
 /// The keys of `policy`.
 pub(crate) const KEYS: &[&str] = &[
     "sidecar_mode",
     "ignored_namespaces",
+    "ignored_containers",
     "extra_workloads",
     "security_context",
     "image_pull_secrets",
     "empty_dir_size_limit",
     "allow_version_annotations",
+    "operator_release",
+    "id",
+    "pod_security",
+    "status_annotation",
 ];
 
 /// The keys of an entry of `extra_workloads`.
 pub(crate) const EXTRA_WORKLOAD_KEYS: &[&str] = &["group", "kind", "template"];
 
-/// The values of `sidecar_mode`.
-pub(crate) const SIDECAR_MODES: &[&str] = &["auto", "container", "native"];
+/// The longest `id`: `admission.datakit/injected.ID` has to stay a qualified name.
+const MAX_ID: usize = 20;
 
 impl Default for Options<'_> {
     fn default() -> Self {
         Self {
             sidecar_mode: SidecarMode::Auto,
-            ignored_namespaces: IGNORED_NAMESPACES.iter().map(|&name| name.into()).collect(),
+            ignored_namespaces: owned(IGNORED_NAMESPACES),
+            ignored_containers: owned(IGNORED_CONTAINERS),
             extra_workloads: Vec::new(),
             security_context: None,
             image_pull_secrets: Vec::new(),
             empty_dir_size_limit: None,
             allow_version_annotations: true,
+            operator_release: None,
+            id: None,
+            pod_security: PodSecurity::Respect,
+            status_annotation: false,
+            unsafe_option: None,
         }
     }
 }
 
+fn owned<'a>(names: &[&'static str]) -> Vec<Cow<'a, str>> {
+    names.iter().map(|&name| name.into()).collect()
+}
+
 impl<'a> Options<'a> {
-    /// Reads the options. What has a fault keeps its default.
-    pub(crate) fn read(block: &Block<'_, 'a>, faults: &mut Faults) -> Self {
+    /// Reads the options. An invalid option never weakens the policy: it keeps its default, and
+    /// where the default would be weaker than what was meant, nothing is injected.
+    pub(crate) fn read(policy: &Value<'a>, errors: &mut Errors) -> Self {
+        let path = Path::Key(&Path::Root, "policy");
         let mut options = Self::default();
-        block.check_keys(KEYS, faults);
-        options.sidecar_mode = match block.string("sidecar_mode", faults).as_deref() {
-            None | Some("auto") => SidecarMode::Auto,
-            Some("container") => SidecarMode::Container,
-            Some("native") => SidecarMode::Native,
-            Some(other) => {
-                let hint = did_you_mean(other, SIDECAR_MODES);
-                block.fault("sidecar_mode", format_args!("unknown mode `{other}`{hint}"), faults);
-                SidecarMode::Auto
-            }
+        let Some(block) = Block::of_value(path, policy, Case::Sensitive, errors) else {
+            options.unsafe_option = Some(path.to_string());
+            return options;
         };
-        if block.get("ignored_namespaces").is_some() {
-            options.ignored_namespaces =
-                block.strings("ignored_namespaces", faults, |_, name, _| Some(name));
-        }
-        options.extra_workloads = extra_workloads(block, faults);
-        options.security_context = security_context(block, faults);
+        block.check_keys(KEYS, errors);
+        let modes = &[
+            ("auto", SidecarMode::Auto),
+            ("container", SidecarMode::Container),
+            ("native", SidecarMode::Native),
+        ];
+        options.sidecar_mode = one_of(&block, "sidecar_mode", modes, errors);
+        names(&block, "ignored_namespaces", &mut options.ignored_namespaces, errors);
+        names(&block, "ignored_containers", &mut options.ignored_containers, errors);
+        options.extra_workloads = extra_workloads(&block, errors);
         options.image_pull_secrets =
-            block.strings("image_pull_secrets", faults, |path, name, faults| {
+            block.strings("image_pull_secrets", errors, |path, name, errors| {
                 let is_name = is_dns_subdomain(&name);
                 if !is_name {
-                    faults.add(path, "is not the name of a secret");
+                    errors.add(path, "is not the name of a secret");
                 }
                 is_name.then_some(name)
             });
-        options.empty_dir_size_limit = block.scalar("empty_dir_size_limit", faults);
-        if options.empty_dir_size_limit.as_deref().is_some_and(|q| quantity::nanos(q).is_none()) {
-            block.fault("empty_dir_size_limit", "is not a quantity, such as `1Gi`", faults);
+        let limit = block.scalar("empty_dir_size_limit", errors).filter(|text| !text.is_empty());
+        options.empty_dir_size_limit = limit;
+        if options.empty_dir_size_limit.as_deref().is_some_and(|q| nanos(q).is_none()) {
+            block.error("empty_dir_size_limit", "is not a quantity, such as `1Gi`", errors);
             options.empty_dir_size_limit = None;
         }
-        if block.get("allow_version_annotations").is_some() {
-            options.allow_version_annotations = block.boolean("allow_version_annotations", faults);
+        let releases = &[("1.5", Some(Release::V1_5)), ("1.8", Some(Release::V1_8))];
+        options.operator_release = one_of(&block, "operator_release", releases, errors);
+        options.id = block.string("id", errors).filter(|id| !id.is_empty());
+        if options.id.as_deref().is_some_and(|id| !is_dns_label(id) || id.len() > MAX_ID) {
+            let message = "is not a DNS label of at most 20 characters";
+            block.error("id", message, errors);
+            options.id = None;
         }
+        options.status_annotation = block.boolean("status_annotation", errors);
+        let read = |read: &mut dyn FnMut(&mut Errors),
+                    key: &str,
+                    unsafe_option: &mut Option<String>,
+                    errors: &mut Errors| {
+            let mut of_option = Errors::default();
+            read(&mut of_option);
+            if !of_option.is_empty() && unsafe_option.is_none() {
+                *unsafe_option = Some(Path::Key(&path, key).to_string());
+            }
+            errors.extend(of_option);
+        };
+        let mut unsafe_option = None;
+        let context = &mut options.security_context;
+        read(
+            &mut |errors| *context = security_context(&block, errors),
+            "security_context",
+            &mut unsafe_option,
+            errors,
+        );
+        let allowed = &mut options.allow_version_annotations;
+        read(
+            &mut |errors| {
+                if block.get("allow_version_annotations").is_some() {
+                    *allowed = block.boolean("allow_version_annotations", errors);
+                }
+            },
+            "allow_version_annotations",
+            &mut unsafe_option,
+            errors,
+        );
+        let levels = &[("respect", PodSecurity::Respect), ("ignore", PodSecurity::Ignore)];
+        let pod_security = &mut options.pod_security;
+        read(
+            &mut |errors| *pod_security = one_of(&block, "pod_security", levels, errors),
+            "pod_security",
+            &mut unsafe_option,
+            errors,
+        );
+        options.unsafe_option = unsafe_option;
         options
     }
 
     /// Where an object of this kind keeps its pod template.
-    pub fn workload(&self, kind: &Kind) -> Option<Workload> {
+    pub fn workload(&self, kind: &GroupVersionKind) -> Option<Workload> {
         let matches = |extra: &&ExtraWorkload| extra.group == kind.group && extra.kind == kind.kind;
         let extra = self.extra_workloads.iter().find(matches);
         let extra = extra.map(|extra| Workload::with_template_at(&extra.template));
         Workload::built_in(kind).or(extra)
     }
+
+    /// The annotation of a workload that records what was injected into it.
+    pub(crate) fn record_annotation(&self) -> Cow<'static, str> {
+        match &self.id {
+            None => "admission.datakit/injected".into(),
+            Some(id) => format!("admission.datakit/injected.{id}").into(),
+        }
+    }
 }
 
-fn extra_workloads<'a>(block: &Block<'_, 'a>, faults: &mut Faults) -> Vec<ExtraWorkload<'a>> {
+/// Reads a list of names into one that holds the defaults. Names that are invalid add the defaults
+/// to those that are not.
+fn names<'a>(block: &Block<'_, 'a>, key: &str, names: &mut Vec<Cow<'a, str>>, errors: &mut Errors) {
+    if block.get(key).is_none() {
+        return;
+    }
+    let mut of_list = Errors::default();
+    let read = block.strings(key, &mut of_list, |_, name, _| Some(name));
+    if of_list.is_empty() {
+        *names = read;
+    } else {
+        names.extend(read);
+    }
+    errors.extend(of_list);
+}
+
+fn extra_workloads<'a>(block: &Block<'_, 'a>, errors: &mut Errors) -> Vec<ExtraWorkload<'a>> {
     let list = Path::Key(&block.path, "extra_workloads");
     let mut workloads = Vec::new();
-    for (index, value) in block.list("extra_workloads", faults).iter().enumerate() {
+    for (index, value) in block.list("extra_workloads", errors).iter().enumerate() {
         let path = Path::Index(&list, index);
-        let Some(entry) = Block::of_value(path, value, Case::Sensitive, faults) else {
+        let Some(entry) = Block::of_value(path, value, Case::Sensitive, errors) else {
             continue;
         };
-        entry.check_keys(EXTRA_WORKLOAD_KEYS, faults);
-        let group = entry.string("group", faults).unwrap_or_default();
-        let kind = entry.string("kind", faults).filter(|kind| !kind.is_empty());
-        let template = entry.string("template", faults).filter(|path| path.starts_with('/'));
+        entry.check_keys(EXTRA_WORKLOAD_KEYS, errors);
+        let group = entry.string("group", errors).unwrap_or_default();
+        let kind = entry.string("kind", errors).filter(|kind| !kind.is_empty());
+        let template = entry.string("template", errors).filter(|path| path.starts_with('/'));
         if kind.is_none() {
-            entry.fault("kind", "is needed, such as `Rollout`", faults);
+            entry.error("kind", "is required, such as `Rollout`", errors);
         }
         if template.is_none() {
-            let message = "is needed: a JSON pointer to a pod template, such as `/spec/template`";
-            entry.fault("template", message, faults);
+            let message = "is required: a JSON pointer to a pod template, such as `/spec/template`";
+            entry.error("template", message, errors);
         }
         if let (Some(kind), Some(template)) = (kind, template) {
             workloads.push(ExtraWorkload { group, kind, template });
@@ -172,19 +283,22 @@ const SECURITY_CONTEXT: &[(&str, &str)] = &[
     ("windowsOptions", "an object"),
 ];
 
-fn security_context<'a>(block: &Block<'_, 'a>, faults: &mut Faults) -> Option<Cow<'a, str>> {
-    let context = block.block("security_context", Case::Sensitive, faults)?;
+fn security_context<'a>(block: &Block<'_, 'a>, errors: &mut Errors) -> Option<Cow<'a, str>> {
+    let context = block.block("security_context", Case::Sensitive, errors)?;
     let known: Vec<&str> = SECURITY_CONTEXT.iter().map(|&(name, _)| name).collect();
-    context.check_keys(&known, faults);
+    context.check_keys(&known, errors);
+    let mut is_valid = true;
     for (name, noun) in SECURITY_CONTEXT {
         if let Some(value) = context.get(name)
             && value.type_name() != *noun
         {
-            expected(&Path::Key(&context.path, name), noun, value, faults);
-            return None;
+            expected(&Path::Key(&context.path, name), noun, value, errors);
+            is_valid = false;
         }
     }
-    let mut text = String::new();
-    block.get("security_context").map_or(&Value::Text("null"), |value| value).write(&mut text);
-    Some(text.into())
+    // An empty one is none.
+    if !is_valid || context.is_empty() {
+        return None;
+    }
+    block.get("security_context").map(|value| value.to_json().into())
 }

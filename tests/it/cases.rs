@@ -32,7 +32,7 @@ pub const KINDS: [(&str, &str); 4] = [
 ];
 
 /// The releases whose answers were recorded.
-const RELEASES: [&str; 2] = ["1.5.11", "1.8.10"];
+const RELEASES: [&str; 3] = ["1.5.11", "1.8.10", "1.8.10-legacy"];
 
 /// The cases whose settings have faults, which the reference ignored.
 pub const FAULTY: [&str; 3] = ["unknown-language", "logging-bad-config", "v2-flameshot-no-port"];
@@ -81,6 +81,20 @@ impl Case {
             },
         })
     }
+}
+
+/// Removes the record of injections from a workload's own metadata, and what was created for it;
+/// says whether there was one.
+pub fn without_record(object: &mut Value) -> bool {
+    let annotations = object.pointer_mut("/metadata/annotations");
+    let Some(annotations) = annotations.and_then(Value::as_object_mut) else {
+        return false;
+    };
+    let had_record = annotations.remove("admission.datakit/injected").is_some();
+    if had_record && annotations.is_empty() {
+        object["metadata"].as_object_mut().unwrap().remove("annotations");
+    }
+    had_record
 }
 
 /// The same value, with strings that hold a JSON array read as such.

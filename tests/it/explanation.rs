@@ -68,13 +68,12 @@ fn says_what_was_found_of_each_rule() {
         "ddtrace admission_inject_v2.ddtraces[5] selects",
         "otel - after-ddtrace",
         "flameshot admission_inject_v2.flameshots[0] switched-off",
-        "logging admission_mutate.loggings[0] other-labels",
         "logging admission_mutate.loggings[0] other-namespace",
     ];
     assert_eq!(steps(&explained), expected);
-    let message = "has a fault at admission_inject_v2.ddtraces[3].language";
+    let message = "is invalid: admission_inject_v2.ddtraces[3].language";
     assert_eq!(explained["steps"][3]["message"], message);
-    let message = "admission.datakit/python-lib.version is not there";
+    let message = "annotation admission.datakit/python-lib.version is not set";
     assert_eq!(explained["steps"][4]["message"], message);
     assert_eq!(explained["injected"][0]["rule"], "admission_inject_v2.ddtraces[5]");
 }
@@ -97,7 +96,7 @@ fn says_which_annotation_was_looked_for() {
     assert_eq!(explained["reason"]["code"], "nothing-asked");
     let js = with_annotation(pod(), "admission.datakit/js-lib.version", "");
     let explained = explain(&request("CREATE", &js, None), &settings);
-    let message = "admission.datakit/js-lib.version asks for it";
+    let message = "annotation admission.datakit/js-lib.version is set";
     assert_eq!(explained["steps"][2]["message"], message);
 }
 
@@ -146,7 +145,7 @@ fn says_what_is_there_already_and_what_opts_out() {
     assert_eq!(explained["present"], json!(["ddtrace-java"]));
     let opted_out = with_annotation(java_asked(), "admission.datakit/ddtrace.enabled", "false");
     let explained = explain(&request(&opted_out), &settings);
-    assert_eq!(steps(&explained)[2], "ddtrace - opted-out");
+    assert_eq!(steps(&explained)[1], "ddtrace - opted-out");
     let annotated = with_annotation(pod(), "datakit/logs", "[]");
     let explained = explain(&request(&annotated), &settings);
     assert_eq!(steps(&explained).last().unwrap(), "logging - annotated");

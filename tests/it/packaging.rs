@@ -128,6 +128,40 @@ fn the_form_asks_for_settings_that_there_are() {
     }
 }
 
+/// A form that is filled in with nothing else must neither break the settings nor weaken them.
+#[test]
+fn the_defaults_of_the_form_are_the_defaults_of_the_settings() {
+    let questions = yaml("questions-ui.yml");
+    let mut settings = json!({});
+    for question in questions["questions"].as_array().unwrap() {
+        let variable = question["variable"].as_str().unwrap();
+        if question["hide_input"] == true {
+            continue;
+        }
+        let place = match variable.split_once('.') {
+            Some((block, key)) => &mut settings[block][key],
+            None => &mut settings[variable],
+        };
+        *place = question["default"].clone();
+    }
+    assert_eq!(Host::shared().validate_settings(&settings.to_string()), None);
+    let config: Value = serde_json::from_str(&read("examples/settings.json")).unwrap();
+    let mut filled = settings.clone();
+    filled["jsonconfig"] = json!(config.to_string());
+    for namespace in ["default", "kube-system"] {
+        for containers in [json!([{ "name": "app" }]), json!([{ "name": "istio-proxy" }])] {
+            let mut object = with_annotation(java_asked(), "x", "");
+            object["metadata"]["namespace"] = json!(namespace);
+            object["spec"]["containers"] = containers;
+            let answer = |settings: &Value| {
+                Host::shared().validate(&request("CREATE", &object, None), &settings.to_string())
+            };
+            let plain = answer(&json!({ "jsonconfig": config.to_string() })).response;
+            assert_eq!(answer(&filled).response, plain);
+        }
+    }
+}
+
 #[test]
 fn deployed_policies_never_block_and_their_settings_work() {
     for path in DEPLOYED {

@@ -65,6 +65,7 @@ fn finds_all_faults_at_once() {
             { "label_selectors": ["a"] },
         ]},
         "policy": {
+            "operator_release": "1.5", "id": "A b", "pod_security": "restrict",
             "sidecar_mode": "natve",
             "ignored_namespaces": "kube-system",
             "extra_workloads": [{ "group": "x" }],
@@ -76,15 +77,17 @@ fn finds_all_faults_at_once() {
     });
     expect![[r#"
         admission_injectt: unknown key; did you mean `admission_inject`?
-        policy.sidecar_mode: unknown mode `natve`; did you mean `native`?
+        policy.sidecar_mode: unknown value `natve`; did you mean `native`?
         policy.ignored_namespaces: is a string, expected an array
-        policy.extra_workloads[0].kind: is needed, such as `Rollout`
-        policy.extra_workloads[0].template: is needed: a JSON pointer to a pod template, such as `/spec/template`
-        policy.security_context.priviledged: unknown key; did you mean `privileged`?
-        policy.security_context.runAsUser: is a string, expected a number
+        policy.extra_workloads[0].kind: is required, such as `Rollout`
+        policy.extra_workloads[0].template: is required: a JSON pointer to a pod template, such as `/spec/template`
         policy.image_pull_secrets[0]: is not the name of a secret
         policy.empty_dir_size_limit: is not a quantity, such as `1Gi`
+        policy.id: is not a DNS label of at most 20 characters
+        policy.security_context.priviledged: unknown key; did you mean `privileged`?
+        policy.security_context.runAsUser: is a string, expected a number
         policy.allow_version_annotations: is a string, expected a boolean
+        policy.pod_security: unknown value `restrict`; did you mean `respect`?
         log_level: unknown level `inof`; did you mean `info`?
         admission_inject.ddtrace.images.python_image: unknown key; did you mean `python_agent_image`?
         admission_inject.ddtrace.images.java_agent_image: is empty; give the image to inject
@@ -94,39 +97,39 @@ fn finds_all_faults_at_once() {
         admission_inject.ddtrace.envs.B: is an array, expected a string
         admission_inject.ddtrace.envs.C: refers to itself, directly or through other variables
         admission_inject.ddtrace.envs.D: refers to itself, directly or through other variables
-        admission_inject.ddtrace.enabled_namespaces[3]: is a number, expected an object
         admission_inject.ddtrace.enabled_labelselectors[0].labelselector: found `b`, expected `(`
-        admission_inject.ddtrace.enabled_labelselectors[1].language: unknown language `cobol`; known are java, python, nodejs, php
+        admission_inject.ddtrace.enabled_labelselectors[1].language: unknown language `cobol`; expected one of java, python, nodejs, php
         admission_inject.ddtrace.enabled_namespaces[0].language: unknown language `jaav`; did you mean `java`?
-        admission_inject.ddtrace.enabled_namespaces[1].namespace: stands here twice, in different case
-        admission_inject.ddtrace.enabled_namespaces[2].namespace: is needed
-        admission_inject.logfwd.images.logfwd_image: is not an image reference: the name has to be lower case, `[registry/]name[:tag]`
-        admission_inject.logfwd.image_pull_policy: unknown value `always`; did you mean `Always`?
-        admission_inject_v2.ddtraces: stands beside `admission_inject.ddtrace`; keep one of the two
+        admission_inject.ddtrace.enabled_namespaces[1].namespace: differs from `Namespace` only in case
+        admission_inject.ddtrace.enabled_namespaces[2].namespace: is required
+        admission_inject.ddtrace.enabled_namespaces[3]: is a number, expected an object
+        admission_inject_v2.ddtraces: conflicts with `admission_inject.ddtrace`
         admission_inject_v2.ddtraces[1].namespace_selectors[0]: `(` is not a regular expression: found open group without closing ')'
         admission_inject_v2.ddtraces[1].namespace_selectors[1]: is empty; `*` means every namespace
         admission_inject_v2.ddtraces[1].label_selectors[0]: `[b` is not a glob: a bracket is not closed, or a range runs backwards
         admission_inject_v2.ddtraces[1].label_selectors[1]: is empty; leave the list empty to select by namespace alone
         admission_inject_v2.ddtraces[1].check_annotation: is a number, expected a boolean
-        admission_inject_v2.ddtraces[1].language: unknown language `ruby`; known are java, python, nodejs, php
+        admission_inject_v2.ddtraces[1].language: unknown language `ruby`; expected one of java, python, nodejs, php
         admission_inject_v2.ddtraces[1].labelselectors: unknown key; did you mean `label_selectors`?
-        admission_inject_v2.ddtraces[1].image: is not an image reference: a digest is `@algorithm:hex`
-        admission_inject_v2.ddtraces[1].php_loader_flavor: unknown value `musl`; known are linux-gnu, linux-musl
-        admission_inject_v2.otels[0].language: unknown language `php`; known are java, python, nodejs
+        admission_inject_v2.ddtraces[1].image: is not an image reference: a digest is `@sha256:` and 64 hexadecimal digits
+        admission_inject_v2.ddtraces[1].php_loader_flavor: unknown value `musl`; expected one of linux-gnu, linux-musl
+        admission_inject_v2.otels[0].language: unknown language `php`; expected one of java, python, nodejs
         admission_inject_v2.otels[0].name: is a number, expected a string
-        admission_inject_v2.otels[0].image: is needed: the image to inject
-        admission_inject_v2.logfwds: stands beside `admission_inject.logfwd`; keep one of the two
+        admission_inject_v2.otels[0].image: is required: the image to inject
+        admission_inject.logfwd.images.logfwd_image: is not an image reference: the name has to be lower case, `[registry/]name[:tag]`
+        admission_inject.logfwd.image_pull_policy: unknown value `always`; did you mean `Always`?
+        admission_inject_v2.logfwds: conflicts with `admission_inject.logfwd`
         admission_inject_v2.logfwds[0].log_configs: is not a JSON array of objects: line 1 column 2
         admission_inject_v2.logfwds[0].log_volume_paths[0]: is not an absolute path
         admission_inject_v2.logfwds[0].log_volume_paths[1]: is a number, expected a string
-        admission_inject_v2.flameshots[0].envs.FLAMESHOT_PROFILING_PATH: is needed: the directory to share, an absolute path
-        admission_inject_v2.flameshots[0].envs.FLAMESHOT_HTTP_LOCAL_PORT: is needed: a port from 1 to 65535
-        admission_inject_v2.flameshots[1].processes: is needed: the processes to profile, as JSON
-        admission_inject_v2.flameshots[1].envs.FLAMESHOT_PROFILING_PATH: is needed: the directory to share, an absolute path
-        admission_inject_v2.flameshots[1].envs.FLAMESHOT_HTTP_LOCAL_PORT: is needed: a port from 1 to 65535
+        admission_inject_v2.flameshots[0].envs.FLAMESHOT_PROFILING_PATH: is required: the directory to share, an absolute path
+        admission_inject_v2.flameshots[0].envs.FLAMESHOT_HTTP_LOCAL_PORT: is required: a port from 1 to 65535
+        admission_inject_v2.flameshots[1].processes: is required: the processes to profile, as JSON
+        admission_inject_v2.flameshots[1].envs.FLAMESHOT_PROFILING_PATH: is required: the directory to share, an absolute path
+        admission_inject_v2.flameshots[1].envs.FLAMESHOT_HTTP_LOCAL_PORT: is required: a port from 1 to 65535
         admission_inject_v2.profilers: is an object, expected an array
-        admission_mutate.loggings[0].config: is not a JSON array of objects: line 1 column 0
-        admission_mutate.loggings[1].config: is needed: a JSON array of objects, as a string
+        admission_mutate.loggings[0].config: is not a JSON array of objects: line 1 column 2
+        admission_mutate.loggings[1].config: is required: a JSON array of objects, as a string
     "#]].assert_eq(&faults(&settings.to_string()));
 }
 
@@ -156,9 +159,9 @@ fn says_where_settings_are_not_json() {
         (r#"{"jsonconfig":{}}"#, "jsonconfig: is an object, expected a string\n"),
         (
             r#"{"jsonconfig":"{\"log_level\":\"x\",\"policy\":{},\"jsonconfig\":\"\"}","log_level":"info","policy":{}}"#,
-            "log_level: stands beside `jsonconfig`, which holds it all\n\
-             jsonconfig: stands inside `jsonconfig`\n\
-             policy: stands both inside and beside `jsonconfig`\n\
+            "log_level: conflicts with `jsonconfig`\n\
+             jsonconfig: is nested in `jsonconfig`\n\
+             policy: is given both inside and beside `jsonconfig`\n\
              log_level: unknown level `x`\n",
         ),
     ] {
@@ -176,8 +179,7 @@ fn the_same_injection_in_both_generations_is_a_fault() {
     };
     assert_eq!(
         faults(&both(r#"{"images":{"java_agent_image":"x:1"}}"#)),
-        "admission_inject_v2.ddtraces: stands beside `admission_inject.ddtrace`; keep one of the \
-         two\n",
+        "admission_inject_v2.ddtraces: conflicts with `admission_inject.ddtrace`\n",
     );
     // An empty block is what the Operator's documentation puts there.
     assert_eq!(faults(&both("{}")), "");

@@ -1,7 +1,7 @@
 //! From the Operator's configuration to a policy's manifest, and from rules of version 1 to version 2.
 
 use clap::ValueEnum;
-use datakit_injection::settings::{Language, image_keys};
+use datakit_injection::injection::{ALL, Variant};
 use serde_norway::{Mapping, Value};
 
 /// What to make of settings.
@@ -119,24 +119,28 @@ fn to_v2(settings: Mapping, notes: &mut Vec<String>) -> Mapping {
     converted
 }
 
+/// The variants of an injection, by its block.
+fn variants(block: &str) -> &'static [Variant] {
+    let injection = ALL.iter().find(|injection| injection.block == Some(block));
+    injection.map_or(&[], |injection| injection.variants)
+}
+
 /// The rules that a block's annotations ask for: one for each image. PHP's annotation asks for nothing.
 fn asked_by_annotation(name: &str, block: &Mapping) -> Vec<Value> {
-    let languages =
-        image_keys(name).iter().filter(|(language, _)| *language != Some(Language::Php));
-    let rules = languages.filter_map(|(language, key)| {
+    let asked = variants(name).iter().filter(|variant| variant.asks_in_block);
+    let rules = asked.filter_map(|variant| {
         let mut rule = Mapping::new();
         rule.insert("namespace_selectors".into(), vec!["*"].into());
         rule.insert("check_annotation".into(), true.into());
-        Some(finished(rule, language.map(Language::name), image(block, key)?, block))
+        Some(finished(rule, variant.language, image(block, variant.image_key?)?, block))
     });
     rules.collect()
 }
 
 fn ddtraces(block: &Mapping, notes: &mut Vec<String>) -> Vec<Value> {
-    let image = |name: &str| {
-        let is_named = |language: &Option<Language>| language.map(Language::name) == Some(name);
-        let (_, key) = image_keys("ddtrace").iter().find(|(language, _)| is_named(language))?;
-        image(block, key)
+    let image = |language: &str| {
+        let variant = variants("ddtrace").iter().find(|it| it.language == Some(language))?;
+        image(block, variant.image_key?)
     };
     // An annotation comes before every selector.
     let mut rules = asked_by_annotation("ddtrace", block);

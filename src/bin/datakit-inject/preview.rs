@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 
 use console::style;
-use datakit_injection::explanation::Explanation;
 use datakit_injection::policy;
 use datakit_injection::report::Report;
+use datakit_injection::trace::Explanation;
 use serde_json::json;
 use serde_norway::Value;
 use similar::{ChangeTag, TextDiff};
@@ -44,7 +44,7 @@ impl Preview {
 
     /// Prints the warnings to standard error.
     pub(crate) fn warn(&self) {
-        for warning in self.objects.iter().flat_map(|(report, _)| &report.warnings) {
+        for warning in self.objects.iter().flat_map(|(report, _)| report.warnings()) {
             eprintln!("{}: {warning}", style("warning").for_stderr().yellow());
         }
     }
@@ -83,7 +83,7 @@ impl Preview {
             for step in &explanation.steps {
                 let rule = step.rule.iter().map(|rule| format!(", {rule}")).collect::<String>();
                 let looked = style("looked at").dim();
-                writeln!(out, "  {looked} {}{rule}: {}", step.injection, step.verdict)?;
+                writeln!(out, "  {looked} {}{rule}: {}", step.injection, step.reason)?;
             }
             for (injection, rule) in &report.injected {
                 writeln!(out, "  {} {injection}, by {rule}", style("injected").green())?;

@@ -1,20 +1,21 @@
-//! Reading blocks of settings, collecting every fault with its path.
+//! Reads blocks of settings and collects every error with its path.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::json::{Object, Shape, Value};
 
-/// Something wrong with the settings, and where.
+/// An error in the settings, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// The place, such as `admission_inject_v2.ddtraces[1].image`.
+pub struct SettingsError {
+    /// The path, such as `admission_inject_v2.ddtraces[1].image`.
     pub path: String,
     /// What is wrong there.
     pub message: String,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for SettingsError {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         match (&*self.path, &*self.message) {
             ("", message) => formatter.write_str(message),
@@ -23,29 +24,39 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The faults found so far.
+/// The errors found so far.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(Vec<Fault>);
+pub(crate) struct Errors(Vec<SettingsError>);
 
-impl Faults {
+impl Errors {
     pub(crate) fn add(&mut self, path: &Path, message: impl fmt::Display) {
-        self.0.push(Fault { path: path.to_string(), message: message.to_string() });
+        self.0.push(SettingsError { path: path.to_string(), message: message.to_string() });
     }
 
     pub(crate) fn extend(&mut self, others: Self) {
         self.0.extend(others.0);
     }
 
-    pub(crate) fn first(&self) -> Option<&Fault> {
+    /// These errors but for those at or below a path.
+    pub(crate) fn without(mut self, path: &str) -> Self {
+        self.0.retain(|error| !error.path.starts_with(path));
+        self
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn first(&self) -> Option<&SettingsError> {
         self.0.first()
     }
 
-    pub(crate) fn into_vec(self) -> Vec<Fault> {
+    pub(crate) fn into_vec(self) -> Vec<SettingsError> {
         self.0
     }
 }
 
-/// A place in the settings. It becomes text only where a fault is.
+/// A path in the settings. It becomes text only where it is shown.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Path<'p> {
     Root,
@@ -72,7 +83,7 @@ pub(crate) enum Case {
     Insensitive,
 }
 
-/// An object of the settings, and where it stands.
+/// An object of the settings, and its path.
 #[derive(Debug)]
 pub(crate) struct Block<'s, 'a> {
     pub(crate) path: Path<'s>,
@@ -85,12 +96,12 @@ impl<'s, 'a> Block<'s, 'a> {
         Self { path, object: Cow::Borrowed(object), case }
     }
 
-    /// The object that a value is, opened now where it is still text; a fault where it is none.
+    /// The object that a value is, opened now where it is still text; an error where it is none.
     pub(crate) fn of_value(
         path: Path<'s>,
         value: &'s Value<'a>,
         case: Case,
-        faults: &mut Faults,
+        errors: &mut Errors,
     ) -> Option<Self> {
         static OBJECT: Shape = Shape::Object(&[]);
         let object = match value {
@@ -102,13 +113,13 @@ impl<'s, 'a> Block<'s, 'a> {
             _ => None,
         };
         if object.is_none() {
-            expected(&path, "an object", value, faults);
+            expected(&path, "an object", value, errors);
         }
         object.map(|object| Self { path, object, case })
     }
 
     /// Every member, in order.
-    pub(crate) fn members(&self) -> impl Iterator<Item = (Cow<'a, str>, &Value<'a>)> {
+    pub(crate) fn members(&self) -> impl DoubleEndedIterator<Item = (Cow<'a, str>, &Value<'a>)> {
         self.object.iter().map(|(key, value)| (key.name().unwrap_or_default(), value))
     }
 
@@ -117,7 +128,7 @@ impl<'s, 'a> Block<'s, 'a> {
         self.object.len()
     }
 
-    /// Whether nothing stands in it.
+    /// Whether it has no members.
     pub(crate) fn is_empty(&self) -> bool {
         self.object.is_empty()
     }
@@ -127,7 +138,7 @@ impl<'s, 'a> Block<'s, 'a> {
         let value = match self.case {
             Case::Sensitive => self.object.get(key),
             Case::Insensitive => {
-                let mut members = self.members();
+                let mut members = self.members().rev();
                 members.find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value)
             }
         };
@@ -135,27 +146,27 @@ impl<'s, 'a> Block<'s, 'a> {
     }
 
     /// The string at a key.
-    pub(crate) fn string(&self, key: &str, faults: &mut Faults) -> Option<Cow<'a, str>> {
+    pub(crate) fn string(&self, key: &str, errors: &mut Errors) -> Option<Cow<'a, str>> {
         let value = self.get(key)?;
-        string(&Path::Key(&self.path, key), value, faults)
+        string(&Path::Key(&self.path, key), value, errors)
     }
 
     /// The string at a key, or the text of a number, which people write without quotes.
-    pub(crate) fn scalar(&self, key: &str, faults: &mut Faults) -> Option<Cow<'a, str>> {
+    pub(crate) fn scalar(&self, key: &str, errors: &mut Errors) -> Option<Cow<'a, str>> {
         let value = self.get(key)?;
         match value.type_name() {
             "a number" => value.as_text().map(Cow::Borrowed),
-            _ => string(&Path::Key(&self.path, key), value, faults),
+            _ => string(&Path::Key(&self.path, key), value, errors),
         }
     }
 
     /// The boolean at a key; false where nothing is there.
-    pub(crate) fn boolean(&self, key: &str, faults: &mut Faults) -> bool {
+    pub(crate) fn boolean(&self, key: &str, errors: &mut Errors) -> bool {
         match self.get(key) {
             None | Some(Value::Text("false")) => false,
             Some(Value::Text("true")) => true,
             Some(other) => {
-                expected(&Path::Key(&self.path, key), "a boolean", other, faults);
+                expected(&Path::Key(&self.path, key), "a boolean", other, errors);
                 false
             }
         }
@@ -166,14 +177,14 @@ impl<'s, 'a> Block<'s, 'a> {
         &'b self,
         key: &'b str,
         case: Case,
-        faults: &mut Faults,
+        errors: &mut Errors,
     ) -> Option<Block<'b, 'a>> {
         let value = self.get(key)?;
-        Block::of_value(Path::Key(&self.path, key), value, case, faults)
+        Block::of_value(Path::Key(&self.path, key), value, case, errors)
     }
 
     /// The elements of the list at a key.
-    pub(crate) fn list(&self, key: &str, faults: &mut Faults) -> Cow<'_, [Value<'a>]> {
+    pub(crate) fn list(&self, key: &str, errors: &mut Errors) -> Cow<'_, [Value<'a>]> {
         static LIST: Shape = Shape::Array(&Shape::Text);
         let Some(value) = self.get(key) else {
             return Cow::Borrowed(&[]);
@@ -187,7 +198,7 @@ impl<'s, 'a> Block<'s, 'a> {
             }
             _ => {}
         }
-        expected(&Path::Key(&self.path, key), "an array", value, faults);
+        expected(&Path::Key(&self.path, key), "an array", value, errors);
         Cow::Borrowed(&[])
     }
 
@@ -195,11 +206,11 @@ impl<'s, 'a> Block<'s, 'a> {
     pub(crate) fn strings<T>(
         &self,
         key: &str,
-        faults: &mut Faults,
-        read: impl FnMut(&Path, Cow<'a, str>, &mut Faults) -> Option<T>,
+        errors: &mut Errors,
+        read: impl FnMut(&Path, Cow<'a, str>, &mut Errors) -> Option<T>,
     ) -> Vec<T> {
-        let elements = self.list(key, faults);
-        self.strings_of(key, &elements, faults, read)
+        let elements = self.list(key, errors);
+        self.strings_of(key, &elements, errors, read)
     }
 
     /// The same for elements that were already listed.
@@ -207,26 +218,26 @@ impl<'s, 'a> Block<'s, 'a> {
         &self,
         key: &str,
         elements: &[Value<'a>],
-        faults: &mut Faults,
-        mut read: impl FnMut(&Path, Cow<'a, str>, &mut Faults) -> Option<T>,
+        errors: &mut Errors,
+        mut read: impl FnMut(&Path, Cow<'a, str>, &mut Errors) -> Option<T>,
     ) -> Vec<T> {
         let list = Path::Key(&self.path, key);
         let read_element = |(index, element): (usize, &Value<'a>)| {
             let path = Path::Index(&list, index);
-            let text = string(&path, element, faults)?;
-            read(&path, text, faults)
+            let text = string(&path, element, errors)?;
+            read(&path, text, errors)
         };
         elements.iter().enumerate().filter_map(read_element).collect()
     }
 
-    /// Adds a fault at a key.
-    pub(crate) fn fault(&self, key: &str, message: impl fmt::Display, faults: &mut Faults) {
-        faults.add(&Path::Key(&self.path, key), message);
+    /// Adds an error at a key.
+    pub(crate) fn error(&self, key: &str, message: impl fmt::Display, errors: &mut Errors) {
+        errors.add(&Path::Key(&self.path, key), message);
     }
 
-    /// Adds a fault for every key that is not known, and for keys that differ only in case.
-    pub(crate) fn check_keys(&self, known: &[&str], faults: &mut Faults) {
-        let mut seen: Vec<Cow<str>> = Vec::new();
+    /// Adds an error for every key that is not known, and for keys that differ only in case.
+    pub(crate) fn check_keys(&self, known: &[&str], errors: &mut Errors) {
+        let mut seen: BTreeMap<String, Cow<str>> = BTreeMap::new();
         for (name, _) in self.members() {
             let is_known = match self.case {
                 Case::Sensitive => known.contains(&&*name),
@@ -234,28 +245,34 @@ impl<'s, 'a> Block<'s, 'a> {
             };
             if !is_known {
                 let hint = did_you_mean(&name, known);
-                self.fault(&name, format_args!("unknown key{hint}"), faults);
+                self.error(&name, format_args!("unknown key{hint}"), errors);
             }
-            if seen.iter().any(|other| other.eq_ignore_ascii_case(&name) && *other != name) {
-                self.fault(&name, "stands here twice, in different case", faults);
+            if let Some(other) = seen.get(&name.to_ascii_lowercase())
+                && *other != name
+            {
+                self.error(&name, format_args!("differs from `{other}` only in case"), errors);
             }
-            seen.push(name);
+            seen.insert(name.to_ascii_lowercase(), name);
         }
     }
 }
 
 /// Adds the fault that another type was expected.
-pub(crate) fn expected(path: &Path, noun: &str, found: &Value, faults: &mut Faults) {
-    faults.add(path, format_args!("is {}, expected {noun}", found.type_name()));
+pub(crate) fn expected(path: &Path, noun: &str, found: &Value, errors: &mut Errors) {
+    errors.add(path, format_args!("is {}, expected {noun}", found.type_name()));
 }
 
 /// The string that a value is.
-fn string<'a>(path: &Path, value: &Value<'a>, faults: &mut Faults) -> Option<Cow<'a, str>> {
+pub(crate) fn string<'a>(
+    path: &Path,
+    value: &Value<'a>,
+    errors: &mut Errors,
+) -> Option<Cow<'a, str>> {
     let text = value.as_str();
     match value.type_name() {
         _ if text.is_some() => {}
-        "a string" => faults.add(path, "holds an escape that is no Unicode character"),
-        _ => expected(path, "a string", value, faults),
+        "a string" => errors.add(path, "is not valid Unicode"),
+        _ => expected(path, "a string", value, errors),
     }
     text
 }

@@ -7,7 +7,7 @@ use thiserror::Error;
 /// A checked image reference: `[registry/]name[:tag][@digest]`.
 ///
 /// ```
-/// use datakit_injection::settings::ImageReference;
+/// use datakit_injection::rule::ImageReference;
 ///
 /// let image = ImageReference::parse("hub.example.com:5000/lib/java-init:v1").unwrap();
 /// assert_eq!(image.with_tag("v2").unwrap().to_string(), "hub.example.com:5000/lib/java-init:v2");
@@ -32,7 +32,7 @@ pub enum ImageReferenceError {
     #[error("is not an image reference: a tag has letters, digits, `_`, `.`, `-`, at most 128")]
     Tag,
     /// The digest is malformed.
-    #[error("is not an image reference: a digest is `@algorithm:hex`")]
+    #[error("is not an image reference: a digest is `@sha256:` and 64 hexadecimal digits")]
     Digest,
 }
 
@@ -148,8 +148,13 @@ fn is_digest(digest: &str) -> bool {
     let is_algorithm = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'.' | b'-' | b'_');
     algorithm.bytes().next().is_some_and(|b| b.is_ascii_alphabetic())
         && algorithm.bytes().all(is_algorithm)
-        && hex.len() >= 32
         && hex.bytes().all(|b| b.is_ascii_hexdigit())
+        && match algorithm {
+            "sha256" => hex.len() == 64,
+            "sha384" => hex.len() == 96,
+            "sha512" => hex.len() == 128,
+            _ => hex.len() >= 32,
+        }
 }
 
 #[cfg(test)]
@@ -201,6 +206,7 @@ mod tests {
             ("nginx:-a", Tag),
             ("nginx@sha256", Digest),
             ("nginx@sha256:abc", Digest),
+            ("nginx@sha256:e3b0c44298fc1c149afbf4c8996fb924", Digest),
             ("nginx@", Digest),
         ] {
             assert_eq!(ImageReference::parse(image), Err(expected), "`{image}`");

@@ -1,23 +1,25 @@
 //! The `envs` of a rule: what they become, and in which order.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
 
-use super::reader::{Block, Case, Faults, Path, expected};
 use crate::json::Value;
+use crate::reader::{Block, Case, Errors, Path, expected};
 use crate::selector::{is_dns_subdomain, is_qualified_name};
 
 /// A variable to inject.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Variable<'a> {
+pub(crate) struct Variable<'a> {
     /// Its name.
-    pub name: Cow<'a, str>,
+    pub(crate) name: Cow<'a, str>,
     /// What it is set to.
-    pub value: VariableValue<'a>,
+    pub(crate) value: VariableValue<'a>,
 }
 
 /// What a variable is set to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum VariableValue<'a> {
+pub(crate) enum VariableValue<'a> {
     /// This string.
     Literal(Cow<'a, str>),
     /// A field of the pod, by its path.
@@ -51,38 +53,40 @@ pub(crate) enum Placeholders {
 pub(crate) fn read<'a>(
     block: &Block<'_, 'a>,
     placeholders: Placeholders,
-    faults: &mut Faults,
+    errors: &mut Errors,
 ) -> Vec<Variable<'a>> {
-    let Some(envs) = block.block("envs", Case::Sensitive, faults) else {
+    let Some(envs) = block.block("envs", Case::Sensitive, errors) else {
         return Vec::new();
     };
-    let mut variables = Vec::with_capacity(envs.len());
-    for (name, value) in envs.members() {
+    let mut variables: Vec<Variable> = Vec::with_capacity(envs.len());
+    let mut places = BTreeMap::new();
+    for (name, value) in envs.members().filter(|(_, value)| !value.is_null()) {
         let path = Path::Key(&envs.path, &name);
         if !is_env_name(&name) {
-            faults.add(&path, "is not a name that Kubernetes takes for an environment variable");
+            errors.add(&path, "is not a name that Kubernetes takes for an environment variable");
         }
-        let Some(text) = scalar(&path, value, faults) else {
+        let Some(text) = scalar(&path, value, errors) else {
             continue;
         };
         let value = VariableValue::parse(text, placeholders);
         // Of several of one name the last counts, as in Go's decoder.
-        match variables.iter_mut().find(|variable: &&mut Variable| variable.name == name) {
+        let place = *places.entry(name.clone()).or_insert(variables.len());
+        match variables.get_mut(place) {
             Some(variable) => variable.value = value,
             None => variables.push(Variable { name, value }),
         }
     }
-    in_order(variables, &envs.path, faults)
+    in_order(variables, &envs.path, errors)
 }
 
 /// Strings, and what people write without quotes: numbers and booleans become their text.
-fn scalar<'a>(path: &Path, value: &Value<'a>, faults: &mut Faults) -> Option<Cow<'a, str>> {
+fn scalar<'a>(path: &Path, value: &Value<'a>, errors: &mut Errors) -> Option<Cow<'a, str>> {
     match value.type_name() {
         "a number" | "a boolean" => value.as_text().map(Cow::Borrowed),
         _ => {
             let text = value.as_str();
             if text.is_none() {
-                expected(path, "a string", value, faults);
+                expected(path, "a string", value, errors);
             }
             text
         }
@@ -152,66 +156,91 @@ fn resource(of: &str) -> Option<VariableValue<'static>> {
 
 fn secret(of: &str) -> Option<VariableValue<'static>> {
     let (name, key) = of.split_once('.')?;
-    let is_key = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
-    let is_valid = is_dns_subdomain(name) && !key.is_empty() && key.bytes().all(is_key);
+    let is_valid = is_dns_subdomain(name) && is_config_key(key);
     is_valid.then(|| VariableValue::Secret { name: name.to_owned(), key: key.to_owned() })
 }
 
-/// Places every variable after those that it refers to by `$(NAME)`, and keeps the order else.
+/// Kubernetes' `IsConfigMapKey`.
+fn is_config_key(key: &str) -> bool {
+    let is_inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+    (1..=253).contains(&key.len())
+        && key.bytes().all(is_inner)
+        && key != "."
+        && !key.starts_with("..")
+}
+
+/// Places every variable after those that it refers to by `$(NAME)`: a topological sort that always
+/// takes the first variable that is ready, so an order that works is kept.
 ///
 /// Kubernetes expands a reference only to a variable that comes earlier in the list, and hosts hand
 /// the settings over with sorted keys.
 fn in_order<'a>(
     variables: Vec<Variable<'a>>,
     path: &Path,
-    faults: &mut Faults,
+    errors: &mut Errors,
 ) -> Vec<Variable<'a>> {
     if !variables.iter().any(|variable| references(&variable.value).next().is_some()) {
         return variables;
     }
-    // How many others each variable still waits for, and who waits for it.
-    let mut waits = vec![0_usize; variables.len()];
-    let mut waiters: Vec<Vec<usize>> = vec![Vec::new(); variables.len()];
-    for (index, (variable, count)) in variables.iter().zip(&mut waits).enumerate() {
-        for name in references(&variable.value) {
-            let place = variables.iter().position(|other| other.name == name);
-            if let Some(waiting) = place.and_then(|place| waiters.get_mut(place))
-                && waiting.last() != Some(&index)
-            {
-                waiting.push(index);
-                *count = count.saturating_add(1);
+    let places: BTreeMap<&str, usize> =
+        variables.iter().enumerate().map(|(place, variable)| (&*variable.name, place)).collect();
+    // Every pair of a variable and one that it refers to.
+    let refers: Vec<(usize, usize)> = variables
+        .iter()
+        .enumerate()
+        .flat_map(|(place, variable)| {
+            let named = references(&variable.value).filter_map(|name| places.get(name));
+            named.map(move |referred| (place, *referred))
+        })
+        .collect();
+    let order = sorted(variables.len(), &refers);
+    if order.len() < variables.len() {
+        let reversed: Vec<_> = refers.iter().map(|&(one, other)| (other, one)).collect();
+        let is_sorted = |order: &[usize]| {
+            let mut is_sorted = vec![false; variables.len()];
+            order.iter().filter_map(|&place| is_sorted.get_mut(place).map(|it| *it = true)).count();
+            is_sorted
+        };
+        // What neither order reaches is in a cycle, or between two.
+        let (forwards, backwards) =
+            (is_sorted(&order), is_sorted(&sorted(variables.len(), &reversed)));
+        for (variable, is_sorted) in variables.iter().zip(forwards.iter().zip(&backwards)) {
+            if let (false, false) = is_sorted {
+                let path = Path::Key(path, &variable.name);
+                errors.add(&path, "refers to itself, directly or through other variables");
             }
         }
     }
-    let mut places: Vec<Option<Variable>> = variables.into_iter().map(Some).collect();
-    let mut ordered = Vec::with_capacity(places.len());
-    for index in 0..places.len() {
-        let mut ready = vec![index];
-        while let Some(index) = ready.pop() {
-            if waits.get(index) != Some(&0) {
-                continue;
-            }
-            let Some(variable) = places.get_mut(index).and_then(Option::take) else {
-                continue;
-            };
-            // Those that waited for this one follow it, the first of them first.
-            let waiting = waiters.get_mut(index).map(std::mem::take).unwrap_or_default();
-            for waiter in waiting.into_iter().rev() {
-                if let Some(count) = waits.get_mut(waiter) {
-                    *count = count.saturating_sub(1);
-                    if *count == 0 && waiter < index {
-                        ready.push(waiter);
-                    }
+    let mut variables: Vec<Option<Variable>> = variables.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|place| variables.get_mut(place)?.take()).collect()
+}
+
+/// The places from 0 to `count`, each after the ones that it refers to; those in cycles are missing.
+fn sorted(count: usize, refers: &[(usize, usize)]) -> Vec<usize> {
+    // How many references of each place are still open, and from where it is referred to.
+    let mut open = vec![0_usize; count];
+    let mut referring: Vec<Vec<usize>> = vec![Vec::new(); count];
+    for &(place, referred) in refers {
+        if let (Some(open), Some(referring)) = (open.get_mut(place), referring.get_mut(referred)) {
+            *open = open.saturating_add(1);
+            referring.push(place);
+        }
+    }
+    let ready = open.iter().enumerate().filter(|(_, open)| **open == 0);
+    let mut ready: BinaryHeap<_> = ready.map(|(place, _)| Reverse(place)).collect();
+    let mut order = Vec::with_capacity(count);
+    while let Some(Reverse(place)) = ready.pop() {
+        order.push(place);
+        for &place in referring.get(place).into_iter().flatten() {
+            if let Some(open) = open.get_mut(place) {
+                *open = open.saturating_sub(1);
+                if *open == 0 {
+                    ready.push(Reverse(place));
                 }
             }
-            ordered.push(variable);
         }
     }
-    for variable in places.into_iter().flatten() {
-        let path = Path::Key(path, &variable.name);
-        faults.add(&path, "refers to itself, directly or through other variables");
-    }
-    ordered
+    order
 }
 
 /// The names that a literal refers to by `$(NAME)`; `$$` is an escaped dollar sign.
@@ -287,6 +316,8 @@ mod tests {
             "{secretKeyRef:.key}",
             "{secretKeyRef:Name.key}",
             "{secretKeyRef:name.a b}",
+            "{secretKeyRef:name...x}",
+            "{secretKeyRef:name....}",
             "{}",
             "{",
         ] {
@@ -304,13 +335,13 @@ mod tests {
             name: name.into(),
             value: VariableValue::Literal(value.into()),
         };
-        let mut faults = Faults::default();
+        let mut errors = Errors::default();
         let variables = variables.iter().map(variable).collect();
-        let ordered = in_order(variables, &Path::Root, &mut faults);
+        let ordered = in_order(variables, &Path::Root, &mut errors);
         let names: Vec<_> = ordered.iter().map(|variable| &*variable.name).collect();
         assert_eq!(names, expected);
-        let faulty: Vec<_> = faults.into_vec().into_iter().map(|fault| fault.path).collect();
-        assert_eq!(faulty, cycle);
+        let errory: Vec<_> = errors.into_vec().into_iter().map(|error| error.path).collect();
+        assert_eq!(errory, cycle);
     }
 
     #[test]
@@ -340,16 +371,21 @@ mod tests {
         );
         check_order(&[("A", "$$$(B)"), ("B", "")], &["B", "A"], &[]);
         check_order(&[("A", "$(B)$(B)"), ("B", "")], &["B", "A"], &[]);
+        check_order(
+            &[
+                ("DD_SERVICE", "$(POD_NAMESPACE)-shop"),
+                ("DD_TAGS", "service:$(DD_SERVICE)"),
+                ("POD_NAMESPACE", ""),
+            ],
+            &["POD_NAMESPACE", "DD_SERVICE", "DD_TAGS"],
+            &[],
+        );
     }
 
     #[test]
     fn finds_cycles() {
         check_order(&[("A", "$(A)"), ("B", "")], &["B"], &["A"]);
-        check_order(
-            &[("A", "$(B)"), ("B", "$(A)"), ("C", "$(A)"), ("D", "")],
-            &["D"],
-            &["A", "B", "C"],
-        );
+        check_order(&[("A", "$(B)"), ("B", "$(A)"), ("C", "$(A)"), ("D", "")], &["D"], &["A", "B"]);
     }
 
     #[test]

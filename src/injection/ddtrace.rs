@@ -1,0 +1,235 @@
+//! The Datadog library: an init container copies it to a shared directory, variables load it.
+
+use std::borrow::Cow;
+
+use super::parts::env_vars;
+use super::tracing::{Agent, Command, Loader, load, plan_agent};
+use super::{Ask, COMMON, Container as Name, Injection, Plan, Planner, Skip, Source, Variant};
+use crate::pod::{Container, ContainerRef, EnvEdit, EnvVar, Pod};
+use crate::reader::Errors;
+use crate::rule::{VariableValue, one_of};
+
+pub(super) static INJECTION: Injection = Injection {
+    name: "ddtrace",
+    block: Some("ddtrace"),
+    block_keys: &["php_loader_flavor"],
+    block_has_default_resources: false,
+    block_language_v1_8: Some("java"),
+    list: ("admission_inject_v2", "ddtraces"),
+    keys: &["php_loader_flavor"],
+    variants: &[
+        Variant {
+            language: Some("java"),
+            aliases: &[],
+            image_key: Some("java_agent_image"),
+            annotations: &["admission.datakit/java-lib.version"],
+            asks_in_block: true,
+            read: |source, errors| read(&JAVA, source, errors),
+        },
+        Variant {
+            language: Some("python"),
+            aliases: &[],
+            image_key: Some("python_agent_image"),
+            annotations: &["admission.datakit/python-lib.version"],
+            asks_in_block: true,
+            read: |source, errors| read(&PYTHON, source, errors),
+        },
+        Variant {
+            language: Some("nodejs"),
+            aliases: &["js"],
+            image_key: Some("js_agent_image"),
+            annotations: &[
+                "admission.datakit/nodejs-lib.version",
+                "admission.datakit/js-lib.version",
+            ],
+            asks_in_block: true,
+            read: |source, errors| read(&NODEJS, source, errors),
+        },
+        Variant {
+            language: Some("php"),
+            aliases: &[],
+            image_key: Some("php_agent_image"),
+            annotations: &["admission.datakit/php-lib.version"],
+            asks_in_block: false,
+            read: |source, errors| read(&PHP, source, errors),
+        },
+    ],
+    container: Some("datakit-lib-init"),
+    is_sidecar: false,
+    gives_way_to: super::otel::INJECTION.container,
+    volumes: &[VOLUME],
+    ..COMMON
+};
+
+const VOLUME: &str = "datakit-auto-instrument";
+const DIRECTORY: &str = "/datadog-lib";
+const TAGS: &str = "DD_TAGS";
+
+const JAVA: Agent = Agent {
+    volume: VOLUME,
+    directory: DIRECTORY,
+    command: Command::Fixed(&["sh", "copy-lib.sh", DIRECTORY]),
+    loaders: &[("JAVA_TOOL_OPTIONS", Loader::Option(" -javaagent:/datadog-lib/dd-java-agent.jar"))],
+};
+
+const NODEJS: Agent = Agent {
+    loaders: &[(
+        "NODE_OPTIONS",
+        Loader::Option(" --require=/datadog-lib/node_modules/dd-trace/init"),
+    )],
+    ..JAVA
+};
+
+const PYTHON: Agent = Agent {
+    loaders: &[(
+        "PYTHONPATH",
+        Loader::Paths { first: Some("/datadog-lib/"), absent: None, last: None },
+    )],
+    ..JAVA
+};
+
+const PHP: Agent = Agent {
+    command: Command::Script(php_script),
+    loaders: &[
+        ("DD_LOADER_PACKAGE_PATH", Loader::Default(DIRECTORY)),
+        (
+            "PHP_INI_SCAN_DIR",
+            Loader::Paths {
+                first: None,
+                absent: Some("/usr/local/etc/php/conf.d"),
+                last: Some(DIRECTORY),
+            },
+        ),
+    ],
+    ..JAVA
+};
+
+fn php_script(flavor: &str) -> String {
+    format!(
+        "/datadog-init/copy-lib.sh {DIRECTORY} && cp \
+         {DIRECTORY}/{flavor}/loader/dd_library_loader.ini {DIRECTORY}/dd_library_loader.ini"
+    )
+}
+
+/// The C library of the PHP images.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum PhpLoaderFlavor {
+    #[default]
+    Gnu,
+    Musl,
+}
+
+impl PhpLoaderFlavor {
+    /// The values of `php_loader_flavor`, the default first.
+    pub(crate) const NAMES: &'static [(&'static str, Self)] =
+        &[("linux-gnu", Self::Gnu), ("linux-musl", Self::Musl)];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Gnu => "linux-gnu",
+            Self::Musl => "linux-musl",
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Ddtrace {
+    agent: &'static Agent,
+    flavor: PhpLoaderFlavor,
+}
+
+fn read<'a>(
+    agent: &'static Agent,
+    source: Source<'_, 'a>,
+    errors: &mut Errors,
+) -> Option<Box<dyn Planner<'a> + 'a>> {
+    let flavor = one_of(source.block, "php_loader_flavor", PhpLoaderFlavor::NAMES, errors);
+    Some(Box::new(Ddtrace { agent, flavor }))
+}
+
+impl<'a> Planner<'a> for Ddtrace {
+    fn plan(&self, pod: &Pod<'_, 'a>, ask: &Ask<'_, 'a>) -> Result<Plan<'a>, Skip> {
+        let variables = env_vars(ask, pod);
+        plan_agent(self.agent, self.flavor.name(), pod, ask, |container, plan| {
+            plan_env(self.agent, container, ask, &variables, plan)
+        })
+    }
+}
+
+/// Plans the environment of a container.
+fn plan_env<'a>(
+    agent: &Agent,
+    (place, container): (ContainerRef, &Container<'a>),
+    ask: &Ask<'_, 'a>,
+    variables: &[EnvVar<'a>],
+    plan: &mut Plan<'a>,
+) -> Result<(), Skip> {
+    plan.edits.env.reserve(agent.loaders.len().saturating_add(variables.len()));
+    for (name, loader) in agent.loaders {
+        let edit = load(container, name, loader, &mut plan.notes)?;
+        plan.edits.env.extend(edit.map(|edit| (place, edit)));
+    }
+    let has_tags = variables.iter().any(|variable| variable.name == TAGS);
+    let merged = if has_tags && container.env(TAGS).is_some() {
+        merged_tags(container, ask, &mut plan.notes)
+    } else {
+        None
+    };
+    let is_loaded = |name: &str| agent.loaders.iter().any(|(loaded, _)| *loaded == name);
+    let is_new =
+        |variable: &&EnvVar| !is_loaded(&variable.name) && container.env(&variable.name).is_none();
+    // The merged tags go to the end, because they refer to variables that are injected; whatever
+    // refers to them, directly or not, goes after them.
+    let mut after_tags = Vec::new();
+    let mut late: Vec<&str> = vec![TAGS];
+    for variable in variables.iter().filter(is_new) {
+        if merged.is_some() && refers_to_any(variable, &late) {
+            late.push(&variable.name);
+            after_tags.push(variable);
+        } else {
+            plan.edits.env.push((place, EnvEdit::Append(variable.clone())));
+        }
+    }
+    if let Some(tags) = merged {
+        plan.edits.env.push((place, EnvEdit::Move(TAGS, tags)));
+    }
+    let after_tags = after_tags.into_iter().cloned().map(EnvEdit::Append);
+    plan.edits.env.extend(after_tags.map(|edit| (place, edit)));
+    Ok(())
+}
+
+fn refers_to_any(variable: &EnvVar, names: &[&str]) -> bool {
+    let Some(text) = variable.literal() else {
+        return false;
+    };
+    text.contains("$(") && names.iter().any(|name| text.contains(&format!("$({name})")))
+}
+
+/// The container's tags, then the configured ones whose key it does not set.
+///
+/// Nothing where the two cannot be merged.
+fn merged_tags(container: &Container, ask: &Ask, notes: &mut Vec<String>) -> Option<String> {
+    let configured = ask.rule.envs.iter().find(|variable| variable.name == TAGS)?;
+    let VariableValue::Literal(configured) = &configured.value else {
+        return None;
+    };
+    let present: Cow<str> = container.env(TAGS)?.literal()?;
+    // A variable that the user wrote after the tags and that refers to them would lose them.
+    let refers = |text: Cow<str>| text.contains("$(DD_TAGS)");
+    let is_referred_to = container.env.iter().filter_map(EnvVar::literal).any(refers);
+    if is_referred_to || container.env.iter().filter(|variable| variable.name == TAGS).count() > 1 {
+        let container = Name::new(&container.name);
+        notes.push(format!("{TAGS} of container {container} is kept without the configured tags"));
+        return None;
+    }
+    let key = |tag: &str| tag.split_once(':').map_or(tag, |(key, _)| key).trim().to_owned();
+    let own: std::collections::BTreeSet<String> = present.split(',').map(key).collect();
+    let mut tags = present.into_owned();
+    for tag in configured.split(',').filter(|tag| !tag.is_empty() && !own.contains(&key(tag))) {
+        if !tags.is_empty() && !tags.ends_with(',') {
+            tags.push(',');
+        }
+        tags.push_str(tag);
+    }
+    Some(tags)
+}

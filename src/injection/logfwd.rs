@@ -1,0 +1,155 @@
+//! The logfwd sidecar, which reads log files that other containers write.
+
+use std::borrow::Cow;
+
+use k8s_openapi::api::core::v1 as k8s;
+
+use super::logging::LogConfigs;
+use super::parts::{add_sidecar, container, field, mount, sidecar_env, volume};
+use super::share::{directory, given_directory, share};
+use super::{Ask, COMMON, Injection, Plan, Planner, Skip, Source, Variant};
+use crate::json::types::{Type, check};
+use crate::json::{self, Shape, Value};
+use crate::pod::{EnvVar, NewVolume, Pod, VolumeMount};
+use crate::reader::Errors;
+
+pub(super) static INJECTION: Injection = Injection {
+    name: "logfwd",
+    block: Some("logfwd"),
+    list: ("admission_inject_v2", "logfwds"),
+    keys: &["log_configs", "log_volume_paths"],
+    variants: &[Variant {
+        language: None,
+        aliases: &[],
+        image_key: Some("logfwd_image"),
+        annotations: &[ANNOTATION],
+        asks_in_block: true,
+        read,
+    }],
+    container: Some("datakit-logfwd"),
+    first_match_decides: true,
+    reads_annotation_always: true,
+    volumes: &["datakit-logfwd-volume-", POD_INFO],
+    ..COMMON
+};
+
+const ANNOTATION: &str = "admission.datakit/logfwd.instances";
+const POD_INFO: &str = "datakit-pod-info";
+const POD_INFO_PATH: &str = "/etc/podinfo";
+
+/// The annotation, as logfwd reads it.
+static INSTANCES: Type = Type::Array(&Type::Object(&[
+    ("datakit_addr", Type::String),
+    (
+        "loggings",
+        Type::Array(&Type::Object(&[
+            ("logfiles", Type::Array(&Type::String)),
+            ("ignore", Type::Array(&Type::String)),
+            ("source", Type::String),
+            ("service", Type::String),
+            ("pipeline", Type::String),
+            ("character_encoding", Type::String),
+            ("multiline_match", Type::String),
+            ("remove_ansi_escape_codes", Type::Boolean),
+            ("tags", Type::Map(&Type::String)),
+        ])),
+    ),
+]));
+
+/// How much of it is opened here.
+static OPENED: Shape = Shape::Array(&Shape::Object(&[(
+    "loggings",
+    Shape::Array(&Shape::Object(&[("logfiles", Shape::Array(&Shape::Text))])),
+)]));
+
+#[derive(Debug)]
+struct Logfwd<'a> {
+    /// The static configuration.
+    log_configs: Option<LogConfigs>,
+    /// Directories to share besides.
+    log_volume_paths: Vec<Cow<'a, str>>,
+    /// Whether the sidecar gets the labels of the pod as a file.
+    has_pod_info: bool,
+}
+
+fn read<'a>(source: Source<'_, 'a>, errors: &mut Errors) -> Option<Box<dyn Planner<'a> + 'a>> {
+    let block = source.block;
+    let text = block.string("log_configs", errors).filter(|text| !text.trim().is_empty());
+    let log_configs = text.and_then(|text| {
+        let configs = LogConfigs::read(&text);
+        configs.map_err(|error| block.error("log_configs", error, errors)).ok()
+    });
+    let log_volume_paths = block.strings("log_volume_paths", errors, |path, directory, errors| {
+        let is_absolute = directory.starts_with('/');
+        if !is_absolute {
+            errors.add(path, "is not an absolute path");
+        }
+        is_absolute.then_some(directory)
+    });
+    Some(Box::new(Logfwd { log_configs, log_volume_paths, has_pod_info: source.is_v2 }))
+}
+
+impl<'a> Planner<'a> for Logfwd<'a> {
+    fn plan(&self, pod: &Pod<'_, 'a>, ask: &Ask<'_, 'a>) -> Result<Plan<'a>, Skip> {
+        // The annotation is no version: the image is the rule's.
+        let image = Ask { annotation: None, ..*ask }.image()?;
+        let mut plan = Plan::default();
+        let from_annotation = ask.annotation.map(files).transpose()?.unwrap_or_default();
+        let from_configs = self.log_configs.iter().flat_map(|configs| &configs.paths);
+        let of_files =
+            from_annotation.iter().chain(from_configs).map(|path| Cow::Borrowed(directory(path)));
+        let given = self.log_volume_paths.iter().map(|path| given_directory(path, pod, ask));
+        let directories = of_files.chain(given);
+        let mut mounts = share(pod, directories, "datakit-logfwd-volume", ask, &mut plan)?;
+        // Nothing can be mounted where a shared directory is.
+        if self.has_pod_info && !mounts.iter().any(|mount| mount.path == POD_INFO_PATH) {
+            let name = volume(pod, pod_info(), ask, &mut plan.edits)?;
+            mounts.push(mount(name, POD_INFO_PATH));
+        }
+        let json_config = ask.annotation.map(json::compact);
+        let json_config = json_config.map(|text| EnvVar::new("LOGFWD_JSON_CONFIG".into(), &text));
+        let log_configs = self.log_configs.as_ref().map(|configs| &configs.compacted);
+        let log_configs = log_configs.map(|text| EnvVar::new("LOGFWD_LOG_CONFIGS".into(), text));
+        let mut sidecar = container(&image, pod, ask, &mut plan.notes);
+        sidecar.env = sidecar_env(ask, pod, json_config.into_iter().chain(log_configs));
+        sidecar.mounts = mounts.into_iter().map(VolumeMount::read_only).collect();
+        add_sidecar(sidecar, ask, &mut plan);
+        Ok(plan)
+    }
+}
+
+/// The log files that the annotation names.
+fn files(text: &str) -> Result<Vec<String>, Skip> {
+    let opened = check(text, &INSTANCES).and_then(|()| Value::open(text, &OPENED));
+    let instances = opened.map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        Skip::NotLogfwdJson { annotation: ANNOTATION, line, column }
+    })?;
+    let mut files = Vec::new();
+    for instance in instances.as_array().unwrap_or_default() {
+        for logging in list(instance, "loggings") {
+            let paths = list(&logging, "logfiles").into_iter();
+            files.extend(paths.filter_map(|path| path.as_str().map(Cow::into_owned)));
+        }
+    }
+    Ok(files)
+}
+
+fn list<'v>(value: &Value<'v>, key: &str) -> Vec<Value<'v>> {
+    let list = value.as_object().and_then(|object| object.get(key)?.as_array());
+    list.unwrap_or_default().to_vec()
+}
+
+/// The labels of the pod, as a file.
+fn pod_info() -> NewVolume {
+    let labels = k8s::DownwardAPIVolumeFile {
+        path: "labels".to_owned(),
+        field_ref: Some(field("metadata.labels")),
+        ..k8s::DownwardAPIVolumeFile::default()
+    };
+    let source = k8s::DownwardAPIVolumeSource {
+        items: Some(vec![labels]),
+        ..k8s::DownwardAPIVolumeSource::default()
+    };
+    NewVolume { name: POD_INFO.to_owned(), downward_api: Some(source), ..NewVolume::default() }
+}

@@ -1,0 +1,140 @@
+//! The OpenTelemetry agent: an init container copies it to a shared directory, variables load it.
+
+use super::parts::{env_vars, first_security_context, runs_as_root};
+use super::tracing::{Agent, Command, Loader, load, plan_agent};
+use super::{Ask, COMMON, Container as Name, Injection, Plan, Planner, Skip, Variant};
+use crate::pod::{Container, EnvEdit, EnvVar, Pod};
+
+pub(super) static INJECTION: Injection = Injection {
+    name: "otel",
+    list: ("admission_inject_v2", "otels"),
+    variants: &[
+        Variant {
+            language: Some("java"),
+            aliases: &[],
+            image_key: None,
+            annotations: &["admission.datakit/otel-java-lib.version"],
+            asks_in_block: false,
+            read: |_, _| Some(Box::new(Otel(&JAVA))),
+        },
+        Variant {
+            language: Some("python"),
+            aliases: &[],
+            image_key: None,
+            annotations: &["admission.datakit/otel-python-lib.version"],
+            asks_in_block: false,
+            read: |_, _| Some(Box::new(Otel(&PYTHON))),
+        },
+        Variant {
+            language: Some("nodejs"),
+            aliases: &["js"],
+            image_key: None,
+            annotations: &["admission.datakit/otel-nodejs-lib.version"],
+            asks_in_block: false,
+            read: |_, _| Some(Box::new(Otel(&NODEJS))),
+        },
+    ],
+    container: Some("datakit-otel-lib-init"),
+    is_sidecar: false,
+    not_beside: Some(&super::ddtrace::INJECTION),
+    volumes: &[VOLUME],
+    ..COMMON
+};
+
+const VOLUME: &str = "datakit-otel-auto-instrument";
+
+const JAVA: Agent = Agent {
+    volume: VOLUME,
+    directory: "/otel-auto-instrumentation-java",
+    command: Command::Fixed(&[
+        "cp",
+        "/javaagent.jar",
+        "/otel-auto-instrumentation-java/javaagent.jar",
+    ]),
+    loaders: &[(
+        "JAVA_TOOL_OPTIONS",
+        Loader::SpacedOption("-javaagent:/otel-auto-instrumentation-java/javaagent.jar"),
+    )],
+};
+
+const PYTHON: Agent = Agent {
+    volume: VOLUME,
+    directory: "/otel-auto-instrumentation-python",
+    command: Command::Fixed(&[
+        "cp",
+        "-r",
+        "/autoinstrumentation/.",
+        "/otel-auto-instrumentation-python",
+    ]),
+    loaders: &[(
+        "PYTHONPATH",
+        Loader::Paths {
+            first: Some(
+                "/otel-auto-instrumentation-python/opentelemetry/instrumentation/auto_instrumentation",
+            ),
+            absent: None,
+            last: Some("/otel-auto-instrumentation-python"),
+        },
+    )],
+};
+
+const NODEJS: Agent = Agent {
+    volume: VOLUME,
+    directory: "/otel-auto-instrumentation-nodejs",
+    command: Command::Fixed(&[
+        "cp",
+        "-r",
+        "/autoinstrumentation/.",
+        "/otel-auto-instrumentation-nodejs",
+    ]),
+    loaders: &[(
+        "NODE_OPTIONS",
+        Loader::Option(" --require /otel-auto-instrumentation-nodejs/autoinstrumentation.js"),
+    )],
+};
+
+#[derive(Debug)]
+struct Otel(&'static Agent);
+
+impl<'a> Planner<'a> for Otel {
+    fn plan(&self, pod: &Pod<'_, 'a>, ask: &Ask<'_, 'a>) -> Result<Plan<'a>, Skip> {
+        let loaders = self.0.loaders;
+        let variables = env_vars(ask, pod);
+        let mut plan = plan_agent(self.0, "", pod, ask, |(place, container), plan| {
+            for (name, loader) in loaders {
+                check(container, name)?;
+                let edit = load(container, name, loader, &mut plan.notes)?;
+                plan.edits.env.extend(edit.map(|edit| (place, edit)));
+            }
+            let is_new = |variable: &&EnvVar| {
+                let name = &variable.name;
+                container.env(name).is_none() && loaders.iter().all(|(loaded, _)| loaded != name)
+            };
+            let edits = variables.iter().filter(is_new).cloned().map(EnvEdit::Append);
+            plan.edits.env.extend(edits.map(|edit| (place, edit)));
+            Ok(())
+        })?;
+        for init in &mut plan.edits.init_containers {
+            if ask.context.options.security_context.is_none() {
+                init.set_security_context(first_security_context(pod, ask));
+            }
+            if runs_as_root(pod, init) {
+                return Err(Skip::RunsAsRoot);
+            }
+        }
+        Ok(plan)
+    }
+}
+
+fn check(container: &Container, variable: &'static str) -> Result<(), Skip> {
+    let name = || Name::new(&container.name);
+    if container.env.iter().filter(|present| present.name == variable).count() > 1 {
+        return Err(Skip::SetTwice { container: name(), variable });
+    }
+    let loads = |text: &str| text.contains("dd-java-agent.jar") || text.contains("/datadog-lib");
+    let in_env = container.env.iter().filter_map(EnvVar::literal).any(|text| loads(&text));
+    if in_env || container.mounts.iter().any(|mount| loads(&mount.path)) {
+        return Err(Skip::LoadsDatadog(name()));
+    }
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! The profiler sidecars: async-profiler, py-spy and go-pprof.
+
+use k8s_openapi::api::core::v1 as k8s;
+
+use super::parts::{
+    add_sidecar, capabilities, container, empty_dir, fixed_mount, mount, share_processes,
+    sharing_containers, sidecar_env, volume,
+};
+use super::{Ask, COMMON, Injection, Plan, Planner, Skip, Source, Variant};
+use crate::json::Value;
+use crate::pod::{NewVolume, Pod};
+use crate::reader::Errors;
+
+pub(super) static INJECTION: Injection = Injection {
+    name: "profiler",
+    block: Some("profiler"),
+    list: ("admission_inject_v2", "profilers"),
+    variants: &[
+        Variant {
+            language: Some("java"),
+            aliases: &[],
+            image_key: Some("java_profiler_image"),
+            annotations: &["admission.datakit/java-profiler.version"],
+            asks_in_block: true,
+            read,
+        },
+        Variant {
+            language: Some("python"),
+            aliases: &[],
+            image_key: Some("python_profiler_image"),
+            annotations: &["admission.datakit/python-profiler.version"],
+            asks_in_block: true,
+            read,
+        },
+        Variant {
+            language: Some("golang"),
+            aliases: &[],
+            image_key: Some("golang_profiler_image"),
+            annotations: &["admission.datakit/golang-profiler.version"],
+            asks_in_block: true,
+            read,
+        },
+    ],
+    container: Some("datakit-profiler"),
+    needs_capabilities: true,
+    volumes: &[VOLUME, "tmp", "timezone"],
+    ..COMMON
+};
+
+const VOLUME: &str = "datakit-profiler-volume";
+const DIRECTORY: &str = "/app/datakit-profiler";
+
+#[derive(Debug)]
+struct Profiler;
+
+fn read<'a>(_: Source<'_, 'a>, _: &mut Errors) -> Option<Box<dyn Planner<'a> + 'a>> {
+    Some(Box::new(Profiler))
+}
+
+impl<'a> Planner<'a> for Profiler {
+    fn plan(&self, pod: &Pod<'_, 'a>, ask: &Ask<'_, 'a>) -> Result<Plan<'a>, Skip> {
+        let image = ask.image()?;
+        let mut plan = Plan::default();
+        let name = volume(pod, empty_dir(VOLUME, ask), ask, &mut plan.edits)?;
+        let directory = mount(name, DIRECTORY);
+        for container in sharing_containers(pod, ask) {
+            fixed_mount(container, &directory, &mut plan.edits)?;
+        }
+        let mut mounts = vec![directory];
+        for (new, path) in [(empty_dir("tmp", ask), "/tmp"), (timezone(), "/etc/localtime")] {
+            // The reference adds the volume also where it mounts it nowhere.
+            let new = mount(volume(pod, new, ask, &mut plan.edits)?, path);
+            let is_mounted = |it: &crate::pod::Container| it.mount_at(path).is_some();
+            if sharing_containers(pod, ask).any(|(_, container)| is_mounted(container)) {
+                continue;
+            }
+            let places = sharing_containers(pod, ask).map(|(place, _)| (place, new.clone()));
+            plan.edits.mounts.extend(places);
+            mounts.push(new);
+        }
+
+        let mut sidecar = container(&image, pod, ask, &mut plan.notes);
+        sidecar.body.set("command", Value::new(&["bash", "cmd.sh"]));
+        sidecar.body.set("securityContext", capabilities(&["SYS_PTRACE", "SYS_ADMIN"]));
+        sidecar.body.set("workingDir", Value::string(DIRECTORY));
+        sidecar.env = sidecar_env(ask, pod, []);
+        sidecar.mounts = mounts;
+        add_sidecar(sidecar, ask, &mut plan);
+        share_processes(pod, ask, &mut plan);
+        Ok(plan)
+    }
+}
+
+/// The time zone of the node.
+fn timezone() -> NewVolume {
+    let path = "/etc/localtime".to_owned();
+    let source = k8s::HostPathVolumeSource { path, type_: Some("FileOrCreate".to_owned()) };
+    NewVolume { name: "timezone".to_owned(), host_path: Some(source), ..NewVolume::default() }
+}

@@ -1,0 +1,274 @@
+//! Which rules select a pod.
+
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+
+use super::annotations;
+use crate::injection::{ALL, Injection, Skip, Variant};
+use crate::reader::SettingsError;
+use crate::reason::Reason;
+use crate::report::{InjectionName, Report};
+use crate::selector::{Target, is_qualified_name};
+use crate::settings::{Candidate, Compiled, LeftOut, Origin, Release, Settings, compile};
+use crate::trace::Trace;
+
+/// More unknown annotations than this are only counted.
+const MAX_UNKNOWN: usize = 10;
+
+/// Everything that rules and annotations ask for.
+#[derive(Debug, Default)]
+pub(super) struct Selection<'a> {
+    /// In the order of the table.
+    pub(super) selected: Vec<Selected<'a>>,
+    /// Rules that would have selected the pod, and are invalid.
+    left_out: Vec<(InjectionName, SettingsError)>,
+    /// Annotations that ask for what the settings do not have.
+    unserved: Vec<(InjectionName, &'static str)>,
+    /// Annotations that are not known, as far as they may be shown, and the nearest known ones.
+    unknown: Vec<(Option<String>, Option<String>)>,
+    /// How many more there are.
+    more_unknown: usize,
+}
+
+/// A rule that selects the pod.
+#[derive(Debug)]
+pub(super) struct Selected<'a> {
+    pub(super) injection: &'static Injection,
+    pub(super) variant: &'static Variant,
+    /// The rule's path in the settings.
+    pub(super) path: String,
+    /// The value of its annotation, where it counts.
+    pub(super) annotation: Option<Cow<'a, str>>,
+    pub(super) compiled: Compiled<'a>,
+}
+
+impl<'a> Selection<'a> {
+    pub(super) fn of(
+        target: &Target<'_, 'a>,
+        settings: &Settings<'_, 'a>,
+        trace: &mut Trace,
+    ) -> Self {
+        let mut selection = Self::default();
+        for injection in ALL {
+            selection.select(injection, target, settings, trace);
+        }
+        for annotation in target.annotations.keys_with_prefix(annotations::PREFIX) {
+            selection.check_annotation(&annotation, target, settings, trace);
+        }
+        selection
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.selected.is_empty()
+            && self.left_out.is_empty()
+            && self.unserved.is_empty()
+            && self.unknown.is_empty()
+    }
+
+    /// Adds the first rule of an injection that selects the pod, unless the pod opts out.
+    fn select(
+        &mut self,
+        injection: &'static Injection,
+        target: &Target<'_, 'a>,
+        settings: &Settings<'_, 'a>,
+        trace: &mut Trace,
+    ) {
+        let name = injection.name(None);
+        if injection.not_beside.is_some_and(|other| self.has(other)) {
+            trace.step(name, None, || Reason::AfterDdtrace);
+            return;
+        }
+        if let Some(annotation) = injection.sets_annotation
+            && target.annotations.get(annotation).is_some()
+        {
+            trace.step(name, None, || Reason::Annotated(annotation));
+            return;
+        }
+        let mut selected = None;
+        let mut left_out = LeftOut::default();
+        settings.visit_candidates(injection, &mut |candidate| {
+            consider(candidate, target, &mut selected, &mut left_out, trace)
+        });
+        if selected.is_none() && left_out.is_empty() {
+            return;
+        }
+        if let Some(opt_out) = injection.opt_out()
+            && !annotations::is_enabled(target, &opt_out)
+        {
+            trace.step(name, None, || Reason::OptedOut(opt_out));
+            return;
+        }
+        self.left_out.extend(left_out.into_vec().into_iter().map(|error| (name, error)));
+        self.selected.extend(selected);
+    }
+
+    fn has(&self, injection: &Injection) -> bool {
+        self.selected.iter().any(|selected| selected.injection == injection)
+    }
+
+    /// Notes an annotation that nothing reads.
+    fn check_annotation(
+        &mut self,
+        annotation: &str,
+        target: &Target<'_, 'a>,
+        settings: &Settings<'_, 'a>,
+        trace: &mut Trace,
+    ) {
+        let Some((injection, variant)) = annotations::reader(annotation) else {
+            if !annotations::is_known(annotation) {
+                self.note_unknown(annotation, trace);
+            }
+            return;
+        };
+        let name = injection.name(Some(variant));
+        let is_settled = self.has(injection)
+            || injection.not_beside.is_some_and(|other| self.has(other))
+            || self.left_out.iter().any(|(left_out, _)| left_out.injection == injection.name)
+            || self.unserved.iter().any(|(unserved, _)| *unserved == name)
+            || injection.opt_out().is_some_and(|it| !annotations::is_enabled(target, &it));
+        // Another policy may serve what this one does not.
+        let is_alone = settings.options.id.is_none() && settings.has_rules();
+        if is_settled || !is_alone || is_served(injection, variant, settings) {
+            return;
+        }
+        if let Some(known) = variant.annotations.iter().find(|known| **known == annotation) {
+            self.unserved.push((name, known));
+            trace.step(name, None, || Reason::Unserved((*known).to_owned()));
+        }
+    }
+
+    fn note_unknown(&mut self, annotation: &str, trace: &mut Trace) {
+        if self.unknown.len() >= MAX_UNKNOWN {
+            self.more_unknown = self.more_unknown.saturating_add(1);
+            return;
+        }
+        let shown = is_qualified_name(annotation).then(|| annotation.to_owned());
+        trace.step(InjectionName { injection: "annotation", language: None }, None, || {
+            Reason::UnknownAnnotation(shown.clone().unwrap_or_default())
+        });
+        self.unknown.push((shown, annotations::nearest(annotation)));
+    }
+
+    /// Reports what is not going to be injected.
+    pub(super) fn report(&self, report: &mut Report) {
+        for (name, error) in &self.left_out {
+            let reason = format!("the matching rule is invalid: {}", error.path);
+            report.skipped(*name, &reason, "correct the settings of the policy");
+        }
+        for (name, annotation) in &self.unserved {
+            let reason = format!("these settings have no rule for annotation {annotation}");
+            report.skipped(*name, &reason, "add a rule, or remove the annotation");
+        }
+        for (annotation, nearest) in &self.unknown {
+            let annotation = match annotation {
+                Some(annotation) => format!("annotation {annotation}"),
+                None => "an annotation under admission.datakit/".to_owned(),
+            };
+            let hint = nearest.as_ref().map(|nearest| format!("; did you mean {nearest}?"));
+            report.warned(&format!("{annotation} is unknown{}", hint.unwrap_or_default()));
+        }
+        if self.more_unknown > 0 {
+            report.warned(&format!("{} more annotations are unknown", self.more_unknown));
+        }
+    }
+
+    /// Reports that nothing is injected for the same reason.
+    pub(super) fn skip_all(&self, skip: &Skip, report: &mut Report) {
+        for selected in &self.selected {
+            let name = selected.injection.name(Some(selected.variant));
+            report.skipped(name, &skip.to_string(), skip.advice());
+        }
+    }
+
+    /// Reports that nothing is injected because an option is invalid: one warning for all.
+    pub(super) fn skip_unsafe(&self, path: &str, report: &mut Report) {
+        let reason = format!("{path} is invalid");
+        report.warned(&format!(
+            "nothing is injected, because {reason}; correct the settings of the policy"
+        ));
+        for selected in &self.selected {
+            let name = selected.injection.name(Some(selected.variant));
+            report.skipped.push((name, reason.clone()));
+        }
+    }
+}
+
+/// Whether a candidate selects the pod; and whether the search ends.
+fn consider<'a>(
+    mut candidate: Candidate<'_, 'a>,
+    target: &Target<'_, 'a>,
+    selected: &mut Option<Selected<'a>>,
+    left_out: &mut LeftOut,
+    trace: &mut Trace,
+) -> ControlFlow<()> {
+    let injection = candidate.injection;
+    let path = candidate.path;
+    let name = injection.name(None);
+    let verdict = candidate.selectors.verdict(target);
+    if verdict != Reason::Selects {
+        trace.step(name, Some(&path), || verdict);
+        return ControlFlow::Continue(());
+    }
+    let unless_decided = match injection.first_match_decides {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    };
+    if candidate.is_switched_off() {
+        trace.step(name, Some(&path), || Reason::SwitchedOff);
+        return unless_decided;
+    }
+    // A rule whose language is unknown would have served any annotation.
+    let variants = match candidate.variant {
+        Some(variant) => std::slice::from_ref(variant),
+        None => injection.variants,
+    };
+    // In a rule that selects by itself, an empty annotation that is no version says nothing.
+    let is_rule = !matches!(candidate.origin, Origin::Block(_, Release::V1_5 | Release::V1_6));
+    let counts = |value: &Cow<str>| {
+        !(is_rule && injection.reads_annotation_always && value.trim().is_empty())
+    };
+    let mut names = variants.iter().flat_map(|variant| variant.annotations.iter().copied());
+    let first = names.clone().next();
+    let found = names.find_map(|name| Some((name, target.annotations.get(name).filter(counts)?)));
+    if candidate.requires_annotation && found.is_none() {
+        trace.step(name, Some(&path), || Reason::NotAsked(first.unwrap_or_default()));
+        return unless_decided;
+    }
+    let mut compiled = None;
+    if let Some(variant) = candidate.variant {
+        compiled = compile(injection, variant, candidate.origin, &mut candidate.errors);
+    }
+    if let Some(error) = candidate.errors.first() {
+        trace.step(name, Some(&path), || Reason::Faulty(error.path.clone()));
+        left_out.add(error);
+        return ControlFlow::Continue(());
+    }
+    if let (Some(variant), Some(compiled)) = (candidate.variant, compiled) {
+        let asked = found.as_ref().filter(|_| matches!(candidate.origin, Origin::Block(..)));
+        let asked = asked.filter(|_| candidate.requires_annotation).map(|(name, _)| *name);
+        trace.step(name, Some(&path), || asked.map_or(Reason::Selects, Reason::Asked));
+        let annotation = found.filter(|_| candidate.reads_annotation).map(|(_, value)| value);
+        let path = path.to_string();
+        *selected = Some(Selected { injection, variant, path, annotation, compiled });
+    }
+    ControlFlow::Break(())
+}
+
+/// Whether some rule could serve an annotation.
+fn is_served(
+    injection: &'static Injection,
+    variant: &'static Variant,
+    settings: &Settings,
+) -> bool {
+    let mut is_served = false;
+    settings.visit_candidates(injection, &mut |candidate| {
+        let is_of_variant = candidate.variant.is_none_or(|it| it.language == variant.language);
+        let is_list = matches!(candidate.origin, Origin::List(_));
+        if is_of_variant && (is_list || candidate.requires_annotation) {
+            is_served = true;
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    });
+    is_served
+}

@@ -1,0 +1,415 @@
+//! The text of a record: compact JSON, with the version of its form.
+//!
+//! ```text
+//! {"v":1,
+//!  "ddtrace-java":{
+//!    "containers":["datakit-lib-init"],
+//!    "volumes":["datakit-auto-instrument=x4fR"],            name=stamp
+//!    "annotations":["datakit/logs=x4fR"],
+//!    "spec":{"restartPolicy":["OnFailure"],                 what was there before;
+//!            "shareProcessNamespace":[]},                   nothing was
+//!    "in":{"app":{
+//!      "env":["DD_AGENT_HOST=x4fR"],
+//!      "set":{"JAVA_TOOL_OPTIONS":[""," -javaagent:…"]},    what was added before and after
+//!      "moved":{"DD_TAGS":["",",a:b",["PREV",0],["NEXT",0]]},  and between which variables it was
+//!      "mounts":["/datadog-lib=x4fR"]}}},
+//!  "secrets":["hub"],
+//!  "new":["volumes","app/env"],                             what was absent before
+//!  "null":["initContainers"]}                               what was null before
+//! ```
+
+use std::borrow::Cow;
+
+use super::{Changes, Entry, Moved, Record, SPEC_MEMBERS, SetVariable, Stamp, Was};
+use crate::injection::{ALL, Injection};
+use crate::json::{Object, Shape, Value, push_text};
+
+static OBJECT: Shape = Shape::Object(&[]);
+static LIST: Shape = Shape::Array(&Shape::Text);
+
+/// The version of the form. Every version that was ever released stays readable.
+const VERSION: &str = "1";
+
+/// Annotations together have at most 256 KiB.
+const MAX_LENGTH: usize = 256 << 10;
+
+/// More than any settings give; each is looked for in the pod.
+const MAX_SECRETS: usize = 256;
+
+/// More than any injection sets; each is looked for in its container.
+const MAX_SET: usize = 16;
+
+impl Record {
+    /// The text of this record.
+    pub(crate) fn to_text(&self) -> String {
+        let mut out = format!("{{\"v\":{VERSION}");
+        for entry in &self.entries {
+            out.push(',');
+            push_text(&mut out, &entry.name);
+            out.push(':');
+            entry.write(&mut out);
+        }
+        push_list(&mut out, "secrets", self.secrets.iter().map(|name| Cow::Borrowed(&**name)));
+        for (key, was) in [("new", Was::Absent), ("null", Was::Null)] {
+            let paths = self.created.iter().filter(|(_, created)| **created == was);
+            push_list(&mut out, key, paths.map(|(path, _)| Cow::Borrowed(&**path)));
+        }
+        out.push('}');
+        out
+    }
+
+    /// Reads the text of a record; nothing where it is none, or names what this policy never adds.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        if text.len() > MAX_LENGTH {
+            return None;
+        }
+        let record = open(text)?;
+        if record.get("v")?.as_text()? != VERSION {
+            return None;
+        }
+        let mut parsed = Self::default();
+        for (key, value) in record.iter() {
+            let key = key.name()?;
+            let value = value.as_text()?;
+            match &*key {
+                "v" => {}
+                "secrets" => parsed.secrets = strings(value)?,
+                "new" => {
+                    parsed.created.extend(strings(value)?.into_iter().map(|it| (it, Was::Absent)))
+                }
+                "null" => {
+                    parsed.created.extend(strings(value)?.into_iter().map(|it| (it, Was::Null)))
+                }
+                name => {
+                    let injection = injection_of(name)?;
+                    if parsed.entries.iter().any(|entry| entry.name == name) {
+                        return None;
+                    }
+                    parsed.entries.push(Entry::parse(name, injection, value)?);
+                }
+            }
+        }
+        (parsed.secrets.len() <= MAX_SECRETS).then_some(parsed)
+    }
+}
+
+/// The injection of an entry.
+fn injection_of(name: &str) -> Option<&'static Injection> {
+    let is_of = |injection: &&&Injection| {
+        injection.variants.iter().any(|it| injection.name(Some(it)).to_string() == name)
+    };
+    ALL.iter().find(is_of).copied()
+}
+
+/// Whether an injection may add a volume of that name.
+fn may_add_volume(injection: &Injection, name: &str) -> bool {
+    let mut name = name;
+    while let Some(rest) = name.strip_suffix("-datakit") {
+        name = rest;
+    }
+    injection.volumes.iter().any(|known| match known.ends_with('-') {
+        true => name.strip_prefix(known).is_some_and(|number| number.parse::<u16>().is_ok()),
+        false => name == *known,
+    })
+}
+
+impl Entry {
+    fn write(&self, out: &mut String) {
+        out.push('{');
+        push_list(out, "containers", self.containers.iter().map(|it| Cow::Borrowed(&**it)));
+        push_stamps(out, "volumes", &self.volumes);
+        push_stamps(out, "annotations", &self.annotations);
+        let spec = self.spec.iter().map(|(name, before)| {
+            (&**name, format!("[{}]", before.as_deref().unwrap_or_default()))
+        });
+        push_object(out, "spec", spec);
+        let changes = self.changes.iter().map(|(key, changes)| (&**key, changes.to_text()));
+        push_object(out, "in", changes);
+        out.push('}');
+    }
+
+    fn parse(name: &str, injection: &Injection, text: &str) -> Option<Self> {
+        let mut entry = Self { name: name.to_owned(), ..Self::default() };
+        for (key, value) in open(text)?.iter() {
+            let value = value.as_text()?;
+            match &*key.name()? {
+                "containers" => entry.containers = strings(value)?,
+                "volumes" => entry.volumes = stamps(value)?,
+                "annotations" => entry.annotations = stamps(value)?,
+                "spec" => {
+                    for (name, before) in members(value)? {
+                        let before = list(before)?;
+                        let before = before.first().map(Value::to_json);
+                        entry.spec.push((name, before));
+                    }
+                }
+                "in" => {
+                    for (container, changes) in members(value)? {
+                        entry.changes.insert(container, Changes::parse(changes)?);
+                    }
+                }
+                _ => return None,
+            }
+        }
+        let is_own = entry.containers.len() <= 1
+            && entry.annotations.len() <= injection.annotations.len()
+            && entry.spec.len() <= SPEC_MEMBERS.len()
+            && entry.containers.iter().all(|it| injection.container == Some(it))
+            && entry.volumes.iter().all(|it| may_add_volume(injection, &it.name))
+            && entry.annotations.iter().all(|it| injection.annotations.contains(&&*it.name))
+            && entry.spec.iter().all(|(name, _)| SPEC_MEMBERS.iter().any(|(it, _)| it == name));
+        is_own.then_some(entry)
+    }
+}
+
+impl Changes {
+    fn to_text(&self) -> String {
+        let mut out = String::from("{");
+        push_stamps(&mut out, "env", &self.env);
+        for (key, moves) in [("set", false), ("moved", true)] {
+            let set = self.set.iter().filter(|set| set.moved.is_some() == moves);
+            push_object(&mut out, key, set.map(|set| (&*set.name, set.to_text())));
+        }
+        push_stamps(&mut out, "mounts", &self.mounts);
+        out.push('}');
+        out
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut changes = Self::default();
+        for (key, value) in open(text)?.iter() {
+            let value = value.as_text()?;
+            match &*key.name()? {
+                "env" => changes.env = stamps(value)?,
+                "mounts" => changes.mounts = stamps(value)?,
+                key @ ("set" | "moved") => {
+                    for (name, parts) in members(value)? {
+                        changes.set.push(SetVariable::parse(name, parts, key == "moved")?);
+                    }
+                }
+                _ => return None,
+            }
+        }
+        (changes.set.len() <= MAX_SET).then_some(changes)
+    }
+}
+
+impl SetVariable {
+    fn to_text(&self) -> String {
+        let mut out = String::from("[");
+        push_text(&mut out, &self.prefix);
+        out.push(',');
+        push_text(&mut out, &self.suffix);
+        if let Some(moved) = &self.moved {
+            for neighbour in [&moved.after, &moved.before] {
+                out.push_str(",[");
+                if let Some((name, earlier)) = neighbour {
+                    push_text(&mut out, name);
+                    out.push_str(&format!(",{earlier}"));
+                }
+                out.push(']');
+            }
+        }
+        match self.was {
+            Was::Present => {}
+            Was::Absent => out.push_str(",true"),
+            Was::Null => out.push_str(",null"),
+        }
+        out.push(']');
+        out
+    }
+
+    fn parse(name: String, text: &str, moves: bool) -> Option<Self> {
+        let mut parts = list(text)?;
+        let was = match parts.last()?.as_text()? {
+            "true" => Was::Absent,
+            "null" => Was::Null,
+            _ => Was::Present,
+        };
+        if was != Was::Present {
+            parts.pop();
+        }
+        let string = |index: usize| Some(parts.get(index)?.as_str()?.into_owned());
+        let neighbour = |index: usize| -> Option<Option<(String, usize)>> {
+            Some(match &*list(parts.get(index)?.as_text()?)? {
+                [] => None,
+                [name, earlier] => {
+                    Some((name.as_str()?.into_owned(), earlier.as_text()?.parse().ok()?))
+                }
+                _ => return None,
+            })
+        };
+        let moved = match (parts.len(), moves) {
+            (2, false) => None,
+            (4, true) => Some(Moved { after: neighbour(2)?, before: neighbour(3)? }),
+            _ => return None,
+        };
+        Some(Self { name, prefix: string(0)?, suffix: string(1)?, was, moved })
+    }
+}
+
+fn push_key(out: &mut String, key: &str) {
+    if !out.ends_with('{') {
+        out.push(',');
+    }
+    push_text(out, key);
+    out.push(':');
+}
+
+fn push_list<'s>(out: &mut String, key: &str, strings: impl Iterator<Item = Cow<'s, str>>) {
+    for (index, string) in strings.enumerate() {
+        if index == 0 {
+            push_key(out, key);
+            out.push('[');
+        } else {
+            // The bracket that closed the list so far.
+            out.pop();
+            out.push(',');
+        }
+        push_text(out, &string);
+        out.push(']');
+    }
+}
+
+fn push_stamps(out: &mut String, key: &str, stamps: &[Stamp]) {
+    let stamps = stamps.iter().map(|stamp| Cow::Owned(format!("{}={}", stamp.name, stamp.hash)));
+    push_list(out, key, stamps);
+}
+
+fn push_object<'s>(out: &mut String, key: &str, members: impl Iterator<Item = (&'s str, String)>) {
+    for (index, (name, text)) in members.enumerate() {
+        if index == 0 {
+            push_key(out, key);
+            out.push('{');
+        } else {
+            out.pop();
+            out.push(',');
+        }
+        push_text(out, name);
+        out.push(':');
+        out.push_str(&text);
+        out.push('}');
+    }
+}
+
+fn open(text: &str) -> Option<Object<'_>> {
+    Value::open(text, &OBJECT).ok()?.as_object().cloned()
+}
+
+fn list(text: &str) -> Option<Vec<Value<'_>>> {
+    match Value::open(text, &LIST).ok()? {
+        Value::Array(elements) => Some(elements),
+        _ => None,
+    }
+}
+
+fn members(text: &str) -> Option<Vec<(String, &str)>> {
+    let object = open(text)?;
+    let members = object.iter();
+    members.map(|(key, value)| Some((key.name()?.into_owned(), value.as_text()?))).collect()
+}
+
+fn strings(text: &str) -> Option<Vec<String>> {
+    list(text)?.iter().map(|value| Some(value.as_str()?.into_owned())).collect()
+}
+
+fn stamps(text: &str) -> Option<Vec<Stamp>> {
+    let stamp = |text: String| {
+        let (name, hash) = text.rsplit_once('=')?;
+        Some(Stamp { name: name.to_owned(), hash: hash.to_owned() })
+    };
+    strings(text)?.into_iter().map(stamp).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn reads_what_it_writes() {
+        let stamp = |name: &str| Stamp { name: name.to_owned(), hash: "x4fR".to_owned() };
+        let set = |name: &str, was, moved| SetVariable {
+            name: name.to_owned(),
+            prefix: "a\"".to_owned(),
+            suffix: String::new(),
+            was,
+            moved,
+        };
+        let changes = Changes {
+            env: vec![stamp("A"), stamp("B=C")],
+            set: vec![
+                set("S", Was::Present, None),
+                set("T", Was::Null, None),
+                set(
+                    "M",
+                    Was::Absent,
+                    Some(Moved { after: None, before: Some(("N".to_owned(), 2)) }),
+                ),
+                set("L", Was::Present, Some(Moved { after: None, before: None })),
+            ],
+            mounts: vec![stamp("/a=b")],
+        };
+        let entry = Entry {
+            name: "profiler-java".to_owned(),
+            containers: vec!["datakit-profiler".to_owned()],
+            volumes: vec![stamp("tmp-datakit"), stamp("timezone")],
+            annotations: Vec::new(),
+            spec: vec![
+                ("restartPolicy".to_owned(), Some("\"OnFailure\"".to_owned())),
+                ("shareProcessNamespace".to_owned(), None),
+            ],
+            changes: BTreeMap::from([("app#1".to_owned(), changes)]),
+        };
+        let logging = Entry {
+            name: "logging".to_owned(),
+            annotations: vec![stamp("datakit/logs")],
+            volumes: vec![stamp("datakit-logs-volume-12-datakit")],
+            ..Entry::default()
+        };
+        let record = Record {
+            entries: vec![entry, logging, Entry { name: "logfwd".to_owned(), ..Entry::default() }],
+            secrets: vec!["hub".to_owned()],
+            created: BTreeMap::from([
+                ("app/env".to_owned(), Was::Absent),
+                ("volumes".to_owned(), Was::Null),
+            ]),
+        };
+        let text = record.to_text();
+        assert_eq!(Record::parse(&text), Some(record), "{text}");
+        assert_eq!(Record::parse("{\"v\":1}"), Some(Record::default()));
+    }
+
+    #[test]
+    fn refuses_what_this_policy_never_adds() {
+        for text in [
+            "",
+            "{}",
+            "[]",
+            "null",
+            r#"{"v":2}"#,
+            r#"{"v":"1"}"#,
+            r#"{"v":1,"ebpf":{}}"#,
+            r#"{"v":1,"ddtrace":{}}"#,
+            r#"{"v":1,"logfwd":{"containers":["app"]}}"#,
+            r#"{"v":1,"logfwd":{"containers":["datakit-profiler"]}}"#,
+            r#"{"v":1,"logfwd":{"volumes":["data=x4fR"]}}"#,
+            r#"{"v":1,"logfwd":{"volumes":["datakit-logfwd-volume-x=x4fR"]}}"#,
+            r#"{"v":1,"logfwd":{"volumes":["datakit-pod-info"]}}"#,
+            r#"{"v":1,"logging":{"annotations":["other=x4fR"]}}"#,
+            r#"{"v":1,"logfwd":{"spec":{"hostNetwork":[]}}}"#,
+            r#"{"v":1,"logfwd":{"in":{"app":{"ports":[]}}}}"#,
+            r#"{"v":1,"logfwd":{"in":{"app":{"set":{"A":["b"]}}}}}"#,
+            r#"{"v":1,"logfwd":{"in":[]}}"#,
+            r#"{"v":1,"secrets":"hub"}"#,
+            r#"{"v":1,"logfwd":{},"logfwd":{}}"#,
+        ] {
+            assert_eq!(Record::parse(text), None, "{text}");
+        }
+        assert_eq!(
+            Record::parse(&format!(r#"{{"v":1,"secrets":["{}"]}}"#, "x".repeat(300_000))),
+            None
+        );
+    }
+}
