@@ -6,6 +6,7 @@ mod documents;
 mod explanation;
 #[path = "../support/host.rs"]
 mod host;
+mod kubernetes;
 #[path = "../support/manifest.rs"]
 mod manifest;
 mod manifests;
