@@ -196,11 +196,7 @@ fn remove_record(object: &mut Value, key: &str, record: &Record) {
 /// # Errors
 ///
 /// Where there is no place for it.
-pub(super) fn write_record(
-    object: &mut Value,
-    mut record: Record,
-    key: &str,
-) -> Result<(), Skip> {
+pub(super) fn write_record(object: &mut Value, mut record: Record, key: &str) -> Result<(), Skip> {
     let object = object.as_object_mut().ok_or(Skip::MetadataMalformed)?;
     let metadata = object.get("metadata");
     let annotations = metadata.and_then(Value::as_object).and_then(|it| it.get("annotations"));

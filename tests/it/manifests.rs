@@ -92,7 +92,7 @@ fn of_release_1_8(tracing: &str, language: &str, profilers: bool) -> Settings {
     let json = json!({
         "admission_inject_v2": inject,
         "admission_mutate": { "loggings": [
-            { "namespace_selectors": ["shop"],
+            { "namespace_selectors": ["shop"], "label_selectors": ["!no-such-label"],
               "config": "[{\"type\":\"file\",\"path\":\"/data/logs/*.log\"}]" },
         ]},
         "policy": { "image_pull_secrets": ["hub"], "empty_dir_size_limit": "1Gi" },
