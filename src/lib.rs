@@ -28,6 +28,8 @@
 )]
 
 pub mod admission;
+mod annotations;
+pub mod conditions;
 #[cfg(all(feature = "policy", target_arch = "wasm32"))]
 mod guest;
 pub mod injection;

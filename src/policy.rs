@@ -3,7 +3,6 @@
 //! Every answer accepts. The engine denies what a policy cannot answer, so whatever the payload is,
 //! there is an answer; what could not be done becomes a warning.
 
-mod annotations;
 mod life;
 mod selection;
 
@@ -11,6 +10,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::admission::{Operation, REQUEST, Request, Workload};
+use crate::annotations;
 use crate::injection::{Ask, Context, Plan, RestrictedContext, Skip, own_containers};
 use crate::json::{self, Object, Shape, Value};
 use crate::pod::Pod;

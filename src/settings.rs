@@ -14,6 +14,7 @@ use std::fmt;
 pub(crate) use candidates::{Candidate, Compiled, LeftOut, Origin, compile};
 pub(crate) use options::PodSecurity;
 pub use options::{ExtraWorkload, IGNORED_CONTAINERS, IGNORED_NAMESPACES, Options, SidecarMode};
+pub(crate) use selectors::{Mode, Selectors};
 
 use crate::injection;
 use crate::json::{Object, Shape, Value};

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use super::annotations;
+use crate::annotations;
 use crate::injection::{ALL, Injection, Skip, Variant};
 use crate::reader::SettingsError;
 use crate::reason::Reason;

@@ -89,6 +89,9 @@ impl LabelSelector {
     }
 }
 
+/// The longest value of a label.
+const MAX_VALUE: usize = 63;
+
 impl Requirement {
     fn holds(&self, labels: Entries) -> bool {
         let label = labels.get(&self.key);
@@ -96,14 +99,16 @@ impl Requirement {
         let is_in =
             |values: &[String]| label.is_some_and(|label| values.iter().any(|v| v == label));
         let matches = |glob: &Glob| label.is_some_and(|label| glob.matches(label));
+        // Kubernetes refuses longer values; searching them for globs would be slow.
+        let is_long = label.is_some_and(|label| label.chars().nth(MAX_VALUE).is_some());
         let number = || label.and_then(go_parse_int);
         match &self.operator {
             Operator::Exists => label.is_some(),
             Operator::DoesNotExist => label.is_none(),
             Operator::In(values) => is_in(values),
             Operator::NotIn(values) => !is_in(values),
-            Operator::Matches(glob) => matches(glob),
-            Operator::DoesNotMatch(glob) => !matches(glob),
+            Operator::Matches(glob) => !is_long && matches(glob),
+            Operator::DoesNotMatch(glob) => !is_long && !matches(glob),
             Operator::GreaterThan(bound) => number().is_some_and(|number| number > *bound),
             Operator::LessThan(bound) => number().is_some_and(|number| number < *bound),
         }
