@@ -41,7 +41,7 @@ pub struct Conditions {
 /// let settings = r#"{"admission_inject_v2":{"ddtraces":[{"namespace_selectors":["^shop$"],
 ///     "language":"java","image":"a/b:1"}]}}"#;
 /// let conditions = datakit_injection::conditions::compile(settings);
-/// assert!(conditions.conditions[2].expression.contains("namespace == 'shop'"));
+/// assert!(conditions.conditions[2].expression.contains("ns == 'shop'"));
 /// ```
 pub fn compile(settings: &str) -> Conditions {
     let compiled = with_settings(settings, &mut Errors::default(), |settings, _| of(settings));
@@ -73,7 +73,7 @@ fn of(settings: &Settings) -> Conditions {
     }
     let asks = format!(
         "{templates}.exists(pod,\n  {LABELS}.exists(labels,\n  {ANNOTATIONS}.exists(annotations,\n  \
-         [{NAMESPACE}].exists(namespace,\n    {}))))",
+         [{NAMESPACE}].exists(ns,\n    {}))))",
         asks.join(" ||\n    ")
     );
     compiled.conditions.push(condition("asks-for-an-injection", asks));
@@ -121,7 +121,8 @@ fn templates(settings: &Settings) -> String {
         let mut guards = Vec::new();
         for name in path {
             let is_identifier = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-                && !name.starts_with(|char: char| char.is_ascii_digit());
+                && !name.starts_with(|char: char| char.is_ascii_digit())
+                && !["", "true", "false", "null", "in"].contains(name);
             let inner = if is_identifier {
                 guards.push(format!("has({place}.{name})"));
                 format!("{place}.{name}")
@@ -261,11 +262,11 @@ fn disjunction(any: &[String]) -> String {
 fn namespace(pattern: &NamespacePattern, is_exact: &mut bool) -> String {
     match pattern {
         NamespacePattern::All => "true".to_owned(),
-        NamespacePattern::Is(name) => format!("namespace == {}", string(name)),
-        NamespacePattern::StartsWith(name) => format!("namespace.startsWith({})", string(name)),
-        NamespacePattern::EndsWith(name) => format!("namespace.endsWith({})", string(name)),
-        NamespacePattern::Contains(name) => format!("namespace.contains({})", string(name)),
-        NamespacePattern::Regex(expression) => matches("namespace", &expression.source, is_exact),
+        NamespacePattern::Is(name) => format!("ns == {}", string(name)),
+        NamespacePattern::StartsWith(name) => format!("ns.startsWith({})", string(name)),
+        NamespacePattern::EndsWith(name) => format!("ns.endsWith({})", string(name)),
+        NamespacePattern::Contains(name) => format!("ns.contains({})", string(name)),
+        NamespacePattern::Regex(expression) => matches("ns", &expression.source, is_exact),
     }
 }
 
