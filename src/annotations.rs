@@ -20,7 +20,7 @@ pub(crate) const STATUS: &str = "admission.datakit/skipped";
 pub(crate) const MAX_STATUS: usize = 1024;
 
 /// Where the annotations of records begin.
-const RECORD: &str = "admission.datakit/injected";
+pub(crate) const RECORD: &str = "admission.datakit/injected";
 
 /// The values that are false to Go's `strconv.ParseBool`; any other counts as true.
 pub(crate) const DISABLED: &[&str] = &["0", "f", "F", "false", "FALSE", "False"];

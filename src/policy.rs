@@ -242,6 +242,8 @@ fn inject<'a>(
     }
     let runs_to_completion = workload.runs_to_completion || is_owned_by_job(object);
     let claims = claims(object);
+    let record_key = settings.options.record_annotation();
+    let mut record = Record::beside(life::other_records(object, &record_key));
     let Some(template) = workload.template(object) else {
         return Injected::Nothing(Reason::NoTemplate);
     };
@@ -271,7 +273,6 @@ fn inject<'a>(
         restricted: None,
     };
     let before = template.clone();
-    let mut record = Record::default();
     let is_changed = inject_all(template, selection, &mut context, &mut record, report);
     if workload.is_pod() {
         return with_status(template, is_changed, settings, report);
@@ -279,7 +280,7 @@ fn inject<'a>(
     if !is_changed {
         return Injected::Nothing(Reason::NothingAsked);
     }
-    if let Err(skip) = life::write_record(object, record, &settings.options.record_annotation()) {
+    if let Err(skip) = life::write_record(object, record, &record_key) {
         // All or nothing: without its record an injection could never be taken out.
         if let Some(template) = workload.template(object) {
             *template = before;

@@ -26,6 +26,8 @@ pub(crate) struct Record {
     pub(crate) secrets: Vec<String>,
     /// Lists and objects that were absent or null before: `volumes`, `app/env`.
     pub(crate) created: BTreeMap<String, Was>,
+    /// The same of other policies' records: what they created is gone once all have left.
+    pub(crate) created_by_others: BTreeMap<String, Was>,
 }
 
 /// What one injection added and changed.
@@ -101,6 +103,10 @@ impl Stamp {
     fn of(name: &str, element: &Value) -> Self {
         Self { name: name.to_owned(), hash: stamp(element) }
     }
+
+    fn text(&self) -> Cow<'_, str> {
+        Cow::Owned(format!("{}={}", self.name, self.hash))
+    }
 }
 
 /// What came of taking out.
@@ -111,6 +117,13 @@ pub(crate) struct Taken {
 }
 
 impl Record {
+    /// A record to be written beside those of other policies.
+    pub(crate) fn beside(others: impl Iterator<Item = Self>) -> Self {
+        let mut record = Self::default();
+        others.for_each(|other| record.created_by_others.extend(other.created));
+        record
+    }
+
     /// Adds what an injection is about to change in a pod.
     pub(crate) fn add(&mut self, name: String, pod: &Pod, edits: &Edits) {
         let mut entry = Entry { name, ..Entry::default() };
@@ -136,9 +149,7 @@ impl Record {
                 EnvEdit::Set(name, value) => changes.set.extend(set(container, name, value, false)),
                 EnvEdit::Move(name, value) => changes.set.extend(set(container, name, value, true)),
             }
-            if container.env.is_empty() {
-                self.create(format!("{}/env", key(place)), container.body.get("env"));
-            }
+            self.create(format!("{}/env", key(place)), container.body.get("env"));
         }
         for (place, mount) in &edits.mounts {
             let Some(container) = pod.container(*place) else {
@@ -146,10 +157,8 @@ impl Record {
             };
             let changes = entry.changes.entry(key(place)).or_default();
             changes.mounts.push(Stamp::of(&mount.path, &mount.value));
-            if container.mounts.is_empty() {
-                let list = container.body.get("volumeMounts");
-                self.create(format!("{}/volumeMounts", key(place)), list);
-            }
+            let list = container.body.get("volumeMounts");
+            self.create(format!("{}/volumeMounts", key(place)), list);
         }
         if let Some(spec) = pod.spec() {
             for (name, _) in &edits.spec {
@@ -177,7 +186,10 @@ impl Record {
 
     /// Notes that a list or an object is created, where it is absent or null.
     pub(crate) fn create(&mut self, path: String, member: Option<&Value>) {
-        let was = Was::of(member);
+        let was = match Was::of(member) {
+            Was::Present => self.created_by_others.get(&path).copied().unwrap_or(Was::Present),
+            was => was,
+        };
         if was != Was::Present {
             self.created.entry(path).or_insert(was);
         }

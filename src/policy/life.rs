@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use super::text;
 use crate::admission::Workload;
+use crate::annotations;
 use crate::injection::Skip;
 use crate::json::{self, Object, Value};
 use crate::record::{Record, Was, remove_empty_object};
@@ -151,6 +152,18 @@ fn record_text<'a>(object: &Value<'a>, key: &str) -> Option<Cow<'a, str>> {
     let annotation = metadata.get("annotations")?.as_object()?.get(key)?;
     // One that is no text cannot be read, but is there.
     Some(annotation.as_str().unwrap_or_default())
+}
+
+/// The records of other policies.
+pub(super) fn other_records(object: &Value, key: &str) -> impl Iterator<Item = Record> {
+    let metadata = object.as_object().and_then(|object| object.get("metadata")?.as_object());
+    let annotations = metadata.and_then(|metadata| metadata.get("annotations")?.as_object());
+    let records = annotations.into_iter().flat_map(Object::iter).filter_map(|(name, value)| {
+        let name = name.name()?;
+        let is_other = name.starts_with(annotations::RECORD) && name != *key;
+        Record::parse(&value.as_str().filter(|_| is_other)?)
+    });
+    records.collect::<Vec<_>>().into_iter()
 }
 
 /// Whether two objects have the same pod template.

@@ -2,20 +2,19 @@
 //!
 //! ```text
 //! {"v":1,
-//!  "ddtrace-java":{
-//!    "containers":["datakit-lib-init"],
-//!    "volumes":["datakit-auto-instrument=x4fR"],            name=stamp
-//!    "annotations":["datakit/logs=x4fR"],
+//!  "ddtrace-java":{                                         its container goes by its name
+//!    "volumes":"datakit-auto-instrument=x4fR",              name=stamp, separated by spaces
+//!    "annotations":"datakit/logs=x4fR",
 //!    "spec":{"restartPolicy":["OnFailure"],                 what was there before;
 //!            "shareProcessNamespace":[]},                   nothing was
 //!    "in":{"app":{
-//!      "env":["DD_AGENT_HOST=x4fR"],
+//!      "env":"DD_AGENT_HOST=x4fR POD_NAME=x4fR",
 //!      "set":{"JAVA_TOOL_OPTIONS":[""," -javaagent:…"]},    what was added before and after
 //!      "moved":{"DD_TAGS":["",",a:b",["PREV",0],["NEXT",0]]},  and between which variables it was
 //!      "mounts":["/datadog-lib=x4fR"]}}},
-//!  "secrets":["hub"],
-//!  "new":["volumes","app/env"],                             what was absent before
-//!  "null":["initContainers"]}                               what was null before
+//!  "secrets":"hub",
+//!  "new":"volumes app/env",                                 what was absent before
+//!  "null":"initContainers"}                                 what was null before
 //! ```
 
 use std::borrow::Cow;
@@ -49,10 +48,10 @@ impl Record {
             out.push(':');
             entry.write(&mut out);
         }
-        push_list(&mut out, "secrets", self.secrets.iter().map(|name| Cow::Borrowed(&**name)));
+        push_words(&mut out, "secrets", self.secrets.iter().map(|name| Cow::Borrowed(&**name)));
         for (key, was) in [("new", Was::Absent), ("null", Was::Null)] {
             let paths = self.created.iter().filter(|(_, created)| **created == was);
-            push_list(&mut out, key, paths.map(|(path, _)| Cow::Borrowed(&**path)));
+            push_words(&mut out, key, paths.map(|(path, _)| Cow::Borrowed(&**path)));
         }
         out.push('}');
         out
@@ -73,12 +72,12 @@ impl Record {
             let value = value.as_text()?;
             match &*key {
                 "v" => {}
-                "secrets" => parsed.secrets = strings(value)?,
+                "secrets" => parsed.secrets = words(value)?,
                 "new" => {
-                    parsed.created.extend(strings(value)?.into_iter().map(|it| (it, Was::Absent)))
+                    parsed.created.extend(words(value)?.into_iter().map(|it| (it, Was::Absent)))
                 }
                 "null" => {
-                    parsed.created.extend(strings(value)?.into_iter().map(|it| (it, Was::Null)))
+                    parsed.created.extend(words(value)?.into_iter().map(|it| (it, Was::Null)))
                 }
                 name => {
                     let injection = injection_of(name)?;
@@ -116,9 +115,8 @@ fn may_add_volume(injection: &Injection, name: &str) -> bool {
 impl Entry {
     fn write(&self, out: &mut String) {
         out.push('{');
-        push_list(out, "containers", self.containers.iter().map(|it| Cow::Borrowed(&**it)));
-        push_stamps(out, "volumes", &self.volumes);
-        push_stamps(out, "annotations", &self.annotations);
+        push_words(out, "volumes", self.volumes.iter().map(Stamp::text));
+        push_words(out, "annotations", self.annotations.iter().map(Stamp::text));
         let spec = self.spec.iter().map(|(name, before)| {
             (&**name, format!("[{}]", before.as_deref().unwrap_or_default()))
         });
@@ -129,13 +127,13 @@ impl Entry {
     }
 
     fn parse(name: &str, injection: &Injection, text: &str) -> Option<Self> {
-        let mut entry = Self { name: name.to_owned(), ..Self::default() };
+        let containers = injection.container.iter().map(|&name| name.to_owned()).collect();
+        let mut entry = Self { name: name.to_owned(), containers, ..Self::default() };
         for (key, value) in open(text)?.iter() {
             let value = value.as_text()?;
             match &*key.name()? {
-                "containers" => entry.containers = strings(value)?,
-                "volumes" => entry.volumes = stamps(value)?,
-                "annotations" => entry.annotations = stamps(value)?,
+                "volumes" => entry.volumes = stamps(words(value)?)?,
+                "annotations" => entry.annotations = stamps(words(value)?)?,
                 "spec" => {
                     for (name, before) in members(value)? {
                         let before = list(before)?;
@@ -151,10 +149,8 @@ impl Entry {
                 _ => return None,
             }
         }
-        let is_own = entry.containers.len() <= 1
-            && entry.annotations.len() <= injection.annotations.len()
+        let is_own = entry.annotations.len() <= injection.annotations.len()
             && entry.spec.len() <= SPEC_MEMBERS.len()
-            && entry.containers.iter().all(|it| injection.container == Some(it))
             && entry.volumes.iter().all(|it| may_add_volume(injection, &it.name))
             && entry.annotations.iter().all(|it| injection.annotations.contains(&&*it.name))
             && entry.spec.iter().all(|(name, _)| SPEC_MEMBERS.iter().any(|(it, _)| it == name));
@@ -165,12 +161,12 @@ impl Entry {
 impl Changes {
     fn to_text(&self) -> String {
         let mut out = String::from("{");
-        push_stamps(&mut out, "env", &self.env);
+        push_words(&mut out, "env", self.env.iter().map(Stamp::text));
         for (key, moves) in [("set", false), ("moved", true)] {
             let set = self.set.iter().filter(|set| set.moved.is_some() == moves);
             push_object(&mut out, key, set.map(|set| (&*set.name, set.to_text())));
         }
-        push_stamps(&mut out, "mounts", &self.mounts);
+        push_list(&mut out, "mounts", self.mounts.iter().map(Stamp::text));
         out.push('}');
         out
     }
@@ -180,8 +176,8 @@ impl Changes {
         for (key, value) in open(text)?.iter() {
             let value = value.as_text()?;
             match &*key.name()? {
-                "env" => changes.env = stamps(value)?,
-                "mounts" => changes.mounts = stamps(value)?,
+                "env" => changes.env = stamps(words(value)?)?,
+                "mounts" => changes.mounts = stamps(strings(value)?)?,
                 key @ ("set" | "moved") => {
                     for (name, parts) in members(value)? {
                         changes.set.push(SetVariable::parse(name, parts, key == "moved")?);
@@ -271,9 +267,13 @@ fn push_list<'s>(out: &mut String, key: &str, strings: impl Iterator<Item = Cow<
     }
 }
 
-fn push_stamps(out: &mut String, key: &str, stamps: &[Stamp]) {
-    let stamps = stamps.iter().map(|stamp| Cow::Owned(format!("{}={}", stamp.name, stamp.hash)));
-    push_list(out, key, stamps);
+/// Appends names, none of which has a space in it.
+fn push_words<'s>(out: &mut String, key: &str, words: impl Iterator<Item = Cow<'s, str>>) {
+    let words: Vec<Cow<str>> = words.collect();
+    if !words.is_empty() {
+        push_key(out, key);
+        push_text(out, &words.join(" "));
+    }
 }
 
 fn push_object<'s>(out: &mut String, key: &str, members: impl Iterator<Item = (&'s str, String)>) {
@@ -313,12 +313,17 @@ fn strings(text: &str) -> Option<Vec<String>> {
     list(text)?.iter().map(|value| Some(value.as_str()?.into_owned())).collect()
 }
 
-fn stamps(text: &str) -> Option<Vec<Stamp>> {
+fn words(text: &str) -> Option<Vec<String>> {
+    let words = Value::Text(text).as_str()?;
+    Some(words.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect())
+}
+
+fn stamps(texts: Vec<String>) -> Option<Vec<Stamp>> {
     let stamp = |text: String| {
         let (name, hash) = text.rsplit_once('=')?;
         Some(Stamp { name: name.to_owned(), hash: hash.to_owned() })
     };
-    strings(text)?.into_iter().map(stamp).collect()
+    texts.into_iter().map(stamp).collect()
 }
 
 #[cfg(test)]
@@ -338,7 +343,7 @@ mod tests {
             moved,
         };
         let changes = Changes {
-            env: vec![stamp("A"), stamp("B=C")],
+            env: vec![stamp("A"), stamp("B.C")],
             set: vec![
                 set("S", Was::Present, None),
                 set("T", Was::Null, None),
@@ -368,13 +373,19 @@ mod tests {
             volumes: vec![stamp("datakit-logs-volume-12-datakit")],
             ..Entry::default()
         };
+        let logfwd = Entry {
+            name: "logfwd".to_owned(),
+            containers: vec!["datakit-logfwd".to_owned()],
+            ..Entry::default()
+        };
         let record = Record {
-            entries: vec![entry, logging, Entry { name: "logfwd".to_owned(), ..Entry::default() }],
+            entries: vec![entry, logging, logfwd],
             secrets: vec!["hub".to_owned()],
             created: BTreeMap::from([
                 ("app/env".to_owned(), Was::Absent),
                 ("volumes".to_owned(), Was::Null),
             ]),
+            ..Record::default()
         };
         let text = record.to_text();
         assert_eq!(Record::parse(&text), Some(record), "{text}");
@@ -393,22 +404,22 @@ mod tests {
             r#"{"v":1,"ebpf":{}}"#,
             r#"{"v":1,"ddtrace":{}}"#,
             r#"{"v":1,"logfwd":{"containers":["app"]}}"#,
-            r#"{"v":1,"logfwd":{"containers":["datakit-profiler"]}}"#,
-            r#"{"v":1,"logfwd":{"volumes":["data=x4fR"]}}"#,
-            r#"{"v":1,"logfwd":{"volumes":["datakit-logfwd-volume-x=x4fR"]}}"#,
-            r#"{"v":1,"logfwd":{"volumes":["datakit-pod-info"]}}"#,
-            r#"{"v":1,"logging":{"annotations":["other=x4fR"]}}"#,
+            r#"{"v":1,"logfwd":{"volumes":"data=x4fR"}}"#,
+            r#"{"v":1,"logfwd":{"volumes":"datakit-logfwd-volume-x=x4fR"}}"#,
+            r#"{"v":1,"logfwd":{"volumes":"datakit-pod-info"}}"#,
+            r#"{"v":1,"logfwd":{"volumes":["datakit-pod-info=x4fR"]}}"#,
+            r#"{"v":1,"logging":{"annotations":"other=x4fR"}}"#,
             r#"{"v":1,"logfwd":{"spec":{"hostNetwork":[]}}}"#,
             r#"{"v":1,"logfwd":{"in":{"app":{"ports":[]}}}}"#,
             r#"{"v":1,"logfwd":{"in":{"app":{"set":{"A":["b"]}}}}}"#,
             r#"{"v":1,"logfwd":{"in":[]}}"#,
-            r#"{"v":1,"secrets":"hub"}"#,
+            r#"{"v":1,"secrets":["hub"]}"#,
             r#"{"v":1,"logfwd":{},"logfwd":{}}"#,
         ] {
             assert_eq!(Record::parse(text), None, "{text}");
         }
         assert_eq!(
-            Record::parse(&format!(r#"{{"v":1,"secrets":["{}"]}}"#, "x".repeat(300_000))),
+            Record::parse(&format!(r#"{{"v":1,"secrets":"{}"}}"#, "x".repeat(300_000))),
             None
         );
     }

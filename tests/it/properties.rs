@@ -135,7 +135,7 @@ fn annotations() -> impl Strategy<Value = Vec<(&'static str, String)>> {
 }
 
 /// A pod template, and whether it is of a kind that ends.
-fn template() -> impl Strategy<Value = String> {
+pub fn template() -> impl Strategy<Value = String> {
     let volumes = subsequence(VOLUMES, 0..=4);
     let labels = subsequence(&[("app", "web"), ("tier", "back"), ("env", "prod")][..], 0..=3);
     let rest = subsequence(
@@ -192,16 +192,16 @@ fn template() -> impl Strategy<Value = String> {
 }
 
 /// A kind, the part of the object around the template, and its group and version.
-const KINDS: &[(&str, &str, &str)] = &[
-    ("Deployment", "apps", r#"{"kind":"Deployment","spec":{"template":T,"replicas":1e0}}"#),
-    ("StatefulSet", "apps", r#"{"spec":{"x":1.0,"template":T}}"#),
-    ("DaemonSet", "apps", r#"{"spec":{"template":T}}"#),
-    ("Job", "batch", r#"{"spec":{"template":T}}"#),
-    ("CronJob", "batch", r#"{"spec":{"jobTemplate":{"spec":{"template":T}}}}"#),
-    ("Pod", "", "T"),
+pub const KINDS: &[(&str, &str, &str)] = &[
+    ("Deployment", "apps", r#"{"kind":"Deployment","spec":{"template":TEMPLATE,"replicas":1e0}}"#),
+    ("StatefulSet", "apps", r#"{"spec":{"x":1.0,"template":TEMPLATE}}"#),
+    ("DaemonSet", "apps", r#"{"spec":{"template":TEMPLATE}}"#),
+    ("Job", "batch", r#"{"spec":{"template":TEMPLATE}}"#),
+    ("CronJob", "batch", r#"{"spec":{"jobTemplate":{"spec":{"template":TEMPLATE}}}}"#),
+    ("Pod", "", "TEMPLATE"),
 ];
 
-fn settings() -> impl Strategy<Value = String> {
+pub fn settings() -> impl Strategy<Value = String> {
     let selectors = select(
         &[
             r#""namespace_selectors":["*"]"#,
@@ -281,6 +281,11 @@ fn settings() -> impl Strategy<Value = String> {
         .prop_map(move |(inject, options)| format!(r#"{{{inject},{mutate},"policy":{options}}}"#))
 }
 
+/// An object of a kind around a pod template.
+pub fn wrapped(kind: usize, template: &str) -> String {
+    KINDS[kind].2.replace("TEMPLATE", template)
+}
+
 fn payload(
     kind: usize,
     operation: &str,
@@ -288,12 +293,23 @@ fn payload(
     old: Option<&str>,
     settings: &str,
 ) -> String {
-    let (name, group, around) = KINDS[kind];
-    let old = old.map(|old| format!(r#","oldObject":{}"#, around.replace('T', old)));
+    let old = old.map(|old| wrapped(kind, old));
+    payload_of(kind, operation, &wrapped(kind, template), old.as_deref(), settings)
+}
+
+/// The payload for whole objects.
+pub fn payload_of(
+    kind: usize,
+    operation: &str,
+    object: &str,
+    old: Option<&str>,
+    settings: &str,
+) -> String {
+    let (name, group, _) = KINDS[kind];
+    let old = old.map(|old| format!(r#","oldObject":{old}"#));
     format!(
         r#"{{"request":{{"kind":{{"group":"{group}","kind":"{name}","version":"v1"}},"name":"web",
-           "namespace":"default","object":{},"operation":"{operation}"{}}},"settings":{settings}}}"#,
-        around.replace('T', template),
+           "namespace":"default","object":{object},"operation":"{operation}"{}}},"settings":{settings}}}"#,
         old.unwrap_or_default(),
     )
 }

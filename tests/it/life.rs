@@ -1,0 +1,504 @@
+//! The life of a workload: what is injected can be changed, put back and taken out.
+
+use std::cell::Cell;
+
+use datakit_injection::json::same;
+use datakit_injection::policy::{self, Answer};
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::{Value, json};
+
+use crate::cases::{all_recorded, without_record};
+use crate::host::{Host, request};
+use crate::properties;
+
+const KINDS: [&str; 4] = ["Deployment", "StatefulSet", "DaemonSet", "CronJob"];
+const RECORD: &str = "/metadata/annotations/admission.datakit~1injected";
+
+fn evaluate(request: &Value, settings: &str) -> Answer {
+    policy::evaluate(format!(r#"{{"request":{request},"settings":{settings}}}"#).as_bytes())
+}
+
+/// The object that is stored, and what was audited.
+fn admit(object: &Value, old: Option<&Value>, namespace: &str, settings: &str) -> (Value, Value) {
+    let mut request = request(if old.is_some() { "UPDATE" } else { "CREATE" }, object, old);
+    request["namespace"] = json!(namespace);
+    let answer = evaluate(&request, settings);
+    let stored = answer.mutated_object().map(|text| serde_json::from_str(text).unwrap());
+    let audit: serde_json::Map<String, Value> = answer
+        .report
+        .audit_annotations()
+        .map(|(key, text)| (key.to_owned(), text.into()))
+        .collect();
+    (stored.unwrap_or_else(|| object.clone()), Value::Object(audit))
+}
+
+fn template(object: &mut Value) -> &mut Value {
+    let path = match object["kind"].as_str() {
+        Some("CronJob") => "/spec/jobTemplate/spec/template",
+        _ => "/spec/template",
+    };
+    object.pointer_mut(path).unwrap()
+}
+
+fn annotated(object: &Value, key: &str, value: &str) -> Value {
+    let mut object = object.clone();
+    let template = template(&mut object);
+    if template["metadata"].is_null() {
+        template["metadata"] = json!({});
+    }
+    if template["metadata"]["annotations"].is_null() {
+        template["metadata"]["annotations"] = json!({});
+    }
+    template["metadata"]["annotations"][key] = json!(value);
+    object
+}
+
+/// What the API server does to an object before it is stored: defaults come, empty values go.
+fn defaulted(value: &Value) -> Value {
+    fn walk(value: &mut Value, key: &str) {
+        match value {
+            Value::Array(elements) => elements.iter_mut().for_each(|it| walk(it, key)),
+            Value::Object(members) => {
+                if key == "fieldRef" && !members.contains_key("apiVersion") {
+                    members.insert("apiVersion".into(), json!("v1"));
+                }
+                if key == "downwardAPI" {
+                    members.entry("defaultMode").or_insert(json!(420));
+                }
+                if ["containers", "initContainers"].contains(&key) {
+                    members
+                        .entry("terminationMessagePath")
+                        .or_insert(json!("/dev/termination-log"));
+                    members.entry("terminationMessagePolicy").or_insert(json!("File"));
+                    members.entry("imagePullPolicy").or_insert(json!("IfNotPresent"));
+                    members.entry("resources").or_insert(json!({}));
+                }
+                if key == "ports" {
+                    members.entry("protocol").or_insert(json!("TCP"));
+                }
+                if key == "env" && members.get("value") == Some(&json!("")) {
+                    members.remove("value");
+                }
+                if members.contains_key("containers") {
+                    members.entry("restartPolicy").or_insert(json!("Always"));
+                    members.entry("dnsPolicy").or_insert(json!("ClusterFirst"));
+                    members.entry("schedulerName").or_insert(json!("default-scheduler"));
+                }
+                for (key, value) in members.iter_mut() {
+                    walk(value, key);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut value = value.clone();
+    walk(&mut value, "");
+    value
+}
+
+/// The steps of one workload's life, on whatever `admit` evaluates.
+fn live(bare: &Value, namespace: &str, settings: &str, id: &str) -> usize {
+    let admit = |object: &Value, old: Option<&Value>, settings: &str| {
+        let (stored, audit) = admit(object, old, namespace, settings);
+        (defaulted(&stored), audit)
+    };
+    let mut steps = 0;
+    let mut step = |what: &str, stored: &Value, expected: &Value| {
+        assert_eq!(stored, expected, "{id}: {what}");
+        steps += 1;
+    };
+    let bare = defaulted(bare);
+    let (injected, _) = admit(&bare, None, settings);
+    let is_injected = injected.pointer(RECORD).is_some();
+    step("applied again", &admit(&injected, Some(&injected), settings).0, &injected);
+    step("replaced by the bare manifest", &admit(&bare, Some(&injected), settings).0, &injected);
+    let mut scaled = injected.clone();
+    scaled["spec"]["replicas"] = json!(7);
+    step("scaled under other settings", &admit(&scaled, Some(&injected), "{}").0, &scaled);
+    let mut bare_scaled = bare.clone();
+    bare_scaled["spec"]["replicas"] = json!(7);
+    step("replaced under other settings", &admit(&bare_scaled, Some(&injected), "{}").0, &scaled);
+    let mut dropped = injected.clone();
+    without_record(&mut dropped);
+    step("the record dropped by a tool", &admit(&dropped, Some(&injected), settings).0, &injected);
+
+    let out = annotated(&injected, "admission.datakit/enabled", "false");
+    let (opted_out, audit) = admit(&out, Some(&injected), settings);
+    let expected = annotated(&bare, "admission.datakit/enabled", "false");
+    step("opted out", &opted_out, &expected);
+    assert_eq!(audit.get("removed").is_some(), is_injected, "{id}: {audit}");
+    let (opted_in, _) = admit(&bare, Some(&opted_out), settings);
+    step("opted in", &opted_in, &injected);
+
+    let restarted = annotated(&injected, "kubectl.kubernetes.io/restartedAt", "now");
+    let (left, _) = admit(&restarted, Some(&injected), "{}");
+    let bare_restarted = annotated(&bare, "kubectl.kubernetes.io/restartedAt", "now");
+    step("restarted without rules", &left, &bare_restarted);
+    let (again, _) = admit(&restarted, Some(&injected), settings);
+    let (anew, _) = admit(&bare_restarted, None, settings);
+    step("restarted", &again, &anew);
+    step("undone", &admit(&injected, Some(&again), settings).0, &injected);
+    step("created from an export", &admit(&injected, None, settings).0, &injected);
+    step("created without rules", &admit(&injected, None, "{}").0, &bare);
+    steps
+}
+
+#[test]
+fn every_recorded_case_can_be_changed_and_taken_out() {
+    let (mut cases, mut steps) = (0, 0);
+    for case in all_recorded() {
+        for kind in KINDS {
+            let request = case.request(if kind == "CronJob" { "Deployment" } else { kind });
+            let mut object = request["object"].clone();
+            if kind == "CronJob" {
+                let mut template = object["spec"]["template"].clone();
+                template["spec"]["restartPolicy"] = json!("OnFailure");
+                object = json!({
+                    "apiVersion": "batch/v1", "kind": "CronJob", "metadata": object["metadata"],
+                    "spec": { "jobTemplate": { "spec": { "template": template } } },
+                });
+            }
+            let id = format!("{} as {kind}", case.id);
+            steps += live(&object, &case.namespace, case.settings.get(), &id);
+            cases += 1;
+        }
+    }
+    println!("{cases} workloads, {steps} steps");
+}
+
+/// The module is the same code; a few steps of each case show that it has the same record.
+#[test]
+fn the_module_takes_out_what_it_injected() {
+    let host = Host::shared();
+    let mut count = 0;
+    for case in all_recorded().filter(|case| case.mutated) {
+        let request = case.request("Deployment");
+        let injected = host.validate(&request, case.settings.get());
+        assert!(injected.object.pointer(RECORD).is_some(), "{}", case.id);
+        let mut again = request.clone();
+        again["object"] = injected.object.clone();
+        assert!(host.validate(&again, case.settings.get()).patch.is_empty(), "{}", case.id);
+        let out = host.validate(&again, "{}");
+        assert_eq!(out.object, request["object"], "{}", case.id);
+        let removed = &out.response["audit_annotations"]["removed"];
+        assert_eq!(*removed, injected.response["audit_annotations"]["injected"], "{}", case.id);
+        let message = &out.logs[0]["message"];
+        assert!(message == "removed" || out.logs.is_empty(), "{}: {message}", case.id);
+        count += 1;
+    }
+    println!("{count} workloads taken out by the module");
+}
+
+#[test]
+fn records_are_small() {
+    let settings =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/settings.json"));
+    let settings = settings.unwrap();
+    let read = |name: &str| -> Value {
+        let path = format!("{}/examples/{name}", env!("CARGO_MANIFEST_DIR"));
+        serde_norway::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    };
+    let java = read("nginx.yaml");
+    let (injected, _) = admit(&java, None, "default", &settings);
+    let record = injected.pointer(RECORD).unwrap().as_str().unwrap().to_owned();
+    let mut everything = java.clone();
+    for (key, value) in [
+        ("admission.datakit/java-profiler.version", ""),
+        (
+            "admission.datakit/logfwd.instances",
+            r#"[{"loggings":[{"logfiles":["/var/log/app/*.log","/data/*.log"]}]}]"#,
+        ),
+    ] {
+        everything = annotated(&everything, key, value);
+    }
+    let (injected, audit) = admit(&everything, None, "test01", &settings);
+    let all = injected.pointer(RECORD).unwrap().as_str().unwrap();
+    println!("Java: {} bytes: {record}", record.len());
+    println!("{}: {} bytes", audit["injected"], all.len());
+    assert!(record.len() <= 400 && all.len() < 1500, "{} {}", record.len(), all.len());
+}
+
+/// Every hidden state of JSON that a template may have comes back as it was.
+#[test]
+fn taking_out_is_the_inverse_of_injecting() {
+    let (changed, cases) = (Cell::new(0), 2000);
+    let mut runner =
+        TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
+    let kinds = properties::KINDS.len();
+    let strategy =
+        (0..kinds, properties::template(), properties::settings(), properties::settings());
+    let outcome = runner.run(&strategy, |(kind, template, settings, other)| {
+        let create = |object: &str, settings: &str| -> String {
+            let payload = properties::payload_of(kind, "CREATE", object, None, settings);
+            let answer = policy::evaluate(payload.as_bytes());
+            answer.mutated_object().unwrap_or(object).to_owned()
+        };
+        let is_pod = properties::KINDS[kind].0 == "Pod";
+        let bare = properties::wrapped(kind, &template);
+        let injected = create(&bare, &settings);
+        changed.set(changed.get() + usize::from(!is_pod && injected != bare));
+        if is_pod {
+            return Ok(());
+        }
+        let out = create(&injected, "{}");
+        prop_assert!(same(&out, &bare), "{settings}\n{bare}\n{injected}\n{out}");
+        // What is injected depends on today's settings alone.
+        let anew = create(&injected, &other);
+        let fresh = create(&bare, &other);
+        prop_assert!(same(&anew, &fresh), "{settings}\n{other}\n{bare}\n{anew}\n{fresh}");
+        // Settings alone change nothing that is stored.
+        for settings in [&*settings, &*other, "{}"] {
+            for object in [&injected, &bare] {
+                let payload =
+                    properties::payload_of(kind, "UPDATE", object, Some(&injected), settings);
+                let answer = policy::evaluate(payload.as_bytes());
+                let stored = answer.mutated_object().unwrap_or(object).to_owned();
+                let is_updated = !["Job"].contains(&properties::KINDS[kind].0);
+                prop_assert!(!is_updated || same(&stored, &injected), "{stored}\n{injected}");
+            }
+        }
+        Ok(())
+    });
+    outcome.unwrap();
+    println!("{cases} cases, {} injected and taken out", changed.get());
+    assert!(changed.get() > 300);
+}
+
+/// An edit by hand, and the same edit of the user's part.
+fn edit(object: &Value, which: usize) -> Option<Value> {
+    let mut object = object.clone();
+    let template = template(&mut object);
+    let spec = &mut template["spec"];
+    let own = spec["containers"].as_array()?.iter().position(|it| it["name"] == "c0")?;
+    let container = &mut spec["containers"][own];
+    match which {
+        0 => container["image"] = json!("other:2"),
+        1 => {
+            let name = json!({ "name": "NEW", "value": "by hand" });
+            match container["env"].as_array_mut() {
+                Some(env) => env.push(name),
+                None => container["env"] = json!([name]),
+            }
+        }
+        2 => {
+            let env = container["env"].as_array_mut()?;
+            let own = env.iter().position(|it| it["name"] == "HOME")?;
+            env.remove(own);
+        }
+        3 => {
+            let volume = json!({ "name": "by-hand", "emptyDir": {} });
+            match spec["volumes"].as_array_mut() {
+                Some(volumes) => volumes.insert(0, volume),
+                None => spec["volumes"] = json!([volume]),
+            }
+        }
+        4 => {
+            let containers = spec["containers"].as_array_mut()?;
+            containers.insert(0, json!({ "name": "by-hand", "image": "b:1" }));
+        }
+        5 => {
+            let labels = template["metadata"]["labels"].as_object_mut()?;
+            labels.insert("app".into(), json!("web"));
+        }
+        _ => {
+            let annotations = template["metadata"]["annotations"].as_object_mut()?;
+            annotations.insert("by".into(), json!("hand"));
+            annotations.remove("admission.datakit/java-lib.version");
+        }
+    }
+    Some(object)
+}
+
+#[test]
+fn what_is_injected_does_not_depend_on_history() {
+    let (compared, cases) = (Cell::new(0), 2500);
+    let mut runner =
+        TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
+    let kind = select(vec![0_usize, 1, 2, 4]);
+    let strategy = (
+        kind,
+        properties::template(),
+        properties::settings(),
+        properties::settings(),
+        0..7_usize,
+        any::<bool>(),
+    );
+    let outcome = runner.run(&strategy, |(kind, template, one, two, which, defaults)| {
+        // Edits are made on trees of values, which do not hold every number and string.
+        let template =
+            template.replace("123456789012345678901234567890", "7").replace(r"\ud800", "x");
+        let mut bare: Value = serde_json::from_str(&properties::wrapped(kind, &template)).unwrap();
+        let (name, group, _) = properties::KINDS[kind];
+        bare["apiVersion"] = json!(format!("{group}/v1"));
+        bare["kind"] = json!(name);
+        let through = |object: &Value| if defaults { defaulted(object) } else { object.clone() };
+        let bare = through(&bare);
+        let (injected, _) = admit(&bare, None, "default", &one);
+        let injected = through(&injected);
+        let (Some(edited), Some(bare_edited)) = (edit(&injected, which), edit(&bare, which)) else {
+            return Ok(());
+        };
+        if bare_edited == bare {
+            return Ok(());
+        }
+        let (stored, _) = admit(&edited, Some(&injected), "default", &two);
+        let (expected, _) = admit(&bare_edited, None, "default", &two);
+        prop_assert_eq!(through(&stored), through(&expected), "edit {} of {}", which, bare);
+        compared.set(compared.get() + usize::from(injected != bare));
+        Ok(())
+    });
+    outcome.unwrap();
+    println!("{cases} cases, {} histories compared", compared.get());
+    assert!(compared.get() > 500);
+}
+
+/// Whatever a stranger writes into the record, nothing that this policy could not have added goes.
+#[test]
+fn hostile_records_remove_nothing_of_the_users() {
+    let settings =
+        json!({ "admission_inject": { "ddtrace": { "images": { "java_agent_image": "h/j:1" } } } });
+    let object = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "web" },
+        "spec": { "template": {
+            "metadata": { "annotations": { "admission.datakit/java-lib.version": "", "mine": "1" } },
+            "spec": {
+                "containers": [{ "name": "app", "env": [{ "name": "A", "value": "1" }],
+                                 "volumeMounts": [{ "name": "data", "mountPath": "/data" }] }],
+                "initContainers": [{ "name": "first" }],
+                "volumes": [{ "name": "data", "emptyDir": {} }],
+            },
+        } },
+    });
+    let (injected, _) = admit(&object, None, "default", &settings.to_string());
+    let record = injected.pointer(RECORD).unwrap().as_str().unwrap().to_owned();
+    let mut texts = vec![
+        String::new(),
+        "null".to_owned(),
+        "[[".repeat(50_000),
+        record.replace("ddtrace-java", "app"),
+        record.replace("datakit-auto-instrument", "data"),
+        record.replace("\"v\":1", "\"v\":9"),
+        format!(r#"{{"v":1,"logging":{{"annotations":"mine=AAAA"}}}}"#),
+        format!(r#"{{"v":1,"secrets":"{}"}}"#, vec!["x"; 60_000].join(" ")),
+        format!(
+            r#"{{"v":1,"ddtrace-java":{{"in":{{{}}}}}}}"#,
+            (0..6_000).map(|n| format!(r#""c{n}":{{"env":"A=x"}}"#)).collect::<Vec<_>>().join(",")
+        ),
+    ];
+    texts.extend((0..record.len()).step_by(3).map(|end| record[..end].to_owned()));
+    for (index, _) in record.char_indices().step_by(5) {
+        let mut bytes = record.clone().into_bytes();
+        bytes[index] = b'x';
+        texts.push(String::from_utf8(bytes).unwrap());
+    }
+    let (mut unreadable, count) = (0, texts.len());
+    for text in texts {
+        for is_update in [false, true] {
+            let mut hostile = injected.clone();
+            hostile["metadata"]["annotations"]["admission.datakit/injected"] = json!(text);
+            let changed = annotated(&hostile, "x", "y");
+            let old = is_update.then_some(&hostile);
+            let request = request(if is_update { "UPDATE" } else { "CREATE" }, &changed, old);
+            let answer = evaluate(&request, "{}");
+            let stored: Value = answer
+                .mutated_object()
+                .map_or(changed.clone(), |text| serde_json::from_str(text).unwrap());
+            let spec = &stored["spec"]["template"]["spec"];
+            let has = |list: &str, name: &str| {
+                spec[list].as_array().is_some_and(|it| it.iter().any(|it| it["name"] == name))
+            };
+            assert!(has("containers", "app") && has("initContainers", "first"), "{text}");
+            assert!(has("volumes", "data"), "{text}");
+            assert_eq!(
+                stored["spec"]["template"]["metadata"]["annotations"]["mine"], "1",
+                "{text}"
+            );
+            assert_eq!(spec["containers"][0]["env"][0]["name"], "A", "{text}");
+            unreadable += usize::from(
+                answer.report.warnings().iter().any(|it| it.contains("cannot be read")),
+            );
+        }
+    }
+    println!("{count} records, {unreadable} answers warn that one cannot be read");
+    assert!(unreadable > count / 2);
+}
+
+#[test]
+fn warns_of_parts_that_were_taken_out_by_hand() {
+    let settings =
+        json!({ "admission_inject": { "ddtrace": { "images": { "java_agent_image": "h/j:1" } } } });
+    let settings = settings.to_string();
+    let object = crate::objects::deployment(&crate::objects::java_asked());
+    let (injected, _) = admit(&object, None, "default", &settings);
+    let mut by_hand = injected.clone();
+    by_hand["spec"]["template"]["spec"].as_object_mut().unwrap().remove("initContainers");
+    let answer = evaluate(&request("UPDATE", &by_hand, Some(&injected)), &settings);
+    let stored: Value = serde_json::from_str(answer.mutated_object().unwrap()).unwrap();
+    assert_eq!(stored, injected);
+    assert_eq!(
+        answer.report.warnings(),
+        ["Deployment/web: what was injected and removed by hand is put back; opt out with \
+          admission.datakit/enabled: \"false\""],
+    );
+    // A replace of the manifest is no edit by hand.
+    let answer = evaluate(&request("UPDATE", &object, Some(&injected)), &settings);
+    assert_eq!(answer.report.warnings(), [""; 0]);
+}
+
+#[test]
+fn several_policies_keep_their_records_apart() {
+    let tracing =
+        json!({ "admission_inject": { "ddtrace": { "images": { "java_agent_image": "h/j:1" } } } });
+    let logs = json!({ "policy": { "id": "team" }, "admission_inject_v2": { "logfwds": [
+        { "namespace_selectors": ["*"], "image": "h/l:1", "log_volume_paths": ["/logs"] },
+    ] } });
+    let (tracing, logs) = (tracing.to_string(), logs.to_string());
+    let object = crate::objects::deployment(&crate::objects::java_asked());
+    for (first, second) in [(&tracing, &logs), (&logs, &tracing)] {
+        let both = |object: &Value, old: Option<&Value>, first: &str, second: &str| {
+            let (object, _) = admit(object, old, "default", first);
+            admit(&object, old, "default", second).0
+        };
+        let stored = both(&object, None, first, second);
+        let keys: Vec<_> =
+            stored["metadata"]["annotations"].as_object().unwrap().keys().cloned().collect();
+        assert_eq!(keys, ["admission.datakit/injected", "admission.datakit/injected.team"]);
+        assert_eq!(both(&stored, Some(&stored), first, second), stored);
+        assert_eq!(both(&object, Some(&stored), first, second), stored);
+        let changed = annotated(&stored, "x", "y");
+        let fresh = both(&annotated(&object, "x", "y"), None, first, second);
+        assert_eq!(both(&changed, Some(&stored), first, second), fresh);
+        // One leaves, the other stays.
+        let left = both(
+            &changed,
+            Some(&stored),
+            if *first == tracing { "{}" } else { first },
+            if *second == tracing { "{}" } else { second },
+        );
+        let spec = &left["spec"]["template"]["spec"];
+        assert_eq!(spec.get("initContainers"), None);
+        assert_eq!(spec["containers"].as_array().unwrap().len(), 2);
+        // When both leave, nothing is left: neither a record nor an empty list.
+        let left = both(&changed, Some(&stored), "{}", r#"{"policy":{"id":"team"}}"#);
+        assert_eq!(left, annotated(&object, "x", "y"));
+        let left = both(&changed, Some(&stored), r#"{"policy":{"id":"team"}}"#, "{}");
+        assert_eq!(left, annotated(&object, "x", "y"));
+    }
+}
+
+#[test]
+fn a_record_never_makes_an_object_too_large() {
+    let settings =
+        json!({ "admission_inject": { "ddtrace": { "images": { "java_agent_image": "h/j:1" } } } });
+    let mut object = crate::objects::deployment(&crate::objects::java_asked());
+    object["metadata"]["annotations"] = json!({ "large": "x".repeat((200 << 10) - 100) });
+    let answer = evaluate(&request("CREATE", &object, None), &settings.to_string());
+    assert_eq!(answer.mutated_object(), None);
+    assert_eq!(
+        answer.report.warnings(),
+        ["ddtrace-java is not injected into Deployment/web: the annotations of the object would \
+          exceed 200 KiB; remove annotations"],
+    );
+}
