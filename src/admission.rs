@@ -168,12 +168,18 @@ impl Workload {
 
     /// The pod template in an object, opened as far as its labels and annotations.
     pub fn template<'o, 'a>(&self, object: &'o mut Value<'a>) -> Option<&'o mut Object<'a>> {
-        let mut place = object.as_object_mut()?;
+        static LIST: Shape = Shape::Array(&TEMPLATE);
+        let mut place = object;
         for name in &self.path {
-            let value = place.get_mut(name)?;
-            value.open_further(&TEMPLATE);
-            place = value.as_object_mut()?;
+            place.open_further(&TEMPLATE);
+            place.open_further(&LIST);
+            place = match place {
+                Value::Array(elements) => elements.get_mut(name.parse::<usize>().ok()?)?,
+                place => place.as_object_mut()?.get_mut(name)?,
+            };
         }
+        place.open_further(&TEMPLATE);
+        let place = place.as_object_mut()?;
         if let Some(metadata) = place.get_mut("metadata") {
             metadata.open_further(&METADATA);
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::injection::{ALL, Injection, Variant};
-use crate::selector::Target;
+use crate::selector::{Target, is_dns_label};
 
 /// Where all of them begin.
 pub(crate) const PREFIX: &str = "admission.datakit/";
@@ -52,7 +52,9 @@ pub(crate) fn reader(annotation: &str) -> Option<(&'static Injection, &'static V
 /// Whether an annotation is known that no injection reads.
 pub(crate) fn is_known(annotation: &str) -> bool {
     SILENT.contains(&annotation)
-        || annotation.strip_prefix(RECORD).is_some_and(|id| id.starts_with('.'))
+        || annotation
+            .strip_prefix(RECORD)
+            .is_some_and(|id| id.strip_prefix('.').is_some_and(is_dns_label))
         || ALL.iter().filter_map(|it| it.opt_out()).any(|opt_out| opt_out == annotation)
 }
 

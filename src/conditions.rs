@@ -49,7 +49,14 @@ pub fn compile(settings: &str) -> Conditions {
 }
 
 fn of(settings: &Settings) -> Conditions {
-    let record = record(&settings.options.record_annotation());
+    let mut record = record(&settings.options.record_annotation());
+    // A template in an array cannot be found by an expression that never fails.
+    let is_number = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit());
+    for extra in &settings.options.extra_workloads {
+        if extra.template.split('/').any(is_number) {
+            record = format!("request.kind.kind == {} ||\n{record}", string(&extra.kind));
+        }
+    }
     let condition = |name, expression: String| Condition {
         name,
         expression: format!("{record} ||\n{expression}"),

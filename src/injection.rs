@@ -175,7 +175,7 @@ pub(crate) enum Skip {
     #[error("the pod has another volume named {0}")]
     OtherVolume(String),
     #[error("container {container} mounts another volume at {path}")]
-    OtherMount { container: Container, path: String },
+    OtherMount { container: Container, path: &'static str },
     #[error("its init container would run as root, which runAsNonRoot forbids")]
     RunsAsRoot,
     #[error("no container matches")]
@@ -186,10 +186,10 @@ pub(crate) enum Skip {
     Windows,
     #[error("it needs capabilities that Pod Security level `restricted` forbids")]
     Restricted,
-    #[error("an image cannot do without the directory {0}")]
-    EssentialDirectory(String),
-    #[error("port {0} is in use on the host network")]
-    HostPort(u16),
+    #[error("an image cannot do without the directory in {0}")]
+    EssentialDirectory(&'static str),
+    #[error("the port in {0} is in use on the host network")]
+    HostPort(&'static str),
     #[error("the annotations of the object would exceed 200 KiB")]
     TooLarge,
     #[error("the object's own metadata is malformed")]
@@ -215,8 +215,8 @@ impl Skip {
             Self::EmptyPod => "add a container that is not in policy.ignored_containers",
             Self::Windows => "opt out with admission.datakit/enabled: \"false\"",
             Self::Restricted => "relax the pod, or set policy.pod_security to `ignore`",
-            Self::EssentialDirectory(_) => "choose a directory of the application's own",
-            Self::HostPort(_) => "change FLAMESHOT_HTTP_LOCAL_PORT in the rule",
+            Self::EssentialDirectory(_) => "choose another directory in the rule",
+            Self::HostPort(_) => "choose another port in the rule",
             Self::TooLarge => "remove annotations",
             Self::MetadataMalformed => "correct the metadata of the object",
         }

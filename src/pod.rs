@@ -92,19 +92,14 @@ impl<'t, 'a> Pod<'t, 'a> {
     pub(crate) fn open(template: &'t mut Object<'a>) -> Result<Self, Malformed> {
         let malformed = Malformed("spec.containers");
         let spec = template.get_mut("spec").ok_or(malformed)?;
+        // Text, and cheap to keep, where nobody opened it before.
+        let before = spec.clone();
         spec.open_further(&SPEC);
-        let spec = spec.as_object_mut().ok_or(malformed)?;
-        let containers = take_list(spec, "containers", &LIST_OF_CONTAINERS);
-        let init_containers = take_list(spec, "initContainers", &LIST_OF_CONTAINERS);
-        let volumes = take_list(spec, "volumes", &LIST_OF_OBJECTS);
-        let read = |list: Vec<Value<'a>>| -> Option<Vec<Container<'a>>> {
-            list.into_iter().map(Container::read).collect()
-        };
-        let containers = containers.and_then(read).ok_or(malformed)?;
-        let init_containers =
-            init_containers.and_then(read).ok_or(Malformed("spec.initContainers"))?;
-        let volumes = volumes.and_then(|list| list.into_iter().map(Volume::read).collect());
-        let volumes: Vec<Volume<'a>> = volumes.ok_or(Malformed("spec.volumes"))?;
+        let lists = spec.as_object_mut().ok_or(malformed).and_then(Lists::take);
+        if lists.is_err() {
+            *spec = before;
+        }
+        let Lists { containers, init_containers, volumes } = lists?;
         let mut volume_places = BTreeMap::new();
         for (place, volume) in volumes.iter().enumerate() {
             volume_places.entry(volume.name.clone()).or_insert(place);
@@ -256,6 +251,29 @@ impl<'t, 'a> Pod<'t, 'a> {
             ContainerRef::Regular(place) => self.containers.get_mut(place),
             ContainerRef::Init(place) => self.init_containers.get_mut(place),
         }
+    }
+}
+
+/// The lists of a specification that injections touch.
+struct Lists<'a> {
+    containers: Vec<Container<'a>>,
+    init_containers: Vec<Container<'a>>,
+    volumes: Vec<Volume<'a>>,
+}
+
+impl<'a> Lists<'a> {
+    /// Takes them out of a specification.
+    fn take(spec: &mut Object<'a>) -> Result<Self, Malformed> {
+        let mut containers = |name| {
+            let list = take_list(spec, name, &LIST_OF_CONTAINERS)?;
+            list.into_iter().map(Container::read).collect::<Option<Vec<_>>>()
+        };
+        let regular = containers("containers").ok_or(Malformed("spec.containers"))?;
+        let init = containers("initContainers").ok_or(Malformed("spec.initContainers"))?;
+        let volumes = take_list(spec, "volumes", &LIST_OF_OBJECTS);
+        let volumes = volumes.and_then(|list| list.into_iter().map(Volume::read).collect());
+        let volumes = volumes.ok_or(Malformed("spec.volumes"))?;
+        Ok(Self { containers: regular, init_containers: init, volumes })
     }
 }
 

@@ -161,7 +161,8 @@ fn mutate<'a>(
     let Some(template) = workload.template(&mut object) else {
         return Answer::untouched(Reason::NoTemplate, trace);
     };
-    if !has_valid_metadata(template) {
+    let is_ignored = settings.options.ignored_namespaces.contains(&namespace);
+    if !has_valid_metadata(template) && !is_ignored {
         let note = "metadata, labels or annotations of the pod template are not objects; nothing \
                     is injected";
         report.warned(note);
@@ -262,6 +263,11 @@ fn inject<'a>(
     selection.report(report);
     if let Some(path) = &settings.options.unsafe_option {
         selection.skip_unsafe(path, report);
+        if workload.is_pod()
+            && let Injected::Something = with_status(template, false, settings, report)
+        {
+            return Injected::Something;
+        }
         return Injected::Nothing(Reason::Unsafe(path.clone()));
     }
     let mut context = Context {

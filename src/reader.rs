@@ -279,15 +279,15 @@ pub(crate) fn string<'a>(
 
 /// `; did you mean …` with the known word that is nearest, or nothing.
 pub(crate) fn did_you_mean(word: &str, known: &[&str]) -> String {
+    nearest(word, known).map_or_else(String::new, |it| format!("; did you mean `{it}`?"))
+}
+
+/// The known word that is nearest to another, where one is near.
+pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let distance = |known: &str| strsim::osa_distance(&word.to_ascii_lowercase(), known);
     // Words longer than any key would make the comparison costly, and are no typing mistake.
     let nearest = known.iter().filter(|_| word.len() <= 64).min_by_key(|known| distance(known));
-    match nearest {
-        Some(nearest) if distance(nearest) <= nearest.len().div_ceil(3) => {
-            format!("; did you mean `{nearest}`?")
-        }
-        _ => String::new(),
-    }
+    nearest.copied().filter(|nearest| distance(nearest) <= nearest.len().div_ceil(3))
 }
 
 #[cfg(test)]

@@ -44,6 +44,8 @@ pub struct Report {
     pub skipped: Vec<(InjectionName, String)>,
     /// What an earlier injection had added and is not injected again.
     pub removed: Vec<String>,
+    /// The sentences about what was skipped.
+    refusals: Vec<String>,
     warnings: Vec<String>,
     /// Every warning, those beyond the limit included, to tell each cause once.
     causes: BTreeSet<String>,
@@ -66,8 +68,18 @@ impl Report {
 
     /// Notes that something was not injected, and warns.
     pub fn skipped(&mut self, name: InjectionName, reason: &str, advice: &str) {
-        self.warn(&format!("{name} is not injected into {}: {reason}; {advice}", self.workload));
+        let refusal = format!("{name} is not injected into {}: {reason}; {advice}", self.workload);
+        self.refuse(&refusal);
         self.skipped.push((name, reason.to_owned()));
+    }
+
+    /// Warns that something was not injected.
+    pub(crate) fn refuse(&mut self, refusal: &str) {
+        self.warn(refusal);
+        let refusal = shortened(refusal, MAX_WARNING);
+        if self.refusals.len() < MAX_WARNINGS && !self.refusals.iter().any(|it| it == refusal) {
+            self.refusals.push(refusal.to_owned());
+        }
     }
 
     /// Notes that everything that was injected had to be undone.
@@ -122,7 +134,7 @@ impl Report {
     /// Why a pod did not get what it asked for: the warnings about what was skipped, as far as they
     /// fit.
     pub(crate) fn status(&self, max: usize) -> Option<String> {
-        (!self.skipped.is_empty()).then(|| joined(&self.warnings(), "\n", max))
+        (!self.refusals.is_empty()).then(|| joined(&self.refusals, "\n", max))
     }
 }
 

@@ -191,7 +191,7 @@ fn check_document(settings: &Value, jsonconfig: Option<&Value>, errors: &mut Err
         return;
     };
     for key in KEYS.iter().filter(|key| !matches!(**key, "jsonconfig" | "policy")) {
-        if top.get(key).is_some() {
+        if top.get(key).is_some_and(|value| *value != Value::Text("\"\"")) {
             top.error(key, "conflicts with `jsonconfig`", errors);
         }
     }

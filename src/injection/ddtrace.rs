@@ -7,7 +7,7 @@ use super::tracing::{Agent, Command, Loader, load, plan_agent};
 use super::{Ask, COMMON, Container as Name, Injection, Plan, Planner, Skip, Source, Variant};
 use crate::pod::{Container, ContainerRef, EnvEdit, EnvVar, Pod};
 use crate::reader::Errors;
-use crate::rule::{VariableValue, one_of};
+use crate::rule::{VariableValue, one_of, refers_to};
 
 pub(super) static INJECTION: Injection = Injection {
     name: "ddtrace",
@@ -180,29 +180,20 @@ fn plan_env<'a>(
         |variable: &&EnvVar| !is_loaded(&variable.name) && container.env(&variable.name).is_none();
     // The merged tags go to the end, because they refer to variables that are injected; whatever
     // refers to them, directly or not, goes after them.
-    let mut after_tags = Vec::new();
     let mut late: Vec<&str> = vec![TAGS];
-    for variable in variables.iter().filter(is_new) {
-        if merged.is_some() && refers_to_any(variable, &late) {
+    for variable in ask.rule.envs.iter().filter(|_| merged.is_some()) {
+        if variable.refers_to_any(&late) {
             late.push(&variable.name);
-            after_tags.push(variable);
-        } else {
-            plan.edits.env.push((place, EnvEdit::Append(variable.clone())));
         }
     }
-    if let Some(tags) = merged {
-        plan.edits.env.push((place, EnvEdit::Move(TAGS, tags)));
-    }
-    let after_tags = after_tags.into_iter().cloned().map(EnvEdit::Append);
-    plan.edits.env.extend(after_tags.map(|edit| (place, edit)));
+    let is_late = |variable: &&EnvVar| merged.is_some() && late.contains(&&*variable.name);
+    let new = variables.iter().filter(is_new);
+    let (after_tags, before_tags): (Vec<&EnvVar>, Vec<&EnvVar>) = new.partition(is_late);
+    let append = |variable: &EnvVar<'a>| (place, EnvEdit::Append(variable.clone()));
+    plan.edits.env.extend(before_tags.into_iter().map(append));
+    plan.edits.env.extend(merged.map(|tags| (place, EnvEdit::Move(TAGS, tags))));
+    plan.edits.env.extend(after_tags.into_iter().map(append));
     Ok(())
-}
-
-fn refers_to_any(variable: &EnvVar, names: &[&str]) -> bool {
-    let Some(text) = variable.literal() else {
-        return false;
-    };
-    text.contains("$(") && names.iter().any(|name| text.contains(&format!("$({name})")))
 }
 
 /// The container's tags, then the configured ones whose key it does not set.
@@ -215,8 +206,8 @@ fn merged_tags(container: &Container, ask: &Ask, notes: &mut Vec<String>) -> Opt
     };
     let present: Cow<str> = container.env(TAGS)?.literal()?;
     // A variable that the user wrote after the tags and that refers to them would lose them.
-    let refers = |text: Cow<str>| text.contains("$(DD_TAGS)");
-    let is_referred_to = container.env.iter().filter_map(EnvVar::literal).any(refers);
+    let after = container.env.iter().skip_while(|variable| variable.name != TAGS).skip(1);
+    let is_referred_to = after.filter_map(EnvVar::literal).any(|text| refers_to(&text, TAGS));
     if is_referred_to || container.env.iter().filter(|variable| variable.name == TAGS).count() > 1 {
         let container = Name::new(&container.name);
         notes.push(format!("{TAGS} of container {container} is kept without the configured tags"));

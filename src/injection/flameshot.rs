@@ -44,6 +44,8 @@ pub(super) static INJECTION: Injection = Injection {
 
 const VOLUME: &str = "flameshot-volume";
 const PORT_NAME: &str = "flameshot-port";
+const PATH: &str = "FLAMESHOT_PROFILING_PATH";
+const PORT: &str = "FLAMESHOT_HTTP_LOCAL_PORT";
 
 #[derive(Debug)]
 struct Flameshot<'a> {
@@ -78,15 +80,15 @@ fn read<'a>(source: Source<'_, 'a>, errors: &mut Errors) -> Option<Box<dyn Plann
         None => {}
     }
     let envs = Path::Key(&block.path, "envs");
-    let profiling_path = rule.literal("FLAMESHOT_PROFILING_PATH").filter(|it| is_mountable(it));
+    let profiling_path = rule.literal(PATH).filter(|it| is_mountable(it));
     if profiling_path.is_none() {
-        let path = Path::Key(&envs, "FLAMESHOT_PROFILING_PATH");
+        let path = Path::Key(&envs, PATH);
         errors.add(&path, "is required: the directory to share, an absolute path");
     }
-    let port = rule.literal("FLAMESHOT_HTTP_LOCAL_PORT").and_then(|port| port.parse().ok());
+    let port = rule.literal(PORT).and_then(|port| port.parse().ok());
     let port = port.filter(|port: &u16| *port > 0);
     if port.is_none() {
-        let path = Path::Key(&envs, "FLAMESHOT_HTTP_LOCAL_PORT");
+        let path = Path::Key(&envs, PORT);
         errors.add(&path, "is required: a port from 1 to 65535");
     }
     let profiling_path = profiling_path?.clone().into_owned();
@@ -98,17 +100,17 @@ impl<'a> Planner<'a> for Flameshot<'a> {
     fn plan(&self, pod: &Pod<'_, 'a>, ask: &Ask<'_, 'a>) -> Result<Plan<'a>, Skip> {
         let image = ask.image()?;
         if is_essential(&self.profiling_path) {
-            return Err(Skip::EssentialDirectory(self.profiling_path.clone()));
+            return Err(Skip::EssentialDirectory(PATH));
         }
         let ports = Ports::of(pod);
         if pod.is_set("hostNetwork") && ports.has_number(self.port) {
-            return Err(Skip::HostPort(self.port));
+            return Err(Skip::HostPort(PORT));
         }
         let mut plan = Plan::default();
         let name = volume(pod, empty_dir(VOLUME, ask), ask, &mut plan.edits)?;
         let mount = mount(name, self.profiling_path.clone());
         for container in sharing_containers(pod, ask) {
-            fixed_mount(container, &mount, &mut plan.edits)?;
+            fixed_mount(container, &mount, PATH, &mut plan.edits)?;
         }
         let port = k8s::ContainerPort {
             name: Some(ports.free_name()),

@@ -305,6 +305,7 @@ pub(super) fn fixed_volume(
 }
 
 /// Plans a mount of a volume that has to be exactly there; one that is there already is taken.
+/// `path` says where in messages.
 ///
 /// # Errors
 ///
@@ -312,14 +313,12 @@ pub(super) fn fixed_volume(
 pub(super) fn fixed_mount<'a>(
     (place, container): (ContainerRef, &Container),
     mount: &VolumeMount<'a>,
+    path: &'static str,
     edits: &mut Edits<'a>,
 ) -> Result<(), Skip> {
     match container.mount_at(&mount.path) {
         Some(there) if there.volume == mount.volume => Ok(()),
-        Some(_) => Err(Skip::OtherMount {
-            container: Name::new(&container.name),
-            path: mount.path.to_string(),
-        }),
+        Some(_) => Err(Skip::OtherMount { container: Name::new(&container.name), path }),
         None => {
             edits.mounts.push((place, mount.clone()));
             Ok(())

@@ -64,7 +64,7 @@ impl<'a> Planner<'a> for Profiler {
         let name = volume(pod, empty_dir(VOLUME, ask), ask, &mut plan.edits)?;
         let directory = mount(name, DIRECTORY);
         for container in sharing_containers(pod, ask) {
-            fixed_mount(container, &directory, &mut plan.edits)?;
+            fixed_mount(container, &directory, DIRECTORY, &mut plan.edits)?;
         }
         let mut mounts = vec![directory];
         for (new, path) in [(empty_dir("tmp", ask), "/tmp"), (timezone(), "/etc/localtime")] {

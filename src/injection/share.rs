@@ -101,6 +101,10 @@ pub(super) fn share<'d, 'a>(
             unshared.unclean = unshared.unclean.saturating_add(1);
             continue;
         }
+        if is_essential(directory) {
+            unshared.essential = unshared.essential.saturating_add(1);
+            continue;
+        }
         let mut is_mounted = false;
         let mut shared = None;
         for (_, container) in sharing_containers(pod, ask) {
@@ -124,10 +128,6 @@ pub(super) fn share<'d, 'a>(
             ),
             None if is_mounted => {
                 unshared.mounted = unshared.mounted.saturating_add(1);
-                continue;
-            }
-            None if is_essential(directory) => {
-                unshared.essential = unshared.essential.saturating_add(1);
                 continue;
             }
             None => {

@@ -67,7 +67,7 @@ impl Loader {
 
 /// Plans an agent; `env` plans the environment of each container that is traced.
 pub(super) fn plan_agent<'a>(
-    agent: &Agent,
+    agent: &'static Agent,
     flavor: &str,
     pod: &Pod<'_, 'a>,
     ask: &Ask<'_, 'a>,
@@ -79,7 +79,7 @@ pub(super) fn plan_agent<'a>(
     fixed_volume(pod, agent.volume, ask, &mut plan.edits)?;
     let mount = mount(agent.volume, agent.directory);
     for (place, container) in containers {
-        fixed_mount((place, container), &mount, &mut plan.edits)?;
+        fixed_mount((place, container), &mount, agent.directory, &mut plan.edits)?;
         env((place, container), &mut plan)?;
     }
     let mut init = container(&image, pod, ask, &mut plan.notes);

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor,
+};
 
-/// The type of a JSON value. As in Go's decoder, null is allowed everywhere and members that are
-/// not named may have any type; unlike in serde's, an array is not an object.
+/// The type of a JSON value. As in Go's decoder, members may be null, and those that are not named
+/// may have any type; unlike in serde's, an array is not an object.
 #[derive(Debug)]
 pub(crate) enum Type {
     Boolean,
@@ -24,18 +26,21 @@ pub(crate) enum Type {
 /// Where the text is not JSON, or a value has another type; with line and column.
 pub(crate) fn check(text: &str, expected: &'static Type) -> Result<(), serde_json::Error> {
     let mut parser = serde_json::Deserializer::from_str(text);
-    Checker(Some(expected)).deserialize(&mut parser)?;
+    Checker { expected: Some(expected), may_be_null: false }.deserialize(&mut parser)?;
     parser.end()
 }
 
 /// Checks one value; without a type, any value.
-struct Checker(Option<&'static Type>);
+struct Checker {
+    expected: Option<&'static Type>,
+    may_be_null: bool,
+}
 
 impl<'de> DeserializeSeed<'de> for Checker {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        match self.0 {
+        match self.expected {
             None => deserializer.deserialize_ignored_any(IgnoredAny).map(|_| ()),
             Some(_) => deserializer.deserialize_any(self),
         }
@@ -46,7 +51,7 @@ impl<'de> Visitor<'de> for Checker {
     type Value = ();
 
     fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.write_str(match self.0 {
+        formatter.write_str(match self.expected {
             Some(Type::Boolean) => "a boolean",
             Some(Type::String) => "a string",
             Some(Type::Array(_)) => "an array",
@@ -54,34 +59,35 @@ impl<'de> Visitor<'de> for Checker {
         })
     }
 
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        if self.may_be_null { Ok(()) } else { Err(E::invalid_type(Unexpected::Unit, &self)) }
     }
 
     fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
-        match self.0 {
+        match self.expected {
             Some(Type::Boolean) => Ok(()),
-            _ => Err(E::invalid_type(serde::de::Unexpected::Bool(value), &self)),
+            _ => Err(E::invalid_type(Unexpected::Bool(value), &self)),
         }
     }
 
     fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
-        match self.0 {
+        match self.expected {
             Some(Type::String) => Ok(()),
             _ => Err(E::custom("a string")),
         }
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        let Some(Type::Array(element)) = self.0 else {
+        let Some(Type::Array(element)) = self.expected else {
             return Err(A::Error::custom("an array"));
         };
-        while seq.next_element_seed(Checker(Some(element)))?.is_some() {}
+        let element_checker = || Checker { expected: Some(element), may_be_null: false };
+        while seq.next_element_seed(element_checker())?.is_some() {}
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let of = |key: &str| match self.0 {
+        let of = |key: &str| match self.expected {
             Some(Type::Map(member)) => Ok(Some(*member)),
             Some(Type::Object(members)) => {
                 Ok(members.iter().find(|(name, _)| *name == key).map(|(_, member)| member))
@@ -89,7 +95,7 @@ impl<'de> Visitor<'de> for Checker {
             _ => Err(A::Error::custom("an object")),
         };
         while let Some(key) = map.next_key::<std::borrow::Cow<str>>()? {
-            map.next_value_seed(Checker(of(&key)?))?;
+            map.next_value_seed(Checker { expected: of(&key)?, may_be_null: true })?;
         }
         // An empty object where none belongs.
         of("").map(|_| ())
@@ -110,8 +116,6 @@ mod tests {
     fn accepts_the_types() {
         for text in [
             "[]",
-            "null",
-            "[null]",
             r#"[{"path":"/x","disable":true,"tags":{"a":"b"},"more":[1,{"x":[]}]}]"#,
             r#"[{"path":null,"disable":null,"tags":null}]"#,
             r#"[{"\u0070ath":"\u0041"}]"#,
@@ -127,6 +131,8 @@ mod tests {
             ("[[]]", 1, 3),
             (r#"["x"]"#, 1, 4),
             ("[1]", 1, 2),
+            ("null", 1, 4),
+            ("[null]", 1, 5),
             ("[true]", 1, 5),
             (r#"[{"path":1}]"#, 1, 10),
             ("[{\n\"path\":[]}]", 2, 9),

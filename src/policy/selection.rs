@@ -24,6 +24,8 @@ pub(super) struct Selection<'a> {
     left_out: Vec<(InjectionName, SettingsError)>,
     /// Annotations that ask for what the settings do not have.
     unserved: Vec<(InjectionName, &'static str)>,
+    /// What some rule could serve, though none that selects the pod does.
+    served: Vec<InjectionName>,
     /// Annotations that are not known, as far as they may be shown, and the nearest known ones.
     unknown: Vec<(Option<String>, Option<String>)>,
     /// How many more there are.
@@ -121,14 +123,21 @@ impl<'a> Selection<'a> {
             return;
         };
         let name = injection.name(Some(variant));
-        let is_settled = self.has(injection)
+        let is_selected =
+            |it: &Selected| it.injection == injection && it.variant.language == variant.language;
+        let is_settled = self.selected.iter().any(is_selected)
+            || self.served.contains(&name)
             || injection.not_beside.is_some_and(|other| self.has(other))
             || self.left_out.iter().any(|(left_out, _)| left_out.injection == injection.name)
             || self.unserved.iter().any(|(unserved, _)| *unserved == name)
             || injection.opt_out().is_some_and(|it| !annotations::is_enabled(target, &it));
         // Another policy may serve what this one does not.
         let is_alone = settings.options.id.is_none() && settings.has_rules();
-        if is_settled || !is_alone || is_served(injection, variant, settings) {
+        if is_settled || !is_alone {
+            return;
+        }
+        if is_served(injection, variant, settings) {
+            self.served.push(name);
             return;
         }
         if let Some(known) = variant.annotations.iter().find(|known| **known == annotation) {
@@ -153,7 +162,13 @@ impl<'a> Selection<'a> {
     pub(super) fn report(&self, report: &mut Report) {
         for (name, error) in &self.left_out {
             let reason = format!("the matching rule is invalid: {}", error.path);
-            report.skipped(*name, &reason, "correct the settings of the policy");
+            let advice = "correct the settings of the policy";
+            if self.selected.iter().any(|it| it.injection.name == name.injection) {
+                report.noted(*name, &format!("{reason}; another rule is used; {advice}"));
+                report.skipped.push((*name, reason));
+            } else {
+                report.skipped(*name, &reason, advice);
+            }
         }
         for (name, annotation) in &self.unserved {
             let reason = format!("these settings have no rule for annotation {annotation}");
@@ -183,8 +198,9 @@ impl<'a> Selection<'a> {
     /// Reports that nothing is injected because an option is invalid: one warning for all.
     pub(super) fn skip_unsafe(&self, path: &str, report: &mut Report) {
         let reason = format!("{path} is invalid");
-        report.warned(&format!(
-            "nothing is injected, because {reason}; correct the settings of the policy"
+        report.refuse(&format!(
+            "nothing is injected into {}: {reason}; correct the settings of the policy",
+            report.workload
         ));
         for selected in &self.selected {
             let name = selected.injection.name(Some(selected.variant));
@@ -209,7 +225,8 @@ fn consider<'a>(
         trace.step(name, Some(&path), || verdict);
         return ControlFlow::Continue(());
     }
-    let unless_decided = match injection.first_match_decides {
+    let is_list = matches!(candidate.origin, Origin::List(_));
+    let unless_decided = match injection.first_match_decides && is_list {
         true => ControlFlow::Break(()),
         false => ControlFlow::Continue(()),
     };
@@ -223,7 +240,7 @@ fn consider<'a>(
         None => injection.variants,
     };
     // In a rule that selects by itself, an empty annotation that is no version says nothing.
-    let is_rule = !matches!(candidate.origin, Origin::Block(_, Release::V1_5 | Release::V1_6));
+    let is_rule = !matches!(candidate.origin, Origin::Block(_, Release::V1_5));
     let counts = |value: &Cow<str>| {
         !(is_rule && injection.reads_annotation_always && value.trim().is_empty())
     };

@@ -122,6 +122,18 @@ const RESOURCES: &[(&str, &str, &str)] = &[
     ("requests.memory", "requests", "memory"),
 ];
 
+impl Variable<'_> {
+    /// Whether it refers to one of some variables.
+    pub(crate) fn refers_to_any(&self, names: &[&str]) -> bool {
+        references(&self.value).any(|name| names.contains(&name))
+    }
+}
+
+/// Whether a text refers to a variable.
+pub(crate) fn refers_to(text: &str, name: &str) -> bool {
+    references(&VariableValue::Literal(text.into())).any(|referred| referred == name)
+}
+
 impl<'a> VariableValue<'a> {
     /// Reads a value. Anything but exactly one known placeholder is a literal.
     pub(crate) fn parse(text: Cow<'a, str>, placeholders: Placeholders) -> Self {

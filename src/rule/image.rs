@@ -91,7 +91,11 @@ impl fmt::Display for ImageReference {
 fn is_name(name: &str) -> bool {
     let (registry, path) = match name.split_once('/') {
         // The first part is a registry where it looks like a host.
-        Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => {
+        Some((host, path))
+            if host.contains(['.', ':'])
+                || host == "localhost"
+                || host.contains(|char: char| char.is_ascii_uppercase()) =>
+        {
             (Some(host), path)
         }
         _ => (None, name),
@@ -145,16 +149,13 @@ fn is_digest(digest: &str) -> bool {
     let Some((algorithm, hex)) = digest.split_once(':') else {
         return false;
     };
-    let is_algorithm = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'.' | b'-' | b'_');
-    algorithm.bytes().next().is_some_and(|b| b.is_ascii_alphabetic())
-        && algorithm.bytes().all(is_algorithm)
-        && hex.bytes().all(|b| b.is_ascii_hexdigit())
-        && match algorithm {
-            "sha256" => hex.len() == 64,
-            "sha384" => hex.len() == 96,
-            "sha512" => hex.len() == 128,
-            _ => hex.len() >= 32,
-        }
+    let length = match algorithm {
+        "sha256" => 64,
+        "sha384" => 96,
+        "sha512" => 128,
+        _ => return false,
+    };
+    hex.len() == length && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
 #[cfg(test)]
@@ -208,6 +209,7 @@ mod tests {
             ("nginx@sha256:abc", Digest),
             ("nginx@sha256:e3b0c44298fc1c149afbf4c8996fb924", Digest),
             ("nginx@", Digest),
+            ("nginx@md5:e3b0c44298fc1c149afbf4c8996fb924", Digest),
         ] {
             assert_eq!(ImageReference::parse(image), Err(expected), "`{image}`");
         }

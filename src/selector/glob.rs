@@ -107,7 +107,8 @@ fn expression(glob: &str) -> Option<String> {
 }
 
 fn push_literal(char: char, out: &mut String) {
-    if char.is_ascii_punctuation() {
+    // Other punctuation stands for itself; some of it would mean something else behind a backslash.
+    if r"\.+*?()|[]{}^$#&-~".contains(char) {
         out.push('\\');
     }
     out.push(char);
@@ -147,6 +148,9 @@ mod tests {
             ("a\\*", "a*", true),
             ("a\\*", "ab", false),
             ("a(b)*c", "a(b)c", true),
+            ("{<a,b}", "a", false),
+            ("{<a,b}", "<a", true),
+            ("[<a]b", "<b", true),
         ] {
             let matches = Glob::parse(glob).unwrap().matches(value);
             assert_eq!(matches, expected, "`{glob}` on `{value}`");

@@ -36,8 +36,8 @@ pub(crate) enum NamespacePatternError {
     #[error("`{0}` is not a regular expression: {1}")]
     Regex(String, regex_lite::Error),
     /// RE2, which the Operator uses, refuses what the engine here would take.
-    #[error("`{0}` is not a regular expression: it repeats a repetition")]
-    Repetition(String),
+    #[error("`{0}` is not a regular expression: {1}")]
+    Refused(String, &'static str),
 }
 
 impl<'a> NamespacePattern<'a> {
@@ -67,12 +67,13 @@ impl<'a> NamespacePattern<'a> {
                 (false, false) => Self::Contains(name),
             });
         }
-        if repeats_a_repetition(&text) {
-            return Err(NamespacePatternError::Repetition(text.into_owned()));
-        }
-        match Expression::new(text.into_owned()) {
+        let translated = match translated(&text) {
+            Ok(translated) => translated,
+            Err(why) => return Err(NamespacePatternError::Refused(text.into_owned(), why)),
+        };
+        match Expression::new(translated) {
             Ok(expression) => Ok(Self::Regex(Box::new(expression))),
-            Err((text, error)) => Err(NamespacePatternError::Regex(text, error)),
+            Err((_, error)) => Err(NamespacePatternError::Regex(text.into_owned(), error)),
         }
     }
 
@@ -94,56 +95,152 @@ impl<'a> NamespacePattern<'a> {
     }
 }
 
-/// Whether an operator of repetition follows another, as in `a**`, `a*+` or `a{2}{3}`; a single `?`
-/// after one makes it lazy.
-fn repeats_a_repetition(pattern: &str) -> bool {
+/// An expression of RE2 in the syntax of the engine here, or why RE2 refuses it.
+///
+/// The engine takes some of what RE2 refuses, and reads some of what RE2 takes in another way.
+fn translated(pattern: &str) -> Result<String, &'static str> {
+    let mut out = String::with_capacity(pattern.len());
     let mut chars = pattern.chars().peekable();
     let (mut in_class, mut repeated) = (false, false);
     while let Some(char) = chars.next() {
-        let repeats = match char {
-            '\\' => {
-                let _escaped = chars.next();
-                false
+        let mut repeats = false;
+        match char {
+            '\\' => translate_escape(&mut chars, in_class, &mut out)?,
+            '[' if in_class => {
+                // A named class, such as `[:alpha:]`, has brackets of its own.
+                let is_named = chars.peek() == Some(&':');
+                out.push_str(if is_named { "[" } else { r"\[" });
+                while is_named && chars.peek().is_some_and(|char| *char != ']') {
+                    out.extend(chars.next());
+                }
+                out.extend(chars.next_if(|char| is_named && *char == ']'));
             }
-            '[' if !in_class => {
+            '[' => {
                 in_class = true;
+                out.push('[');
                 // A bracket right at the start is a member of the class.
-                let _negation = chars.next_if_eq(&'^');
-                let _member = chars.next_if_eq(&']');
-                false
-            }
-            // A named class, such as `[:alpha:]`, has brackets of its own.
-            '[' if chars.next_if_eq(&':').is_some() => {
-                while chars.next().is_some_and(|char| char != ']') {}
-                false
+                out.extend(chars.next_if_eq(&'^'));
+                if chars.next_if_eq(&']').is_some() {
+                    out.push_str(r"\]");
+                }
             }
             ']' => {
                 in_class = false;
-                false
+                out.push(']');
             }
-            _ if in_class => false,
-            '*' | '+' | '?' => true,
-            '{' => {
-                let bounds = chars.clone().take_while(|char| *char != '}');
-                let is_bound = bounds.clone().all(|char| char.is_ascii_digit() || char == ',')
-                    && bounds.clone().next().is_some_and(|char| char.is_ascii_digit())
-                    && chars.clone().any(|char| char == '}');
-                if is_bound {
-                    while chars.next().is_some_and(|char| char != '}') {}
+            '&' | '~' if in_class => out.extend(['\\', char]),
+            char if in_class => out.push(char),
+            '(' if chars.peek() == Some(&'?') => {
+                let mut flags = chars.clone().skip(1);
+                let known = |char: &char| matches!(char, 'i' | 'm' | 's' | 'U' | '-');
+                match flags.find(|char| !known(char)) {
+                    Some(':' | ')' | 'P' | '<') => out.push('('),
+                    _ => return Err("it has an unknown group or flag"),
                 }
-                is_bound
             }
-            _ => false,
-        };
+            '*' | '+' | '?' => {
+                repeats = true;
+                out.push(char);
+            }
+            '{' => {
+                let bounds: String = chars.clone().take_while(|char| *char != '}').collect();
+                let is_closed = chars.clone().any(|char| char == '}');
+                let mut numbers = bounds.splitn(2, ',');
+                let is_number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+                let first = numbers.next().unwrap_or_default();
+                let rest = numbers.next().unwrap_or_default();
+                repeats = is_closed && !first.is_empty() && is_number(first) && is_number(rest);
+                // Anything else is a brace.
+                out.push_str(if repeats { "{" } else { r"\{" });
+                if repeats {
+                    let is_large =
+                        |text: &str| text.parse::<u32>().map_or(!text.is_empty(), |it| it > 1000);
+                    if is_large(first) || is_large(rest) {
+                        return Err("it repeats more than 1000 times");
+                    }
+                    for char in chars.by_ref() {
+                        out.push(char);
+                        if char == '}' {
+                            break;
+                        }
+                    }
+                }
+            }
+            '}' => out.push_str(r"\}"),
+            char => out.push(char),
+        }
         if repeats && repeated {
-            return true;
+            return Err("it repeats a repetition");
         }
         repeated = repeats;
         if repeats {
-            let _lazy = chars.next_if_eq(&'?');
+            // A single `?` behind a repetition makes it lazy.
+            out.extend(chars.next_if_eq(&'?'));
         }
     }
-    false
+    Ok(out)
+}
+
+/// Translates what follows a backslash.
+fn translate_escape(
+    chars: &mut std::iter::Peekable<std::str::Chars>,
+    in_class: bool,
+    out: &mut String,
+) -> Result<(), &'static str> {
+    match chars.next() {
+        None => out.push('\\'),
+        // Text without meaning, up to `\E`.
+        Some('Q') => {
+            let rest: String = chars.clone().collect();
+            let (quoted, _) = rest.split_once(r"\E").unwrap_or((&rest, ""));
+            out.push_str(&regex_lite::escape(quoted));
+            let _end = chars.by_ref().nth(quoted.chars().count().saturating_add(1));
+        }
+        // Classes of Unicode, as far as they hold characters of names.
+        Some(kind @ ('p' | 'P')) => {
+            let name: String = match chars.next() {
+                Some('{') => chars.by_ref().take_while(|char| *char != '}').collect(),
+                other => other.into_iter().collect(),
+            };
+            let (name, negated) = match name.strip_prefix('^') {
+                Some(name) => (name, kind == 'p'),
+                None => (&*name, kind == 'P'),
+            };
+            let members = match name {
+                "L" | "Latin" => "a-zA-Z",
+                "Lu" => "A-Z",
+                "Ll" => "a-z",
+                "N" | "Nd" => "0-9",
+                "P" | "Pd" => r"\-",
+                _ => return Err("it has a Unicode class that names cannot have"),
+            };
+            match (in_class, negated) {
+                (true, true) => return Err("it has a negated Unicode class in a class"),
+                (true, false) => out.push_str(members),
+                (false, true) => out.push_str(&format!("[^{members}]")),
+                (false, false) => out.push_str(&format!("[{members}]")),
+            }
+        }
+        Some('u') => return Err("it has an unknown escape"),
+        Some('b') if chars.peek() == Some(&'{') => {
+            let _brace = chars.next();
+            out.push_str(r"\b\{");
+        }
+        Some(char @ ('<' | '>')) => out.push(char),
+        // An octal number.
+        Some(digit @ '0'..='7') => {
+            let mut value = digit.to_digit(8).unwrap_or_default();
+            for _ in 0..2 {
+                if let Some(next) = chars.next_if(|char| char.is_digit(8)) {
+                    let next = next.to_digit(8).unwrap_or_default();
+                    value = value.saturating_mul(8).saturating_add(next);
+                }
+            }
+            out.push_str(&format!("\\x{{{value:x}}}"));
+        }
+        Some(char) => out.extend(['\\', char]),
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -179,6 +276,21 @@ mod tests {
             ("[*+]*", "", true, true),
             ("[]*]+[[:alpha:]*+]+", "]a", true, true),
             ("a{2}?$", "aa", true, true),
+            (r"^\pL+$", "abc", true, true),
+            (r"^[\pL-]+$", "a-c", true, true),
+            (r"\p{Nd}", "a1", true, true),
+            (r"^\PL$", "1", true, true),
+            (r"^\Qa.b\E$", "a.b", true, true),
+            (r"^\Qa.b\E$", "axb", false, true),
+            (r"^\141$", "a", true, true),
+            ("a{,2}", "a", false, true),
+            ("a{", "a", false, true),
+            ("[a[b]", "[", true, true),
+            ("[a&&b]", "&", true, true),
+            (r"\<a", "a", false, true),
+            (r"\b{start}a", "a", false, true),
+            ("(?i:A)(?-i)b", "ab", true, true),
+            ("(?P<n>a)", "a", true, true),
         ] {
             let parsed = NamespacePattern::parse(pattern.into()).unwrap();
             assert_eq!(parsed.matches(namespace), expected, "`{pattern}` on `{namespace}`");
@@ -203,6 +315,11 @@ mod tests {
             "a{2}{3}",
             "(a)+{2}",
             "[a]{1,2}*",
+            "(?x)a",
+            "(?u)a",
+            r"\u0061",
+            "a{1001}",
+            r"\pX",
         ] {
             assert!(NamespacePattern::parse(pattern.into()).is_err(), "`{pattern}`");
         }

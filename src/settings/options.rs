@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use super::Release;
 use crate::admission::{GroupVersionKind, Workload};
 use crate::json::Value;
-use crate::reader::{Block, Case, Errors, Path, expected};
+use crate::json::types::{Type, check};
+use crate::reader::{Block, Case, Errors, Path, expected, nearest};
 use crate::rule::{nanos, one_of};
 use crate::selector::{is_dns_label, is_dns_subdomain};
 
@@ -92,6 +93,9 @@ pub(crate) const KEYS: &[&str] = &[
     "pod_security",
     "status_annotation",
 ];
+
+/// The options whose default may be weaker than what was meant.
+const UNSAFE: &[&str] = &["security_context", "allow_version_annotations", "pod_security"];
 
 /// The keys of an entry of `extra_workloads`.
 pub(crate) const EXTRA_WORKLOAD_KEYS: &[&str] = &["group", "kind", "template"];
@@ -204,7 +208,12 @@ impl<'a> Options<'a> {
             &mut unsafe_option,
             errors,
         );
-        options.unsafe_option = unsafe_option;
+        // A misspelt option keeps its default as well.
+        let misspelt = block.members().find(|(name, _)| {
+            !KEYS.contains(&&**name) && nearest(name, KEYS).is_some_and(|it| UNSAFE.contains(&it))
+        });
+        let misspelt = misspelt.map(|(name, _)| Path::Key(&path, &name).to_string());
+        options.unsafe_option = unsafe_option.or(misspelt);
         options
     }
 
@@ -234,7 +243,10 @@ fn names<'a>(block: &Block<'_, 'a>, key: &str, names: &mut Vec<Cow<'a, str>>, er
     let mut of_list = Errors::default();
     let read = block.strings(key, &mut of_list, |_, name, _| Some(name));
     if of_list.is_empty() {
-        *names = read;
+        // An empty list means the default, as everywhere in the settings.
+        if !read.is_empty() {
+            *names = read;
+        }
     } else {
         names.extend(read);
     }
@@ -252,7 +264,7 @@ fn extra_workloads<'a>(block: &Block<'_, 'a>, errors: &mut Errors) -> Vec<ExtraW
         entry.check_keys(EXTRA_WORKLOAD_KEYS, errors);
         let group = entry.string("group", errors).unwrap_or_default();
         let kind = entry.string("kind", errors).filter(|kind| !kind.is_empty());
-        let template = entry.string("template", errors).filter(|path| path.starts_with('/'));
+        let template = entry.string("template", errors).filter(|path| is_json_pointer(path));
         if kind.is_none() {
             entry.error("kind", "is required, such as `Rollout`", errors);
         }
@@ -265,6 +277,12 @@ fn extra_workloads<'a>(block: &Block<'_, 'a>, errors: &mut Errors) -> Vec<ExtraW
         }
     }
     workloads
+}
+
+/// Whether a text is a JSON pointer (RFC 6901) to a part of a document.
+fn is_json_pointer(text: &str) -> bool {
+    let mut escapes = text.split('~').skip(1);
+    text.len() > 1 && text.starts_with('/') && escapes.all(|rest| rest.starts_with(['0', '1']))
 }
 
 /// The fields of a container's `securityContext`, with their JSON types.
@@ -295,6 +313,20 @@ fn security_context<'a>(block: &Block<'_, 'a>, errors: &mut Errors) -> Option<Co
             expected(&Path::Key(&context.path, name), noun, value, errors);
             is_valid = false;
         }
+    }
+    for name in ["runAsUser", "runAsGroup"] {
+        let text = context.get(name).and_then(Value::as_text).filter(|text| !text.is_empty());
+        if text.is_some_and(|text| !text.bytes().all(|b| b.is_ascii_digit())) && is_valid {
+            context.error(name, "is not a whole number", errors);
+            is_valid = false;
+        }
+    }
+    static CAPABILITIES: Type =
+        Type::Object(&[("add", Type::Array(&Type::String)), ("drop", Type::Array(&Type::String))]);
+    let capabilities = context.get("capabilities").and_then(Value::as_text);
+    if capabilities.is_some_and(|text| check(text, &CAPABILITIES).is_err()) && is_valid {
+        context.error("capabilities", "is not an object of the lists `add` and `drop`", errors);
+        is_valid = false;
     }
     // An empty one is none.
     if !is_valid || context.is_empty() {

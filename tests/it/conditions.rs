@@ -129,7 +129,7 @@ fn settings() -> impl Strategy<Value = String> {
             });
     let options = select(vec![
         json!({}),
-        json!({ "ignored_namespaces": [] }),
+        json!({ "ignored_namespaces": ["none"] }),
         json!({ "ignored_namespaces": ["shop"], "id": "one" }),
         json!({ "operator_release": "1.8" }),
         json!({ "operator_release": "1.5", "security_context": 7 }),

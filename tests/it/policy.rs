@@ -152,7 +152,7 @@ fn leaves_namespaces_alone_that_are_ignored() {
         (None, "kube-public", false),
         (None, "kube-node-lease", false),
         (None, "default", true),
-        (Some(json!([])), "kube-system", true),
+        (Some(json!([])), "kube-system", false),
         (Some(json!(["mine"])), "mine", false),
         (Some(json!(["mine"])), "kube-system", true),
     ] {
