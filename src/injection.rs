@@ -19,6 +19,7 @@ use std::fmt;
 use thiserror::Error;
 
 pub(crate) use parts::{RestrictedContext, own_containers};
+pub(crate) use tracing::Agent;
 
 use crate::pod::{Edits, Malformed, Pod};
 use crate::reader::{Block, Errors};
@@ -72,6 +73,8 @@ pub struct Injection {
     pub(crate) reads_annotation_always: bool,
     /// Whether it needs capabilities that the Pod Security level `restricted` forbids.
     pub(crate) needs_capabilities: bool,
+    /// The agents that it makes containers load.
+    pub(crate) agents: &'static [Agent],
     /// A list key whose empty value switches a rule off.
     pub(crate) off_where_empty: Option<&'static str>,
     /// The volumes that it may add: names, to which `-datakit` may be appended, or beginnings before
@@ -288,6 +291,7 @@ const COMMON: Injection = Injection {
     first_match_decides: false,
     reads_annotation_always: false,
     needs_capabilities: false,
+    agents: &[],
     off_where_empty: None,
     volumes: &[],
     annotations: &[],

@@ -8,7 +8,7 @@ mod security;
 mod volume;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
@@ -77,10 +77,18 @@ pub(crate) struct Edits<'a> {
 pub(crate) enum EnvEdit<'a> {
     /// Adds a variable at the end.
     Append(EnvVar<'a>),
-    /// Sets the string of a variable that is there, the last of that name.
-    Set(&'static str, String),
+    /// Adds to the string of a variable that is there, the last of that name.
+    Extend(Extension),
     /// The same, and moves the variable to the end.
-    Move(&'static str, String),
+    Move(Extension),
+}
+
+/// What is added to the string of a variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Extension {
+    pub(crate) name: &'static str,
+    pub(crate) prefix: String,
+    pub(crate) suffix: String,
 }
 
 impl<'t, 'a> Pod<'t, 'a> {
@@ -203,25 +211,26 @@ impl<'t, 'a> Pod<'t, 'a> {
         added
     }
 
-    /// Removes names from the pod's `imagePullSecrets`, the last of each.
-    pub(crate) fn remove_image_pull_secrets(&mut self, names: &[String]) {
+    /// Removes names from the pod's `imagePullSecrets`, the last of each. Says whether some are not
+    /// there.
+    pub(crate) fn remove_image_pull_secrets(&mut self, names: &[&String]) -> bool {
         let key = "imagePullSecrets";
         let Some(spec) = self.spec_mut().filter(|_| !names.is_empty()) else {
-            return;
+            return false;
         };
         let Some(mut secrets) = take_list(spec, key, &LIST_OF_OBJECTS) else {
-            return;
+            return false;
         };
-        for name in names {
-            let is_added = |secret: &Value| {
-                secret.as_object().is_some_and(|secret| secret.len() == 1)
-                    && secret_name(secret).as_deref() == Some(name)
-            };
-            if let Some(place) = secrets.iter().rposition(is_added) {
-                secrets.remove(place);
-            }
-        }
+        let mut names: BTreeSet<&str> = names.iter().map(|name| name.as_str()).collect();
+        secrets.reverse();
+        secrets.retain(|secret| {
+            let is_whole = secret.as_object().is_some_and(|secret| secret.len() == 1);
+            let name = secret_name(secret).filter(|_| is_whole);
+            !name.is_some_and(|name| names.remove(&*name))
+        });
+        secrets.reverse();
         put_list(spec, key, secrets);
+        !names.is_empty()
     }
 
     /// Puts everything back into the template.

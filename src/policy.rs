@@ -16,7 +16,8 @@ use crate::json::{self, Object, Shape, Value};
 use crate::pod::Pod;
 use crate::reason::Reason;
 use crate::record::Record;
-use crate::report::Report;
+use crate::report::{InjectionName, Report};
+use crate::rule::ImageReference;
 use crate::selector::{Entries, Target};
 use crate::settings::{self, LogLevel, SETTINGS, Settings, SidecarMode};
 use crate::trace::{Explanation, Trace};
@@ -173,7 +174,12 @@ fn mutate<'a>(
     }
     let old_object = old_object.filter(|_| is_update);
     let record_key = settings.options.record_annotation();
-    let life = Life::read(&mut object, old_object, workload, &record_key, &mut report);
+    let life = if settings.options.has_unreadable_id {
+        // The record may be another policy's.
+        Life::New(old_object)
+    } else {
+        Life::read(&mut object, old_object, workload, &record_key, &mut report)
+    };
     let (before, old_object) = match life {
         Life::New(old_object) => (None, old_object),
         Life::Unchanged => return Answer::untouched(Reason::Unchanged, trace),
@@ -182,9 +188,15 @@ fn mutate<'a>(
             return written(&object, report);
         }
         Life::TakenOut(before) => (Some(before), None),
+        Life::Unreadable => {
+            return Answer { report, ..Answer::untouched(Reason::UnreadableRecord, trace) };
+        }
     };
 
-    let reason = inject(&mut object, old_object, namespace, workload, settings, &mut report, trace);
+    let others = life::other_records(&object, &record_key);
+    let record = Record::beside(others, before.is_some() && is_update);
+    let part = UserPart { object: &mut object, old_object, namespace, record };
+    let reason = inject(part, workload, settings, &mut report, trace);
     if let Some(before) = &before {
         let made_again =
             |name: &String| report.injected.iter().any(|(it, _)| it.to_string() == *name);
@@ -228,23 +240,30 @@ enum Injected {
     Nothing(Reason),
 }
 
-/// Selects what to inject into the user's part of an object, and injects it.
-fn inject<'a>(
-    object: &mut Value<'a>,
+/// The user's part of an object, to be injected into.
+struct UserPart<'o, 'a> {
+    object: &'o mut Value<'a>,
+    /// The stored object, where nothing was injected into it.
     old_object: Option<Value<'a>>,
     namespace: Cow<'a, str>,
+    /// The record to fill.
+    record: Record,
+}
+
+/// Selects what to inject into the user's part of an object, and injects it.
+fn inject<'a>(
+    part: UserPart<'_, 'a>,
     workload: &Workload,
     settings: &Settings<'_, 'a>,
     report: &mut Report,
     trace: &mut Trace,
 ) -> Injected {
+    let UserPart { object, old_object, namespace, mut record } = part;
     if settings.options.ignored_namespaces.contains(&namespace) {
         return Injected::Nothing(Reason::IgnoredNamespace);
     }
     let runs_to_completion = workload.runs_to_completion || is_owned_by_job(object);
     let claims = claims(object);
-    let record_key = settings.options.record_annotation();
-    let mut record = Record::beside(life::other_records(object, &record_key));
     let Some(template) = workload.template(object) else {
         return Injected::Nothing(Reason::NoTemplate);
     };
@@ -286,7 +305,7 @@ fn inject<'a>(
     if !is_changed {
         return Injected::Nothing(Reason::NothingAsked);
     }
-    if let Err(skip) = life::write_record(object, record, &record_key) {
+    if let Err(skip) = life::write_record(object, record, &settings.options.record_annotation()) {
         // All or nothing: without its record an injection could never be taken out.
         if let Some(template) = workload.template(object) {
             *template = before;
@@ -358,8 +377,13 @@ fn inject_one<'a>(
     let is_there = |container: Option<&str>| container.is_some_and(|it| pod.has_container(it));
     if is_there(injection.container) || is_there(injection.gives_way_to) {
         report.present.push(name);
-        if let Some(version) = annotation.as_deref().filter(|_| variant.language.is_some()) {
-            note_other_version(pod, injection.container, version, context, name, report);
+        if let Some(version) =
+            annotation.as_deref().filter(|it| !it.is_empty() && variant.language.is_some())
+        {
+            let image = compiled.rule.image.as_ref().and_then(|it| it.with_tag(version).ok());
+            if let (Some(image), true) = (image, context.options.allow_version_annotations) {
+                note_other_version(pod, injection.container, &image, name, report);
+            }
         }
         return false;
     }
@@ -391,19 +415,14 @@ fn inject_one<'a>(
 fn note_other_version(
     pod: &Pod,
     container: Option<&str>,
-    version: &str,
-    context: &Context,
-    name: crate::report::InjectionName,
+    asked: &ImageReference,
+    name: InjectionName,
     report: &mut Report,
 ) {
     let container = pod.all_containers().find(|(_, it)| Some(&*it.name) == container);
     let image = container.and_then(|(_, container)| container.body.get_str("image"));
-    let has_version = |image: Cow<str>| {
-        let tag = image.rsplit_once(':').map(|(_, tag)| tag.to_owned());
-        tag.as_deref() == Some(version)
-    };
-    let allowed = context.options.allow_version_annotations && !version.is_empty();
-    if allowed && image.is_some_and(|image| !has_version(image)) {
+    let present = image.and_then(|image| ImageReference::parse(&image).ok());
+    if present.is_some_and(|present| present.is_other_version(asked)) {
         let note = "its container has another version than the annotation, and no record of this \
                     policy; remove the container to inject anew";
         report.noted(name, note);

@@ -13,8 +13,9 @@ mod text;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::injection::{ALL, Agent};
 use crate::json::{Object, Shape, Value};
-use crate::pod::{Container, ContainerRef, Edits, EnvEdit, EnvVar, Pod, Volume};
+use crate::pod::{Container, ContainerRef, Edits, EnvEdit, EnvVar, Extension, Pod, VolumeSource};
 use crate::rule::nanos;
 
 /// What was injected into a workload.
@@ -26,8 +27,10 @@ pub(crate) struct Record {
     pub(crate) secrets: Vec<String>,
     /// Lists and objects that were absent or null before: `volumes`, `app/env`.
     pub(crate) created: BTreeMap<String, Was>,
-    /// The same of other policies' records: what they created is gone once all have left.
-    pub(crate) created_by_others: BTreeMap<String, Was>,
+    /// The records of other policies: what several of them need stays until the last one leaves.
+    pub(crate) others: Vec<Self>,
+    /// Whether an empty list counts as none: one that taking out left behind.
+    pub(crate) empty_is_absent: bool,
 }
 
 /// What one injection added and changed.
@@ -82,6 +85,16 @@ pub(crate) enum Was {
     Null,
 }
 
+impl Entry {
+    /// The agents of its injection, in every language.
+    fn agents(&self) -> impl Iterator<Item = &'static Agent> {
+        let injection = ALL.iter().find(|injection| {
+            self.name.strip_prefix(injection.name).is_some_and(|rest| rest.starts_with('-'))
+        });
+        injection.into_iter().flat_map(|injection| injection.agents)
+    }
+}
+
 impl Was {
     fn of(member: Option<&Value>) -> Self {
         match member {
@@ -118,10 +131,8 @@ pub(crate) struct Taken {
 
 impl Record {
     /// A record to be written beside those of other policies.
-    pub(crate) fn beside(others: impl Iterator<Item = Self>) -> Self {
-        let mut record = Self::default();
-        others.for_each(|other| record.created_by_others.extend(other.created));
-        record
+    pub(crate) fn beside(others: Vec<Self>, empty_is_absent: bool) -> Self {
+        Self { others, empty_is_absent, ..Self::default() }
     }
 
     /// Adds what an injection is about to change in a pod.
@@ -131,6 +142,7 @@ impl Record {
         let key = |place: &ContainerRef| keys.get(place).cloned().unwrap_or_default();
         let added = edits.init_containers.iter().chain(&edits.containers);
         entry.containers = added.map(|container| container.name.clone().into_owned()).collect();
+        self.add_shared_volumes(edits, &mut entry);
         for volume in &edits.volumes {
             entry.volumes.push(Stamp::of(&volume.name, &Value::new(volume)));
         }
@@ -146,31 +158,52 @@ impl Record {
                 EnvEdit::Append(variable) => {
                     changes.env.push(Stamp::of(&variable.name, &variable.value));
                 }
-                EnvEdit::Set(name, value) => changes.set.extend(set(container, name, value, false)),
-                EnvEdit::Move(name, value) => changes.set.extend(set(container, name, value, true)),
+                EnvEdit::Extend(extension) => changes.set.extend(set(container, extension, false)),
+                EnvEdit::Move(extension) => changes.set.extend(set(container, extension, true)),
             }
-            self.create(format!("{}/env", key(place)), container.body.get("env"));
+            let is_empty = container.env.is_empty();
+            self.create_list(format!("{}/env", key(place)), container.body.get("env"), is_empty);
         }
         for (place, mount) in &edits.mounts {
             let Some(container) = pod.container(*place) else {
                 continue;
             };
+            // A container of this record goes as a whole.
+            if self
+                .entries
+                .iter()
+                .any(|entry| entry.containers.iter().any(|it| *it == container.name))
+            {
+                continue;
+            }
             let changes = entry.changes.entry(key(place)).or_default();
             changes.mounts.push(Stamp::of(&mount.path, &mount.value));
             let list = container.body.get("volumeMounts");
-            self.create(format!("{}/volumeMounts", key(place)), list);
+            let is_empty = container.mounts.is_empty();
+            self.create_list(format!("{}/volumeMounts", key(place)), list, is_empty);
         }
         if let Some(spec) = pod.spec() {
-            for (name, _) in &edits.spec {
-                let before = spec.get(name).map(Value::to_json);
-                entry.spec.push(((*name).to_owned(), before));
+            for (name, value) in &edits.spec {
+                let of_others = self.others.iter().flat_map(|other| &other.entries);
+                let mut of_others = of_others.flat_map(|entry| &entry.spec);
+                match of_others.find(|(other, _)| other == name) {
+                    Some(shared) => entry.spec.push(shared.clone()),
+                    None if spec.get(name) == Some(value) => {}
+                    None => {
+                        entry.spec.push(((*name).to_owned(), spec.get(name).map(Value::to_json)))
+                    }
+                }
             }
-            for (list, is_used) in [
-                ("volumes", !edits.volumes.is_empty()),
-                ("initContainers", !edits.init_containers.is_empty()),
+            for (list, is_used, is_empty) in [
+                ("volumes", !edits.volumes.is_empty(), pod.volumes.is_empty()),
+                (
+                    "initContainers",
+                    !edits.init_containers.is_empty(),
+                    pod.init_containers.is_empty(),
+                ),
             ] {
                 if is_used {
-                    self.create(list.to_owned(), spec.get(list));
+                    self.create_list(list.to_owned(), spec.get(list), is_empty);
                 }
             }
         }
@@ -184,10 +217,42 @@ impl Record {
         self.entries.push(entry);
     }
 
+    /// Adds the volumes of other policies that an injection mounts: the last one to leave removes
+    /// them.
+    fn add_shared_volumes(&self, edits: &Edits, entry: &mut Entry) {
+        let stamps = self.others.iter().flat_map(|other| &other.entries);
+        let stamps: BTreeMap<&str, &Stamp> =
+            stamps.flat_map(|entry| &entry.volumes).map(|it| (&*it.name, it)).collect();
+        if stamps.is_empty() {
+            return;
+        }
+        let added = edits.init_containers.iter().chain(&edits.containers);
+        let mounts = added.flat_map(|container| &container.mounts);
+        let mounts = mounts.chain(edits.mounts.iter().map(|(_, mount)| mount));
+        let names: BTreeSet<&str> = mounts.map(|mount| &*mount.volume).collect();
+        let shared = names.into_iter().filter_map(|name| stamps.get(name));
+        entry.volumes.extend(shared.map(|stamp| (*stamp).clone()));
+    }
+
     /// Notes that a list or an object is created, where it is absent or null.
     pub(crate) fn create(&mut self, path: String, member: Option<&Value>) {
+        let is_empty = member.is_some_and(|value| match value {
+            Value::Array(elements) => elements.is_empty(),
+            // The API server keeps metadata, also where it is empty.
+            Value::Object(object) => object.is_empty() && path.ends_with("annotations"),
+            _ => false,
+        });
+        self.create_list(path, member, is_empty);
+    }
+
+    /// The same for a list whose elements are elsewhere while the pod is open.
+    fn create_list(&mut self, path: String, member: Option<&Value>, is_empty: bool) {
         let was = match Was::of(member) {
-            Was::Present => self.created_by_others.get(&path).copied().unwrap_or(Was::Present),
+            Was::Present if self.empty_is_absent && is_empty => Was::Absent,
+            Was::Present => {
+                let mut of_others = self.others.iter().filter_map(|other| other.created.get(&path));
+                of_others.next().copied().unwrap_or(Was::Present)
+            }
             was => was,
         };
         if was != Was::Present {
@@ -198,12 +263,8 @@ impl Record {
     /// Takes everything out of a pod template that still is as it was injected.
     ///
     /// Gives nothing, and changes nothing, where the template cannot be opened.
-    pub(crate) fn take_out(&self, template: &mut Object) -> Option<Taken> {
-        let before = template.clone();
-        let Ok(mut pod) = Pod::open(template) else {
-            *template = before;
-            return None;
-        };
+    pub(crate) fn take_out(&self, template: &mut Object, others: &[Self]) -> Option<Taken> {
+        let mut pod = Pod::open(template).ok()?;
         let mut taken = Taken::default();
         let places: BTreeMap<String, ContainerRef> =
             container_keys(&pod).into_iter().map(|(place, key)| (key, place)).collect();
@@ -230,18 +291,24 @@ impl Record {
                 remove_empty(&mut container.body, list, *was, is_empty);
             }
         }
+        let mut agents: Vec<&Agent> = Vec::new();
         for entry in self.entries.iter().rev() {
             for name in &entry.containers {
-                let count = pod.containers.len().saturating_add(pod.init_containers.len());
+                let is_there = pod.has_container(name);
                 pod.containers.retain(|container| container.name != *name);
                 pod.init_containers.retain(|container| container.name != *name);
-                taken.is_incomplete |=
-                    count == pod.containers.len().saturating_add(pod.init_containers.len());
+                taken.is_incomplete |= !is_there;
+                agents.extend(entry.agents().filter(|_| is_there));
             }
+        }
+        if taken.is_incomplete {
+            disconnect(&agents, &mut pod);
         }
         self.take_out_volumes(&mut pod, &mut taken);
         self.take_out_members(&mut pod, &mut taken);
-        pod.remove_image_pull_secrets(&self.secrets);
+        let is_shared = |name: &&String| others.iter().any(|other| other.secrets.contains(name));
+        let secrets: Vec<&String> = self.secrets.iter().filter(|it| !is_shared(it)).collect();
+        taken.is_incomplete |= pod.remove_image_pull_secrets(&secrets);
         pod.close();
         self.remove_empty_lists(template);
         Some(taken)
@@ -249,8 +316,7 @@ impl Record {
 
     fn take_out_volumes(&self, pod: &mut Pod, taken: &mut Taken) {
         let stamps = self.entries.iter().flat_map(|entry| &entry.volumes);
-        let mut stamps: BTreeMap<&str, &str> =
-            stamps.map(|stamp| (&*stamp.name, &*stamp.hash)).collect();
+        let stamps: Vec<&Stamp> = stamps.collect();
         if stamps.is_empty() {
             return;
         }
@@ -258,15 +324,9 @@ impl Record {
         let mounts = pod.all_containers().flat_map(|(_, container)| &container.mounts);
         let mounted: BTreeSet<String> =
             mounts.map(|mount| mount.volume.clone().into_owned()).collect();
-        let mut volumes: Vec<Volume> = std::mem::take(&mut pod.volumes);
-        volumes.reverse();
-        volumes.retain(|volume| match stamps.remove(&*volume.name) {
-            Some(hash) => mounted.contains(&*volume.name) || stamp(&volume.value) != hash,
-            None => true,
+        taken.is_incomplete |= retain_changed(&mut pod.volumes, &stamps, |volume| {
+            (volume.name.clone(), &volume.value, mounted.contains(&*volume.name))
         });
-        volumes.reverse();
-        pod.volumes = volumes;
-        taken.is_incomplete |= !stamps.is_empty();
     }
 
     fn take_out_members(&self, pod: &mut Pod, taken: &mut Taken) {
@@ -282,6 +342,11 @@ impl Record {
                 annotations.remove(&stamp.name);
             }
         }
+        // Another policy's profiler may still need them.
+        let is_needed = ALL.iter().any(|injection| {
+            injection.needs_capabilities
+                && injection.container.is_some_and(|name| pod.has_container(name))
+        });
         let Some(spec) = pod.spec_mut() else {
             return;
         };
@@ -289,7 +354,8 @@ impl Record {
             let Some((known, value)) = SPEC_MEMBERS.iter().find(|(known, _)| known == name) else {
                 continue;
             };
-            if spec.get(name).and_then(Value::as_text) != Some(value) {
+            taken.is_incomplete |= spec.get(name).is_none();
+            if is_needed || spec.get(name).map(Value::to_json).as_deref() != Some(value) {
                 continue;
             }
             match before {
@@ -312,6 +378,59 @@ impl Record {
         }
         remove_empty_object(template, "metadata", "annotations", was);
     }
+}
+
+/// Takes agents whose init container was removed out of every container.
+///
+/// Where a template comes back from an older revision, as `kubectl rollout undo` brings it for a
+/// StatefulSet or a DaemonSet, the record is another revision's. The rest of an older injection
+/// does no harm; a variable that loads a library that is not there any more keeps the application
+/// from starting.
+fn disconnect(agents: &[&Agent], pod: &mut Pod) {
+    for container in pod.containers.iter_mut().chain(&mut pod.init_containers) {
+        agents.iter().for_each(|agent| agent.disconnect(container));
+    }
+    for agent in agents {
+        let mut containers = pod.containers.iter().chain(&pod.init_containers);
+        if !containers.any(|it| it.mounts.iter().any(|mount| mount.volume == agent.volume)) {
+            pod.volumes.retain(|it| it.name != agent.volume || it.source != VolumeSource::EmptyDir);
+        }
+    }
+}
+
+/// Removes the lists and objects of a template that are empty or null: the API server drops them.
+pub(crate) fn remove_all_empty(template: &mut Object) {
+    let Ok(mut pod) = Pod::open(template) else {
+        return;
+    };
+    for container in pod.containers.iter_mut().chain(&mut pod.init_containers) {
+        if container.env.is_empty() {
+            container.body.remove("env");
+        }
+        if container.mounts.is_empty() {
+            container.body.remove("volumeMounts");
+        }
+    }
+    pod.close();
+    let is_empty = |value: Option<&Value>| {
+        value.is_some_and(|value| match value {
+            Value::Array(elements) => elements.is_empty(),
+            Value::Object(object) => object.is_empty(),
+            value => value.is_null(),
+        })
+    };
+    let remove = |object: &mut Object, names: &[&str]| {
+        for name in names.iter().filter(|name| is_empty(object.get(name))).collect::<Vec<_>>() {
+            object.remove(name);
+        }
+    };
+    if let Some(spec) = template.get_mut("spec").and_then(Value::as_object_mut) {
+        remove(spec, &["volumes", "initContainers", "imagePullSecrets"]);
+    }
+    if let Some(metadata) = template.get_mut("metadata").and_then(Value::as_object_mut) {
+        remove(metadata, &["annotations", "labels"]);
+    }
+    remove(template, &["metadata"]);
 }
 
 /// Removes an object in an object where both were created and are empty.
@@ -369,16 +488,11 @@ fn container_keys(pod: &Pod) -> BTreeMap<ContainerRef, String> {
     pod.all_containers().map(key).collect()
 }
 
-/// What setting a variable changes; nothing where the value does not hold the one before.
-fn set(container: &Container, name: &str, value: &str, moves: bool) -> Option<SetVariable> {
+/// What extending a variable changes.
+fn set(container: &Container, extension: &Extension, moves: bool) -> Option<SetVariable> {
+    let name = extension.name;
     let place = container.env.iter().rposition(|variable| variable.name == name)?;
     let variable = container.env.get(place)?;
-    let before = variable.literal()?;
-    let (prefix, suffix) = match value.split_once(&*before) {
-        _ if before.is_empty() => ("", value),
-        Some(parts) => parts,
-        None => return None,
-    };
     let object = variable.value.as_object()?;
     let neighbour = |place: Option<usize>| {
         let place = place?;
@@ -393,8 +507,8 @@ fn set(container: &Container, name: &str, value: &str, moves: bool) -> Option<Se
     });
     Some(SetVariable {
         name: name.to_owned(),
-        prefix: prefix.to_owned(),
-        suffix: suffix.to_owned(),
+        prefix: extension.prefix.clone(),
+        suffix: extension.suffix.clone(),
         was: Was::of(object.get("value")),
         moved,
     })
@@ -402,28 +516,43 @@ fn set(container: &Container, name: &str, value: &str, moves: bool) -> Option<Se
 
 impl Changes {
     fn take_out(&self, container: &mut Container, taken: &mut Taken) {
-        let mut stamps: BTreeMap<&str, &str> =
-            self.env.iter().map(|stamp| (&*stamp.name, &*stamp.hash)).collect();
-        // They were appended: the last of a name is the one.
-        container.env.reverse();
-        container.env.retain(|variable| match stamps.remove(&*variable.name) {
-            Some(hash) => stamp(&variable.value) != hash,
-            None => true,
+        let stamps: Vec<&Stamp> = self.env.iter().collect();
+        taken.is_incomplete |= retain_changed(&mut container.env, &stamps, |variable| {
+            (variable.name.clone(), &variable.value, false)
         });
-        container.env.reverse();
-        let mut mounts: BTreeMap<&str, &str> =
-            self.mounts.iter().map(|stamp| (&*stamp.name, &*stamp.hash)).collect();
-        container.mounts.reverse();
-        container.mounts.retain(|mount| match mounts.remove(&*mount.path) {
-            Some(hash) => stamp(&mount.value) != hash,
-            None => true,
+        let stamps: Vec<&Stamp> = self.mounts.iter().collect();
+        taken.is_incomplete |= retain_changed(&mut container.mounts, &stamps, |mount| {
+            (mount.path.clone(), &mount.value, false)
         });
-        container.mounts.reverse();
-        taken.is_incomplete |= !stamps.is_empty() || !mounts.is_empty();
         for set in &self.set {
             set.take_out(&mut container.env);
         }
     }
+}
+
+/// Removes the elements that are as their stamps say, each stamp's last one; says whether elements
+/// of some names are missing. `of` gives the name and the value of an element, and whether it is
+/// kept in any case.
+fn retain_changed<'a, T>(
+    elements: &mut Vec<T>,
+    stamps: &[&Stamp],
+    of: impl for<'e> Fn(&'e T) -> (Cow<'a, str>, &'e Value<'a>, bool),
+) -> bool {
+    let stamps: BTreeMap<&str, &str> =
+        stamps.iter().map(|stamp| (&*stamp.name, &*stamp.hash)).collect();
+    let (mut seen, mut removed) = (BTreeSet::new(), BTreeSet::new());
+    // They were appended: of several that are equal, the last is the one.
+    elements.reverse();
+    elements.retain(|element| {
+        let (name, value, is_kept) = of(element);
+        let Some((name, hash)) = stamps.get_key_value(&*name) else {
+            return true;
+        };
+        seen.insert(*name);
+        is_kept || stamp(value) != *hash || !removed.insert(*name)
+    });
+    elements.reverse();
+    seen.len() < stamps.len()
 }
 
 impl SetVariable {
@@ -431,34 +560,40 @@ impl SetVariable {
         let Some(place) = env.iter().rposition(|variable| variable.name == self.name) else {
             return;
         };
-        let Some(value) = env.get(place).and_then(EnvVar::literal) else {
-            return;
-        };
-        let rest =
-            value.strip_prefix(&*self.prefix).and_then(|rest| rest.strip_suffix(&*self.suffix));
-        let Some(before) = rest.map(str::to_owned) else {
-            return;
-        };
         let mut variable = env.remove(place);
-        match self.was {
-            Was::Absent if before.is_empty() => variable.unset(),
-            Was::Null if before.is_empty() => variable.set_null(),
-            _ => variable.set(&before),
+        let value = variable.literal().unwrap_or_default();
+        let rest = value.strip_prefix(&*self.prefix);
+        let before = rest.and_then(|rest| rest.strip_suffix(&*self.suffix)).map(str::to_owned);
+        // Where it was set to something else since, that is the user's; its place is not.
+        match (before, self.was) {
+            (None, _) => {}
+            (Some(before), Was::Absent) if before.is_empty() => variable.unset(),
+            (Some(before), Was::Null) if before.is_empty() => variable.set_null(),
+            (Some(before), _) => variable.set(&before),
         }
+        let place = self.moved.as_ref().map_or(place, |moved| moved.place(place, env));
+        env.insert(place.min(env.len()), variable);
+    }
+}
+
+impl Moved {
+    /// Where a variable belongs that was taken from a place.
+    fn place(&self, place: usize, env: &[EnvVar]) -> usize {
         let find = |neighbour: &(String, usize)| {
             let (name, earlier) = neighbour;
             let mut of_name = env.iter().enumerate().filter(|(_, it)| it.name == *name);
             of_name.nth(*earlier).map(|(place, _)| place)
         };
-        let place = match &self.moved {
-            None => place,
-            Some(Moved { after: None, before: Some(_) }) => 0,
-            Some(Moved { after, before }) => {
-                let after = after.as_ref().and_then(find).map(|place| place.saturating_add(1));
-                after.or_else(|| before.as_ref().and_then(find)).unwrap_or(place)
-            }
-        };
-        env.insert(place.min(env.len()), variable);
+        let after = self.after.as_ref().and_then(find).map(|place| place.saturating_add(1));
+        match (&self.before, self.before.as_ref().and_then(find)) {
+            // It was the last.
+            (None, _) => place,
+            // It stands before that variable again: somebody put the variables in order.
+            (Some(_), Some(before)) if place <= before => place,
+            (Some(_), Some(before)) => before,
+            (Some(_), None) if self.after.is_none() => 0,
+            (Some(_), None) => after.unwrap_or(place),
+        }
     }
 }
 

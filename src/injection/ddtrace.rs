@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::parts::env_vars;
 use super::tracing::{Agent, Command, Loader, load, plan_agent};
 use super::{Ask, COMMON, Container as Name, Injection, Plan, Planner, Skip, Source, Variant};
-use crate::pod::{Container, ContainerRef, EnvEdit, EnvVar, Pod};
+use crate::pod::{Container, ContainerRef, EnvEdit, EnvVar, Extension, Pod};
 use crate::reader::Errors;
 use crate::rule::{VariableValue, one_of, refers_to};
 
@@ -57,6 +57,7 @@ pub(super) static INJECTION: Injection = Injection {
     container: Some("datakit-lib-init"),
     is_sidecar: false,
     gives_way_to: super::otel::INJECTION.container,
+    agents: &[JAVA, PYTHON, NODEJS, PHP],
     volumes: &[VOLUME],
     ..COMMON
 };
@@ -191,15 +192,15 @@ fn plan_env<'a>(
     let (after_tags, before_tags): (Vec<&EnvVar>, Vec<&EnvVar>) = new.partition(is_late);
     let append = |variable: &EnvVar<'a>| (place, EnvEdit::Append(variable.clone()));
     plan.edits.env.extend(before_tags.into_iter().map(append));
-    plan.edits.env.extend(merged.map(|tags| (place, EnvEdit::Move(TAGS, tags))));
+    plan.edits.env.extend(merged.map(|tags| (place, EnvEdit::Move(tags))));
     plan.edits.env.extend(after_tags.into_iter().map(append));
     Ok(())
 }
 
-/// The container's tags, then the configured ones whose key it does not set.
+/// What comes after the container's tags: the configured ones whose key it does not set.
 ///
 /// Nothing where the two cannot be merged.
-fn merged_tags(container: &Container, ask: &Ask, notes: &mut Vec<String>) -> Option<String> {
+fn merged_tags(container: &Container, ask: &Ask, notes: &mut Vec<String>) -> Option<Extension> {
     let configured = ask.rule.envs.iter().find(|variable| variable.name == TAGS)?;
     let VariableValue::Literal(configured) = &configured.value else {
         return None;
@@ -215,12 +216,13 @@ fn merged_tags(container: &Container, ask: &Ask, notes: &mut Vec<String>) -> Opt
     }
     let key = |tag: &str| tag.split_once(':').map_or(tag, |(key, _)| key).trim().to_owned();
     let own: std::collections::BTreeSet<String> = present.split(',').map(key).collect();
-    let mut tags = present.into_owned();
+    let mut suffix = String::new();
     for tag in configured.split(',').filter(|tag| !tag.is_empty() && !own.contains(&key(tag))) {
-        if !tags.is_empty() && !tags.ends_with(',') {
-            tags.push(',');
+        let so_far = if suffix.is_empty() { &*present } else { &suffix };
+        if !so_far.is_empty() && !so_far.ends_with(',') {
+            suffix.push(',');
         }
-        tags.push_str(tag);
+        suffix.push_str(tag);
     }
-    Some(tags)
+    Some(Extension { name: TAGS, prefix: String::new(), suffix })
 }

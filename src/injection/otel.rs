@@ -37,6 +37,7 @@ pub(super) static INJECTION: Injection = Injection {
     container: Some("datakit-otel-lib-init"),
     is_sidecar: false,
     not_beside: Some(&super::ddtrace::INJECTION),
+    agents: &[JAVA, PYTHON, NODEJS],
     volumes: &[VOLUME],
     ..COMMON
 };

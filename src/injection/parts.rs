@@ -147,11 +147,10 @@ pub(super) fn add_sidecar<'a>(mut sidecar: Container<'a>, ask: &Ask, plan: &mut 
 /// Plans what profiling the processes of other containers needs of the pod.
 pub(super) fn share_processes<'a>(pod: &Pod<'_, 'a>, ask: &Ask, plan: &mut Plan<'a>) {
     // Kubernetes refuses both at once, and processes of the host are visible anyway.
-    if !pod.is_set("hostPID") && !pod.is_set("shareProcessNamespace") {
+    if !pod.is_set("hostPID") {
         plan.edits.spec.push(("shareProcessNamespace", Value::Text("true")));
     }
-    let policy = pod.spec().and_then(|spec| spec.get_str("restartPolicy"));
-    if !ask.context.runs_to_completion && policy.as_deref() != Some("Always") {
+    if !ask.context.runs_to_completion {
         plan.edits.spec.push(("restartPolicy", Value::Text("\"Always\"")));
     }
 }

@@ -3,13 +3,13 @@
 use super::parts::{container, fixed_mount, fixed_volume, mount, traced};
 use super::{Ask, Container as Name, Plan, Skip};
 use crate::json::Value;
-use crate::pod::{Container, ContainerRef, EnvEdit, EnvVar, Pod};
+use crate::pod::{Container, ContainerRef, EnvEdit, EnvVar, Extension, Pod};
 
 /// An agent of one language.
 #[derive(Debug)]
-pub(super) struct Agent {
+pub(crate) struct Agent {
     /// The volume that it is copied to.
-    pub(super) volume: &'static str,
+    pub(crate) volume: &'static str,
     /// Where that volume is mounted.
     pub(super) directory: &'static str,
     /// The command that copies it.
@@ -40,26 +40,74 @@ pub(super) enum Loader {
 }
 
 impl Loader {
-    /// The value to set, which is the present one where that loads the agent already.
-    fn value(&self, present: &str) -> String {
+    /// What to add before and after the value that is there; nothing where that loads the agent
+    /// already.
+    fn affixes(&self, present: &str) -> Option<(String, String)> {
         match self {
-            Self::Default(value) => (*value).to_owned(),
-            Self::Option(option) if !present.contains(option.trim_start()) => {
-                format!("{present}{option}")
-            }
-            Self::SpacedOption(option) if !present.contains(option) => match present {
-                "" => (*option).to_owned(),
-                _ => format!("{present} {option}"),
-            },
-            Self::Option(_) | Self::SpacedOption(_) => present.to_owned(),
+            Self::Default(value) => Some(((*value).to_owned(), String::new())),
+            Self::Option(option) => (!present.contains(option.trim_start()))
+                .then(|| (String::new(), (*option).to_owned())),
+            Self::SpacedOption(option) => (!present.contains(option)).then(|| {
+                let space = if present.is_empty() { "" } else { " " };
+                (String::new(), format!("{space}{option}"))
+            }),
             Self::Paths { first, absent, last } => {
                 let own = first.or(*last);
                 if own.is_some_and(|own| present.split(':').any(|path| path == own)) {
-                    return present.to_owned();
+                    return None;
                 }
-                let present = Some(present).filter(|present| !present.is_empty()).or(*absent);
-                let paths: Vec<&str> = [*first, present, *last].into_iter().flatten().collect();
-                paths.join(":")
+                if present.is_empty() {
+                    let paths: Vec<&str> = [*first, *absent, *last].into_iter().flatten().collect();
+                    return Some((paths.join(":"), String::new()));
+                }
+                let before = first.map(|first| format!("{first}:")).unwrap_or_default();
+                let after = last.map(|last| format!(":{last}")).unwrap_or_default();
+                Some((before, after))
+            }
+        }
+    }
+}
+
+impl Agent {
+    /// Takes what loads this agent out of a container.
+    pub(crate) fn disconnect(&self, container: &mut Container) {
+        container.mounts.retain(|it| it.path != self.directory || it.volume != self.volume);
+        for (name, loader) in self.loaders {
+            let (prefix, suffix) = loader.affixes("").unwrap_or_default();
+            let added_alone = prefix + &suffix;
+            container.env.retain_mut(|variable| {
+                let value = variable.literal().filter(|_| variable.name == *name);
+                let Some(value) = value else {
+                    return true;
+                };
+                if *value == *added_alone {
+                    return false;
+                }
+                if let Some(rest) = loader.without(&value) {
+                    variable.set(&rest);
+                }
+                true
+            });
+        }
+    }
+}
+
+impl Loader {
+    /// A value without what this adds to one; nothing where it is not there.
+    fn without(&self, value: &str) -> Option<String> {
+        match self {
+            Self::Default(_) => None,
+            Self::Option(option) | Self::SpacedOption(option) => {
+                let option = option.trim_start();
+                let (before, after) = value.split_once(option)?;
+                Some(format!("{}{after}", before.strip_suffix(' ').unwrap_or(before)))
+            }
+            Self::Paths { first, last, .. } => {
+                let own = [*first, *last];
+                let is_own = |path: &&str| own.contains(&Some(*path));
+                let rest: Vec<&str> = value.split(':').filter(|path| !is_own(path)).collect();
+                let rest = rest.join(":");
+                (rest != value).then_some(rest)
             }
         }
     }
@@ -108,15 +156,16 @@ pub(super) fn load<'a>(
                 "{name} overrides the value that envFrom may provide in container {container}"
             ));
         }
-        return Ok(Some(EnvEdit::Append(EnvVar::new(name.into(), &loader.value("")))));
+        let (prefix, suffix) = loader.affixes("").unwrap_or_default();
+        return Ok(Some(EnvEdit::Append(EnvVar::new(name.into(), &(prefix + &suffix)))));
     };
     if is_default {
         return Ok(None);
     }
     let value_from = || Skip::ValueFrom { container: Name::new(&container.name), variable: name };
     let present = present.literal().ok_or_else(value_from)?;
-    let value = loader.value(&present);
-    Ok((value != *present).then_some(EnvEdit::Set(name, value)))
+    let affixes = loader.affixes(&present);
+    Ok(affixes.map(|(prefix, suffix)| EnvEdit::Extend(Extension { name, prefix, suffix })))
 }
 
 /// Whether variables come from config maps or secrets, whose keys cannot be seen here.

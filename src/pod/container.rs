@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use k8s_openapi::api::core::v1 as k8s;
 
-use super::{EnvEdit, put_list};
+use super::{EnvEdit, Extension, put_list};
 use crate::json::{Object, Shape, Value, push_text};
 
 /// A container of a pod template.
@@ -98,15 +98,17 @@ impl<'a> Container<'a> {
     pub(super) fn edit_env(&mut self, edit: EnvEdit<'a>) {
         match edit {
             EnvEdit::Append(variable) => self.env.push(variable),
-            EnvEdit::Set(name, value) => {
+            EnvEdit::Extend(extension) => {
+                let name = extension.name;
                 if let Some(variable) = self.env.iter_mut().rfind(|other| other.name == name) {
-                    variable.set(&value);
+                    variable.extend(&extension);
                 }
             }
-            EnvEdit::Move(name, value) => {
+            EnvEdit::Move(extension) => {
+                let name = extension.name;
                 if let Some(place) = self.env.iter().rposition(|other| other.name == name) {
                     let mut variable = self.env.remove(place);
-                    variable.set(&value);
+                    variable.extend(&extension);
                     self.env.push(variable);
                 }
             }
@@ -144,6 +146,11 @@ impl<'a> EnvVar<'a> {
     pub(crate) fn from_source(name: Cow<'a, str>, source: &k8s::EnvVarSource) -> Self {
         let members = [("name", Value::string(&name)), ("valueFrom", Value::new(source))];
         Self { name, value: Value::object(members) }
+    }
+
+    fn extend(&mut self, Extension { prefix, suffix, .. }: &Extension) {
+        let value = self.literal().unwrap_or_default();
+        self.set(&format!("{prefix}{value}{suffix}"));
     }
 
     /// Sets it to a string.

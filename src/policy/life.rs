@@ -10,7 +10,7 @@ use crate::admission::Workload;
 use crate::annotations;
 use crate::injection::Skip;
 use crate::json::{self, Object, Value};
-use crate::record::{Record, Was, remove_empty_object};
+use crate::record::{Record, Was, remove_all_empty, remove_empty_object};
 use crate::report::Report;
 
 /// The annotations of an object together, with room for those of others: Kubernetes takes 256 KiB.
@@ -18,7 +18,7 @@ const MAX_ANNOTATIONS: usize = 200 << 10;
 
 /// What a request does to a workload, as far as earlier injections are concerned.
 pub(super) enum Life<'a> {
-    /// There is no record: nothing was injected before. The stored object is given back.
+    /// This policy has injected nothing before. The stored object is given back.
     New(Option<Value<'a>>),
     /// The request changes nothing of the template.
     Unchanged,
@@ -26,6 +26,8 @@ pub(super) enum Life<'a> {
     PutBack,
     /// The object is the user's part now.
     TakenOut(Before),
+    /// There is a record that cannot be read. It stays, and nothing is injected beside it.
+    Unreadable,
 }
 
 /// What was there before taking out.
@@ -34,6 +36,26 @@ pub(super) struct Before {
     pub(super) object: String,
     /// The injections of its record.
     pub(super) injections: Vec<String>,
+}
+
+/// The records on one object.
+struct Records<'a> {
+    /// The text of this policy's, also where it cannot be read.
+    text: Option<Cow<'a, str>>,
+    own: Option<Record>,
+    others: Vec<Record>,
+}
+
+impl<'a> Records<'a> {
+    fn of(object: &Value<'a>, key: &str) -> Self {
+        let text = record_text(object, key);
+        let own = text.as_deref().and_then(Record::parse);
+        Self { text, own, others: other_records(object, key) }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.text.is_none() && self.others.is_empty()
+    }
 }
 
 impl<'a> Life<'a> {
@@ -45,104 +67,118 @@ impl<'a> Life<'a> {
         key: &str,
         report: &mut Report,
     ) -> Self {
-        let given = record_text(object, key);
-        let stored = old_object.as_ref().and_then(|old| record_text(old, key));
-        if workload.is_pod() || (given.is_none() && stored.is_none()) {
+        let given = Records::of(object, key);
+        let stored = old_object.as_ref().map(|old| Records::of(old, key));
+        let is_unrecorded = given.is_empty() && stored.as_ref().is_none_or(Records::is_empty);
+        if workload.is_pod() || is_unrecorded {
             return Self::New(old_object);
         }
-        if given == stored
-            && let Some(old) = &mut old_object
+        let (stored_text, of_stored, stored_others) =
+            stored.map_or((None, None, Vec::new()), |it| (it.text, it.own, it.others));
+        let is_unreadable = given.text.is_some() && given.own.is_none();
+        if let Some(old) = &mut old_object
             && is_same_template(object, old, workload)
         {
-            return Self::Unchanged;
+            // A record that cannot be read counts as none, stored or given.
+            let is_restored = of_stored.is_some() || (stored_text.is_none() && given.own.is_some());
+            if given.text == stored_text || !is_restored {
+                return Self::Unchanged;
+            }
+            set_record(object, key, stored_text.as_deref());
+            return Self::PutBack;
+        }
+        if is_unreadable && of_stored.is_none() {
+            report.warned(&format!(
+                "annotation {key} cannot be read, and nothing is injected beside it; remove it"
+            ));
+            return Self::Unreadable;
+        }
+        if is_unreadable {
+            report.warned(&format!("annotation {key} cannot be read; the stored one is used"));
         }
         let before = object.to_json();
-        let parse = |text: &Option<Cow<str>>| text.as_deref().and_then(Record::parse);
-        let of_stored = parse(&stored);
-        let of_given = parse(&given);
-        if given.is_some() && of_given.is_none() {
-            report.warned(&format!(
-                "annotation {key} cannot be read and is ignored; remove it to have it written anew"
-            ));
+        // Both records: a manifest that was exported may bring an older one.
+        let has_given = given.own.is_some();
+        let of_stored_for_given = of_stored.clone().filter(|stored| {
+            Some(stored) != given.own.as_ref()
+                && (has_given || counts_for(stored, object, workload))
+        });
+        let own: Vec<&Record> = given.own.iter().chain(&of_stored_for_given).collect();
+        let all_others: Vec<&Record> = given.others.iter().chain(&stored_others).collect();
+        if let Some(mut old) = old_object {
+            let of_old: Vec<&Record> = of_stored.iter().chain(&stored_others).collect();
+            let of_new: Vec<&Record> = own.iter().copied().chain(all_others).collect();
+            let (mut is_incomplete, mut unused) = (false, false);
+            let part = user_part(object, workload, &of_new, &mut is_incomplete);
+            let old_part = user_part(&mut old, workload, &of_old, &mut unused);
+            if let (Some(part), Some(old_part)) = (part, old_part)
+                && json::same(&part, &old_part)
+            {
+                if has_given && is_incomplete {
+                    report.warned(
+                        "what was injected and removed by hand is put back; opt out with \
+                         admission.datakit/enabled: \"false\"",
+                    );
+                }
+                let templates = (workload.template(object), workload.template(&mut old));
+                if let (Some(template), Some(stored)) = templates {
+                    template.clone_from(stored);
+                }
+                if of_stored.is_some() || !is_unreadable {
+                    set_record(object, key, stored_text.as_deref());
+                }
+                let is_same = json::same(&before, &object.to_json());
+                return if is_same { Self::Unchanged } else { Self::PutBack };
+            }
         }
-        let has_given = of_given.is_some();
-        let record =
-            of_given.or_else(|| of_stored.clone().filter(|it| counts_for(it, object, workload)));
-        let mut taken = None;
-        if let Some(record) = &record {
+        let Some(first) = own.first() else {
+            return Self::New(None);
+        };
+        for record in &own {
             let template = workload.template(object);
-            taken = template.and_then(|template| record.take_out(template));
-            if taken.is_none() {
+            if template.and_then(|it| record.take_out(it, &given.others)).is_none() {
                 report.warned("the pod template is malformed; what was injected stays");
                 return Self::New(None);
             }
         }
-        if let Some(old) = old_object {
-            let mut old_template = old.clone();
-            let is_user_part = |template: &mut Object| match &of_stored {
-                Some(record) => record.take_out(template).is_some(),
-                None => true,
-            };
-            let old_user_part = workload.template(&mut old_template).filter(|_| true);
-            let old_user_part = old_user_part.and_then(|it| is_user_part(it).then(|| text(it)));
-            let user_part = workload.template(object).map(|it| text(it));
-            if let (Some(old_part), Some(part)) = (old_user_part, user_part)
-                && json::same(&old_part, &part)
-            {
-                return Self::put_back(object, old, workload, key, stored, &before, || {
-                    let is_incomplete = taken.is_some_and(|taken| taken.is_incomplete);
-                    if has_given && is_incomplete {
-                        report.warned(
-                            "what was injected and removed by hand is put back; opt out with \
-                             admission.datakit/enabled: \"false\"",
-                        );
-                    }
-                });
-            }
-        }
-        let Some(record) = record else {
-            return Self::New(None);
-        };
-        remove_record(object, key, &record);
-        let injections = record.entries.iter().map(|entry| entry.name.clone()).collect();
+        remove_record(object, key, first);
+        let injections = first.entries.iter().map(|entry| entry.name.clone()).collect();
         Self::TakenOut(Before { object: before, injections })
     }
+}
 
-    /// Gives an object the stored template and record again.
-    fn put_back(
-        object: &mut Value<'a>,
-        mut old: Value<'a>,
-        workload: &Workload,
-        key: &str,
-        stored: Option<Cow<'a, str>>,
-        before: &str,
-        warn: impl FnOnce(),
-    ) -> Self {
-        if let (Some(template), Some(stored)) =
-            (workload.template(object), workload.template(&mut old))
-        {
-            template.clone_from(stored);
+/// The JSON of the user's part of a template: without what any policy recorded, and without what
+/// the API server drops.
+fn user_part(
+    object: &mut Value,
+    workload: &Workload,
+    records: &[&Record],
+    is_incomplete: &mut bool,
+) -> Option<String> {
+    let mut template = workload.template(object)?.clone();
+    for record in records {
+        *is_incomplete |= record.take_out(&mut template, &[])?.is_incomplete;
+    }
+    remove_all_empty(&mut template);
+    Some(text(&template))
+}
+
+/// Sets the record of an object to a text, or removes it.
+fn set_record(object: &mut Value, key: &str, record: Option<&str>) {
+    let Some(object) = object.as_object_mut() else {
+        return;
+    };
+    let Some(record) = record else {
+        let metadata = object.get_mut("metadata").and_then(Value::as_object_mut);
+        let annotations = metadata.and_then(|it| it.get_mut("annotations")?.as_object_mut());
+        if let Some(annotations) = annotations {
+            annotations.remove(key);
         }
-        let metadata = object.as_object_mut().and_then(|object| match &stored {
-            Some(_) => object.open_object("metadata")?.open_object("annotations"),
-            None => {
-                object.get_mut("metadata")?.as_object_mut()?.get_mut("annotations")?.as_object_mut()
-            }
-        });
-        if let Some(annotations) = metadata {
-            match stored {
-                Some(stored) if annotations.get_str(key) == Some(stored.clone()) => {}
-                Some(stored) => annotations.set(key.to_owned(), Value::string(&stored)),
-                None => {
-                    annotations.remove(key);
-                }
-            }
-        }
-        if json::same(before, &object.to_json()) {
-            return Self::Unchanged;
-        }
-        warn();
-        Self::PutBack
+        return;
+    };
+    let annotations = object.open_object("metadata").and_then(|it| it.open_object("annotations"));
+    if let Some(annotations) = annotations.filter(|it| it.get_str(key).as_deref() != Some(record)) {
+        annotations.set(key.to_owned(), Value::string(record));
     }
 }
 
@@ -155,7 +191,7 @@ fn record_text<'a>(object: &Value<'a>, key: &str) -> Option<Cow<'a, str>> {
 }
 
 /// The records of other policies.
-pub(super) fn other_records(object: &Value, key: &str) -> impl Iterator<Item = Record> {
+pub(super) fn other_records(object: &Value, key: &str) -> Vec<Record> {
     let metadata = object.as_object().and_then(|object| object.get("metadata")?.as_object());
     let annotations = metadata.and_then(|metadata| metadata.get("annotations")?.as_object());
     let records = annotations.into_iter().flat_map(Object::iter).filter_map(|(name, value)| {
@@ -163,7 +199,7 @@ pub(super) fn other_records(object: &Value, key: &str) -> impl Iterator<Item = R
         let is_other = name.starts_with(annotations::RECORD) && name != *key;
         Record::parse(&value.as_str().filter(|_| is_other)?)
     });
-    records.collect::<Vec<_>>().into_iter()
+    records.collect()
 }
 
 /// Whether two objects have the same pod template.
@@ -184,8 +220,8 @@ fn counts_for(record: &Record, object: &mut Value, workload: &Workload) -> bool 
     let Ok(pod) = crate::pod::Pod::open(&mut copy) else {
         return false;
     };
-    let mut containers = record.entries.iter().flat_map(|entry| &entry.containers).peekable();
-    containers.peek().is_none() || containers.any(|name| pod.has_container(name))
+    let mut containers = record.entries.iter().flat_map(|entry| &entry.containers);
+    containers.any(|name| pod.has_container(name))
 }
 
 /// Removes a record from an object, and what was created for it.

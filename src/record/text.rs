@@ -151,7 +151,10 @@ impl Entry {
         }
         let is_own = entry.annotations.len() <= injection.annotations.len()
             && entry.spec.len() <= SPEC_MEMBERS.len()
-            && entry.volumes.iter().all(|it| may_add_volume(injection, &it.name))
+            && entry
+                .volumes
+                .iter()
+                .all(|volume| ALL.iter().any(|it| may_add_volume(it, &volume.name)))
             && entry.annotations.iter().all(|it| injection.annotations.contains(&&*it.name))
             && entry.spec.iter().all(|(name, _)| SPEC_MEMBERS.iter().any(|(it, _)| it == name));
         is_own.then_some(entry)

@@ -68,6 +68,16 @@ impl ImageReference {
         Ok(Self { name: name.to_owned(), suffix })
     }
 
+    /// Whether this is the same image as another, in another version. A digest beside a tag says
+    /// nothing about the version.
+    pub(crate) fn is_other_version(&self, other: &Self) -> bool {
+        fn tag(image: &ImageReference) -> &str {
+            let (tag, _) = image.suffix.split_once('@').unwrap_or((&image.suffix, ""));
+            tag
+        }
+        self.name == other.name && tag(self) != tag(other)
+    }
+
     /// The same image with another tag. A digest, which would win over the tag, goes.
     ///
     /// # Errors

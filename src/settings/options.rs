@@ -33,6 +33,8 @@ pub struct Options<'a> {
     pub operator_release: Option<Release>,
     /// What tells the record of this policy from that of another.
     pub id: Option<Cow<'a, str>>,
+    /// Whether the `id` cannot be read, so that no record can be told from another policy's.
+    pub(crate) has_unreadable_id: bool,
     /// Whether a pod that meets the Pod Security level `restricted` has to meet it after injection.
     pub(crate) pod_security: PodSecurity,
     /// Whether pods carry why they did not get what they asked for.
@@ -116,6 +118,7 @@ impl Default for Options<'_> {
             allow_version_annotations: true,
             operator_release: None,
             id: None,
+            has_unreadable_id: false,
             pod_security: PodSecurity::Respect,
             status_annotation: false,
             unsafe_option: None,
@@ -135,6 +138,7 @@ impl<'a> Options<'a> {
         let mut options = Self::default();
         let Some(block) = Block::of_value(path, policy, Case::Sensitive, errors) else {
             options.unsafe_option = Some(path.to_string());
+            options.has_unreadable_id = true;
             return options;
         };
         block.check_keys(KEYS, errors);
@@ -164,10 +168,13 @@ impl<'a> Options<'a> {
         let releases = &[("1.5", Some(Release::V1_5)), ("1.8", Some(Release::V1_8))];
         options.operator_release = one_of(&block, "operator_release", releases, errors);
         options.id = block.string("id", errors).filter(|id| !id.is_empty());
+        options.has_unreadable_id =
+            options.id.is_none() && block.get("id").is_some_and(|id| *id != Value::Text("\"\""));
         if options.id.as_deref().is_some_and(|id| !is_dns_label(id) || id.len() > MAX_ID) {
             let message = "is not a DNS label of at most 20 characters";
             block.error("id", message, errors);
             options.id = None;
+            options.has_unreadable_id = true;
         }
         options.status_annotation = block.boolean("status_annotation", errors);
         let read = |read: &mut dyn FnMut(&mut Errors),
@@ -213,7 +220,8 @@ impl<'a> Options<'a> {
             !KEYS.contains(&&**name) && nearest(name, KEYS).is_some_and(|it| UNSAFE.contains(&it))
         });
         let misspelt = misspelt.map(|(name, _)| Path::Key(&path, &name).to_string());
-        options.unsafe_option = unsafe_option.or(misspelt);
+        let id = options.has_unreadable_id.then(|| Path::Key(&path, "id").to_string());
+        options.unsafe_option = unsafe_option.or(misspelt).or(id);
         options
     }
 
