@@ -1,0 +1,101 @@
+//! Manifest files: named ones, those in folders, and standard input.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use ignore::WalkBuilder;
+use ignore::types::TypesBuilder;
+
+use crate::problem::Problem;
+
+/// A manifest is not so large, and a file is read as a whole.
+const MAX_BYTES: u64 = 64 << 20;
+
+/// Standard input, as an argument.
+const STDIN: &str = "-";
+
+/// The files that arguments name: of a folder, every YAML and JSON file below it that version
+/// control does not ignore, by name.
+pub(crate) fn find(filenames: &[PathBuf]) -> (Vec<PathBuf>, Vec<Problem>) {
+    let (mut files, mut problems) = (Vec::new(), Vec::new());
+    for filename in filenames {
+        match is_stdin(filename) || !filename.is_dir() {
+            true => files.push(filename.clone()),
+            false => walk(filename, &mut files, &mut problems),
+        }
+    }
+    (files, problems)
+}
+
+fn walk(folder: &Path, files: &mut Vec<PathBuf>, problems: &mut Vec<Problem>) {
+    let mut walk = WalkBuilder::new(folder);
+    // The files of a mounted ConfigMap are links. A loop of links is left out, and told.
+    walk.follow_links(true).require_git(false).sort_by_file_path(Ord::cmp);
+    let mut types = TypesBuilder::new();
+    for glob in ["*.yaml", "*.yml", "*.json"] {
+        // A glob that is not valid would be this program's error.
+        if types.add("manifest", glob).is_err() {
+            return;
+        }
+    }
+    if let Ok(types) = types.select("manifest").build() {
+        walk.types(types);
+    }
+    for entry in walk.build() {
+        match entry {
+            Ok(entry) => {
+                if entry.file_type().is_some_and(|kind| kind.is_file()) {
+                    files.push(entry.into_path());
+                }
+            }
+            // Whatever a loop leads to is found without it.
+            Err(error) if is_loop(&error) => {}
+            Err(error) => problems.push(Problem::unreadable(&name_of(&error, folder), &error)),
+        }
+    }
+}
+
+fn is_loop(error: &ignore::Error) -> bool {
+    match error {
+        ignore::Error::Loop { .. } => true,
+        ignore::Error::WithDepth { err, .. }
+        | ignore::Error::WithPath { err, .. }
+        | ignore::Error::WithLineNumber { err, .. } => is_loop(err),
+        _ => false,
+    }
+}
+
+fn name_of(error: &ignore::Error, folder: &Path) -> String {
+    match error {
+        ignore::Error::WithPath { path, .. } => path.display().to_string(),
+        ignore::Error::WithDepth { err, .. } => name_of(err, folder),
+        _ => folder.display().to_string(),
+    }
+}
+
+/// Whether a file is standard input.
+pub(crate) fn is_stdin(file: &Path) -> bool {
+    file.as_os_str() == STDIN
+}
+
+/// Reads a file; `-` is standard input.
+pub(crate) fn read(file: &Path) -> Result<String, Problem> {
+    let name = file.display().to_string();
+    let unreadable = |error: std::io::Error| Problem::unreadable(&name, error);
+    let mut bytes = Vec::new();
+    let limit = MAX_BYTES + 1;
+    match is_stdin(file) {
+        true => std::io::stdin().take(limit).read_to_end(&mut bytes),
+        false => File::open(file).and_then(|file| file.take(limit).read_to_end(&mut bytes)),
+    }
+    .map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(Problem::unreadable(&name, "it is larger than 64 MiB"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        Problem { file: name, line: Some(line), reason: "not UTF-8".to_owned() }
+    })
+}

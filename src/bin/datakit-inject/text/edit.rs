@@ -1,0 +1,375 @@
+//! From what a document says to what it should say, by as few edits as there are differences.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use similar::{Algorithm, DiffOp, capture_diff_slices};
+
+use super::data::Data;
+use super::emit::{Brackets, Indentation, double, inline, single};
+use super::tree::{Entry, Format, Kind, Layout, Node, Source, Style, column, next_line, slice};
+use super::{read_json, read_yaml, scalar};
+
+/// The text of a document after editing.
+#[derive(Debug)]
+pub(crate) struct Edited {
+    pub(crate) text: String,
+    /// Whether the text was written anew, because it could not be edited in place.
+    pub(crate) is_rewritten: bool,
+}
+
+/// The edit cannot be made here, but an enclosing value can be written anew.
+#[derive(Debug)]
+pub(super) struct Cannot;
+
+/// Edits a document so that it says `after`; nothing where even writing it anew does not.
+pub(crate) fn edited(source: &Source, after: &Data) -> Option<Edited> {
+    let says_it = |text: &String| match source.format {
+        Format::Yaml => read_yaml(text).ok().flatten().is_some_and(|source| source.data == *after),
+        Format::Json => read_json(text).is_ok_and(|source| source.data == *after),
+    };
+    // A block at the end of a text without a line break loses its own.
+    let attempts = |text: String| [text.clone(), text + "\n"];
+    let mut editor = Editor::new(source);
+    let in_place = editor.change(&source.root, &source.data, after, Slot::Root);
+    let in_place = in_place.ok().and_then(|()| editor.apply());
+    if let Some(text) = in_place.into_iter().flat_map(attempts).find(says_it) {
+        return Some(Edited { text, is_rewritten: false });
+    }
+    let text = attempts(Editor::new(source).rewritten(after)).into_iter().find(says_it)?;
+    Some(Edited { text, is_rewritten: true })
+}
+
+/// A replacement of a part of the text.
+#[derive(Debug)]
+struct Edit {
+    at: Range<usize>,
+    text: String,
+}
+
+/// What a value is in.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Slot {
+    /// Nothing: the document.
+    Root,
+    /// Brackets.
+    Brackets,
+    /// An element of a block sequence: behind the dash, and the column of the dash.
+    Element(usize, usize),
+    /// A member of a block map: behind the colon, and the column of the key.
+    Member(usize, usize),
+}
+
+/// What becomes of the entries of a collection, in order.
+pub(super) enum Step<'d> {
+    Keep(usize, &'d Data, &'d Data),
+    Delete(usize),
+    /// New entries, with keys in a map.
+    Insert(Vec<(&'d str, &'d Data)>),
+}
+
+pub(super) struct Editor<'s> {
+    pub(super) source: &'s Source<'s>,
+    pub(super) indentation: Indentation,
+    pub(super) brackets: Brackets,
+    edits: Vec<Edit>,
+    /// What anchors stand for that was changed.
+    anchors: HashMap<usize, Data>,
+}
+
+impl<'s> Editor<'s> {
+    fn new(source: &'s Source<'s>) -> Self {
+        let indentation = indentation(source);
+        let is_json = source.format == Format::Json;
+        let has_lines = source.text.trim().contains('\n');
+        let step = (is_json && has_lines).then(|| json_step(source)).flatten();
+        let is_compact = is_json && step.is_none() && !source.text.contains("\": ");
+        let brackets = Brackets { is_json, is_compact, step };
+        Self { source, indentation, brackets, edits: Vec::new(), anchors: HashMap::new() }
+    }
+
+    pub(super) fn edit(&mut self, at: Range<usize>, text: String) {
+        self.edits.push(Edit { at, text });
+    }
+
+    /// Makes a value say `after`.
+    pub(super) fn change(
+        &mut self,
+        node: &Node,
+        before: &Data,
+        after: &Data,
+        slot: Slot,
+    ) -> Result<(), Cannot> {
+        if before == after && self.anchors.is_empty() {
+            return Ok(());
+        }
+        let edits = self.edits.len();
+        let changed = match (&node.kind, before, after) {
+            (Kind::Alias(id), ..) => match self.anchors.get(id).unwrap_or(before) == after {
+                true => Ok(()),
+                false => Err(Cannot),
+            },
+            (Kind::Map(entries, layout), Data::Map(_), Data::Map(members)) => self
+                .map_steps(entries, before, members)
+                .and_then(|steps| self.carry_out(node, entries, *layout, steps, slot)),
+            (Kind::Seq(entries, layout), Data::Seq(before), Data::Seq(after)) => {
+                self.carry_out(node, entries, *layout, seq_steps(before, after), slot)
+            }
+            _ if before == after => Ok(()),
+            _ => Err(Cannot),
+        };
+        if changed.is_err() {
+            self.edits.truncate(edits);
+            self.replace(node, after, slot)?;
+        }
+        if let Some(id) = node.anchor.filter(|_| before != after) {
+            self.anchors.insert(id, after.clone());
+        }
+        Ok(())
+    }
+
+    /// What becomes of the members of a map. A merged member is changed by a member of the map's own.
+    fn map_steps<'d>(
+        &self,
+        entries: &[Entry],
+        before: &'d Data,
+        members: &'d [(String, Data)],
+    ) -> Result<Vec<Step<'d>>, Cannot> {
+        let mut steps = Vec::new();
+        let own = |key: &str| entries.iter().position(|entry| !entry.is_merge && entry.key == key);
+        let merges = entries.iter().any(|entry| entry.is_merge);
+        if merges {
+            let Data::Map(before) = before else { return Err(Cannot) };
+            let is_there = |key: &str| members.iter().any(|(known, _)| known == key);
+            // Nothing takes away what another map gives.
+            let is_lost = |key: &str| own(key).is_none() && !is_there(key);
+            if !self.anchors.is_empty() || before.iter().any(|(key, _)| is_lost(key)) {
+                return Err(Cannot);
+            }
+        }
+        // The new members by the member that they follow.
+        let mut new: HashMap<Option<usize>, Vec<(&str, &Data)>> = HashMap::new();
+        let mut previous = None;
+        for (key, value) in members {
+            match own(key) {
+                Some(index) => previous = previous.max(Some(index)),
+                None if merges && before.get(key) == Some(value) => {}
+                None => new.entry(previous).or_default().push((key, value)),
+            }
+        }
+        steps.extend(new.remove(&None).map(Step::Insert));
+        for (index, entry) in entries.iter().enumerate() {
+            let after = members.iter().find(|(key, _)| *key == entry.key);
+            match (entry.is_merge, before.get(&entry.key), after) {
+                (true, ..) => {}
+                (false, Some(before), Some((_, after))) => {
+                    steps.push(Step::Keep(index, before, after));
+                }
+                _ => steps.push(Step::Delete(index)),
+            }
+            steps.extend(new.remove(&Some(index)).map(Step::Insert));
+        }
+        Ok(steps)
+    }
+
+    fn carry_out(
+        &mut self,
+        node: &Node,
+        entries: &[Entry],
+        layout: Layout,
+        steps: Vec<Step>,
+        slot: Slot,
+    ) -> Result<(), Cannot> {
+        let is_emptied = !entries.is_empty()
+            && steps.iter().filter(|step| matches!(step, Step::Delete(_))).count() == entries.len();
+        // `[]` and `{}` in a block become a block themselves.
+        let becomes_block =
+            entries.is_empty() && !matches!(slot, Slot::Brackets | Slot::Root) && !steps.is_empty();
+        if is_emptied || becomes_block {
+            return Err(Cannot);
+        }
+        match layout {
+            Layout::Block => self.change_block(node, entries, steps, slot),
+            Layout::Flow => self.change_brackets(node, entries, steps),
+        }
+    }
+
+    /// Writes a value anew, in the place of another.
+    fn replace(&mut self, node: &Node, after: &Data, slot: Slot) -> Result<(), Cannot> {
+        let text = self.source.text;
+        let (behind, indent, is_element) = match slot {
+            Slot::Root => return Err(Cannot),
+            Slot::Brackets => {
+                let indent = line_indent(text, node.start);
+                let written = self.brackets.write(after, indent);
+                self.edit(node.outer..node.end, written);
+                return Ok(());
+            }
+            Slot::Element(behind, indent) => (behind, indent, true),
+            Slot::Member(behind, indent) => (behind, indent, false),
+        };
+        let deeper = match after {
+            _ if is_element => indent + 2,
+            Data::Seq(_) => indent + self.indentation.dash,
+            _ => indent + self.indentation.step,
+        };
+        let is_block =
+            matches!(node.kind, Kind::Map(_, Layout::Block) | Kind::Seq(_, Layout::Block));
+        if !after.is_filled() {
+            let written = self.scalar_like(node, after, indent);
+            match node.outer < node.end && !is_block {
+                true => self.edit(node.outer..node.end, written),
+                false => self.edit(behind..node.end.max(behind), format!(" {written}")),
+            }
+            return Ok(());
+        }
+        let lines = self.indentation.lines(after, deeper);
+        let end = node.end.max(behind);
+        if is_element {
+            self.edit(behind..end, format!(" {}", lines.trim_matches([' ', '\n'])));
+        } else if is_block {
+            self.edit(behind..end, format!("\n{}", lines.trim_end_matches('\n')));
+        } else {
+            if behind < end {
+                self.edit(behind..end, String::new());
+            }
+            self.insert_lines(next_line(text, end), lines);
+        }
+        Ok(())
+    }
+
+    /// Inserts lines at the beginning of a line, or at the end of a text without a line break.
+    pub(super) fn insert_lines(&mut self, place: Option<usize>, lines: String) {
+        match place {
+            Some(place) => self.edit(place..place, lines),
+            None => {
+                let end = self.source.text.len();
+                self.edit(end..end, format!("\n{}", lines.trim_end_matches('\n')));
+            }
+        }
+    }
+
+    /// A scalar with the quotes of another.
+    fn scalar_like(&self, node: &Node, after: &Data, indent: usize) -> String {
+        let (Kind::Scalar(style), Data::String(text)) = (&node.kind, after) else {
+            return inline(after);
+        };
+        match style {
+            Style::Double => double(text),
+            Style::Single => single(text),
+            Style::Plain if matches!(scalar::plain(text), Data::String(_)) => inline(after),
+            Style::Plain => single(text),
+            Style::Block => self.indentation.scalar(after, indent),
+        }
+    }
+
+    /// The text with all edits; nothing where one is inside of another.
+    fn apply(mut self) -> Option<String> {
+        let source = self.source.text;
+        let newline = match source.find('\n') {
+            Some(place) if slice(source, 0, place).ends_with('\r') => "\r\n",
+            _ => "\n",
+        };
+        self.edits.sort_by_key(|edit| edit.at.start);
+        let (mut text, mut place) = (String::with_capacity(source.len() * 2), 0);
+        for edit in self.edits {
+            text.push_str(source.get(place..edit.at.start)?);
+            text.push_str(&edit.text.replace('\n', newline));
+            place = edit.at.end;
+        }
+        text.push_str(source.get(place..)?);
+        Some(text)
+    }
+
+    /// The document written anew, with the comments before and after it.
+    fn rewritten(&self, after: &Data) -> String {
+        let (text, root) = (self.source.text, &self.source.root);
+        let written = match self.source.format {
+            Format::Json => self.brackets.write(after, 0),
+            Format::Yaml => self.indentation.lines(after, 0).trim_end_matches('\n').to_owned(),
+        };
+        let is_behind = self.source.format == Format::Yaml && column(text, root.outer) > 0;
+        let separator = if is_behind { "\n" } else { "" };
+        let (before, behind) = (slice(text, 0, root.outer), slice(text, root.end, text.len()));
+        format!("{before}{separator}{written}{behind}")
+    }
+}
+
+/// What becomes of the elements of a sequence: those with a name are known by it.
+fn seq_steps<'d>(before: &'d [Data], after: &'d [Data]) -> Vec<Step<'d>> {
+    let identity = |data: &Data| match data.get("name") {
+        Some(Data::String(name)) => format!("={name}"),
+        _ => serde_json::to_string(data).unwrap_or_default(),
+    };
+    let (old, new): (Vec<_>, Vec<_>) =
+        (before.iter().map(identity).collect(), after.iter().map(identity).collect());
+    let mut steps = Vec::new();
+    for op in capture_diff_slices(Algorithm::Myers, &old, &new) {
+        let (old, new) = match op {
+            DiffOp::Equal { old_index, new_index, len } => {
+                (old_index..old_index + len, new_index..new_index + len)
+            }
+            DiffOp::Delete { old_index, old_len, new_index } => {
+                (old_index..old_index + old_len, new_index..new_index)
+            }
+            DiffOp::Insert { old_index, new_index, new_len } => {
+                (old_index..old_index, new_index..new_index + new_len)
+            }
+            DiffOp::Replace { old_index, old_len, new_index, new_len } => {
+                (old_index..old_index + old_len, new_index..new_index + new_len)
+            }
+        };
+        let both = old.len().min(new.len());
+        for (old, new) in old.clone().zip(new.clone()) {
+            if let (Some(one), Some(two)) = (before.get(old), after.get(new)) {
+                steps.push(Step::Keep(old, one, two));
+            }
+        }
+        steps.extend(old.skip(both).map(Step::Delete));
+        let added: Vec<_> =
+            new.skip(both).filter_map(|index| Some(("", after.get(index)?))).collect();
+        if !added.is_empty() {
+            steps.push(Step::Insert(added));
+        }
+    }
+    steps
+}
+
+/// How a document indents: as the first collections in it do.
+fn indentation(source: &Source) -> Indentation {
+    let (mut step, mut dash) = (None, None);
+    look(source.text, &source.root, &mut step, &mut dash);
+    Indentation { step: step.unwrap_or(2), dash: dash.unwrap_or(0) }
+}
+
+fn look(text: &str, node: &Node, step: &mut Option<usize>, dash: &mut Option<usize>) {
+    let (Kind::Map(entries, _) | Kind::Seq(entries, _)) = &node.kind else { return };
+    for entry in entries {
+        if step.is_some() && dash.is_some() {
+            return;
+        }
+        let found = match (&node.kind, &entry.node.kind) {
+            (Kind::Map(_, Layout::Block), Kind::Map(_, Layout::Block)) => Some(&mut *step),
+            (Kind::Map(_, Layout::Block), Kind::Seq(_, Layout::Block)) => Some(&mut *dash),
+            _ => None,
+        };
+        if let Some(found) = found {
+            let inner = column(text, entry.node.start);
+            found.get_or_insert(inner.saturating_sub(column(text, entry.mark)));
+        }
+        look(text, &entry.node, step, dash);
+    }
+}
+
+/// The indentation of a level of JSON on many lines.
+fn json_step(source: &Source) -> Option<usize> {
+    let (Kind::Map(entries, _) | Kind::Seq(entries, _)) = &source.root.kind else { return None };
+    let first = entries.first()?.mark;
+    super::tree::begins_line(source.text, first).then(|| column(source.text, first).max(1))
+}
+
+/// The indentation of the line of a place.
+pub(super) fn line_indent(text: &str, place: usize) -> usize {
+    let line = slice(text, super::tree::line_start(text, place), text.len());
+    line.len() - line.trim_start_matches([' ', '\t']).len()
+}
