@@ -86,8 +86,8 @@ Examples:
     #[command(
         verbatim_doc_comment,
         after_help = "\
-Pods of one owner and one state are one line. A policy that injects into Pods leaves workloads as they
-are: with one, pass Pods alone.
+Pods of one owner in one state are one line. A policy that injects into Pods leaves workloads
+as they are: with one, pass Pods alone.
 
 Examples:
   kubectl get deployments,pods -A -o json | datakit-inject coverage -s settings.yaml

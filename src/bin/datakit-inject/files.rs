@@ -5,7 +5,6 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use ignore::WalkBuilder;
-use ignore::types::TypesBuilder;
 
 use crate::problem::Problem;
 
@@ -32,26 +31,23 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>, problems: &mut Vec<Problem>) {
     let mut walk = WalkBuilder::new(folder);
     // The files of a mounted ConfigMap are links. A loop of links is left out, and told.
     walk.follow_links(true).require_git(false).sort_by_file_path(Ord::cmp);
-    let mut types = TypesBuilder::new();
-    for glob in ["*.yaml", "*.yml", "*.json"] {
-        // A glob that is not valid would be this program's error.
-        if types.add("manifest", glob).is_err() {
-            return;
-        }
-    }
-    if let Ok(types) = types.select("manifest").build() {
-        walk.types(types);
-    }
     for entry in walk.build() {
         match entry {
             Ok(entry) => {
-                if entry.file_type().is_some_and(|kind| kind.is_file()) {
+                let is_file = entry.file_type().is_some_and(|kind| kind.is_file());
+                if is_file && is_manifest(entry.path()) {
                     files.push(entry.into_path());
                 }
             }
             // Whatever a loop leads to is found without it.
             Err(error) if is_loop(&error) => {}
-            Err(error) => problems.push(Problem::unreadable(&name_of(&error, folder), &error)),
+            Err(error) => {
+                let path = path_of(&error, folder);
+                // The error's own words repeat the path.
+                let reason = path.metadata().err().map(|error| error.to_string());
+                let reason = reason.unwrap_or_else(|| error.to_string());
+                problems.push(Problem::unreadable(&path.display().to_string(), reason));
+            }
         }
     }
 }
@@ -66,12 +62,19 @@ fn is_loop(error: &ignore::Error) -> bool {
     }
 }
 
-fn name_of(error: &ignore::Error, folder: &Path) -> String {
+fn path_of<'e>(error: &'e ignore::Error, folder: &'e Path) -> &'e Path {
     match error {
-        ignore::Error::WithPath { path, .. } => path.display().to_string(),
-        ignore::Error::WithDepth { err, .. } => name_of(err, folder),
-        _ => folder.display().to_string(),
+        ignore::Error::WithPath { path, .. } => path,
+        ignore::Error::WithDepth { err, .. } => path_of(err, folder),
+        _ => folder,
     }
+}
+
+/// Whether a file in a folder is one that kubectl reads too.
+fn is_manifest(file: &Path) -> bool {
+    let extension = file.extension();
+    extension
+        .is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|known| extension == *known))
 }
 
 /// Whether a file is standard input.

@@ -23,7 +23,7 @@ pub(crate) fn template(file: &Path, text: &str, is_malformed: bool) -> Option<Pr
             file: file.display().to_string(),
             line: Some(text.get(..place).unwrap_or_default().matches('\n').count() + 1),
             reason: format!(
-                "a Helm template; render it first: helm template {chart} | datakit-inject … -f -"
+                "a Helm template; render it first: helm template {chart} | datakit-inject COMMAND -f - -s SETTINGS"
             ),
         }
     })

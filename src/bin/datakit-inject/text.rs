@@ -38,3 +38,6 @@ pub(crate) fn read_yaml(text: &str) -> Result<Option<Source<'_>>, Malformed> {
 pub(crate) fn read_json(text: &str) -> Result<Source<'_>, Malformed> {
     json::read(text)
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,12 @@ impl Editor<'_> {
             Slot::Member(_, outer) if outer == indent => indent + 1,
             _ => indent,
         };
-        let (mut previous, mut deleted) = (None, None);
+        let deleted = |step: &Step| match step {
+            Step::Delete(index) => Some(*index),
+            _ => None,
+        };
+        let deleted: Vec<usize> = steps.iter().filter_map(deleted).collect();
+        let mut previous = None;
         for step in steps {
             match step {
                 Step::Keep(index, before, after) => {
@@ -31,11 +36,7 @@ impl Editor<'_> {
                     self.change(&entry.node, before, after, slot)?;
                     previous = Some(index);
                 }
-                Step::Delete(index) => {
-                    let follows = deleted.replace(index).is_some_and(|last| last + 1 == index);
-                    self.delete_entry(entries, index, follows)?;
-                    previous = Some(index);
-                }
+                Step::Delete(index) => self.delete_entry(entries, index, &deleted)?,
                 Step::Insert(new) => {
                     let lines = new.into_iter().map(|(key, value)| match is_map {
                         true => self.indentation.member(key, value, indent),
@@ -49,16 +50,23 @@ impl Editor<'_> {
                             let place = self.behind(entry, is_last.then_some(comments));
                             self.insert_lines(place, lines);
                         }
-                        None => {
-                            let pad = " ".repeat(indent);
-                            let lines = lines.trim_start_matches(' ');
-                            self.edit(first.mark..first.mark, format!("{lines}{pad}"));
-                        }
+                        None => self.insert_before(first, indent, lines),
                     }
                 }
             }
         }
         Ok(())
+    }
+
+    /// Inserts lines before the first entry, which may follow a dash.
+    fn insert_before(&mut self, first: &Entry, indent: usize, lines: String) {
+        if begins_line(self.source.text, first.mark) {
+            let start = line_start(self.source.text, first.mark);
+            self.edit(start..start, lines);
+        } else {
+            let lines = format!("{}{}", lines.trim_start_matches(' '), " ".repeat(indent));
+            self.edit(first.mark..first.mark, lines);
+        }
     }
 
     /// The line behind an entry, and behind the comments that are at least so deep.
@@ -80,26 +88,20 @@ impl Editor<'_> {
         &mut self,
         entries: &[Entry],
         index: usize,
-        follows: bool,
+        deleted: &[usize],
     ) -> Result<(), Cannot> {
         let text = self.source.text;
         let entry = entries.get(index).ok_or(Cannot)?;
         if !begins_line(text, entry.mark) {
             // The first in the line of a dash: the next takes its place.
-            let next = entries.get(index + 1).ok_or(Cannot)?;
+            let next = entries.get(index + 1).filter(|_| !deleted.contains(&(index + 1)));
+            let next = next.ok_or(Cannot)?;
             self.edit(entry.mark..next.mark, String::new());
             return Ok(());
         }
         let start = line_start(text, entry.mark);
-        match next_line(text, entry.end()) {
-            Some(end) => self.edit(start..end, String::new()),
-            // The line break before it goes, unless it is gone.
-            None if follows => self.edit(start..text.len(), String::new()),
-            None => {
-                let before = slice(text, 0, start.saturating_sub(1)).trim_end_matches('\r');
-                self.edit(before.len()..text.len(), String::new());
-            }
-        }
+        let end = next_line(text, entry.end()).unwrap_or(text.len());
+        self.edit(start..end, String::new());
         Ok(())
     }
 }

@@ -29,7 +29,7 @@ pub(crate) fn edited(source: &Source, after: &Data) -> Option<Edited> {
         Format::Json => read_json(text).is_ok_and(|source| source.data == *after),
     };
     // A block at the end of a text without a line break loses its own.
-    let attempts = |text: String| [text.clone(), text + "\n"];
+    let attempts = |text: String| [text.clone(), text + newline(source.text)];
     let mut editor = Editor::new(source);
     let in_place = editor.change(&source.root, &source.data, after, Slot::Root);
     let in_place = in_place.ok().and_then(|()| editor.apply());
@@ -180,8 +180,8 @@ impl<'s> Editor<'s> {
         steps: Vec<Step>,
         slot: Slot,
     ) -> Result<(), Cannot> {
-        let is_emptied = !entries.is_empty()
-            && steps.iter().filter(|step| matches!(step, Step::Delete(_))).count() == entries.len();
+        let is_emptied =
+            !entries.is_empty() && steps.iter().all(|step| matches!(step, Step::Delete(_)));
         // `[]` and `{}` in a block become a block themselves.
         let becomes_block =
             entries.is_empty() && !matches!(slot, Slot::Brackets | Slot::Root) && !steps.is_empty();
@@ -225,10 +225,14 @@ impl<'s> Editor<'s> {
         }
         let lines = self.indentation.lines(after, deeper);
         let end = node.end.max(behind);
-        if is_element {
-            self.edit(behind..end, format!(" {}", lines.trim_matches([' ', '\n'])));
-        } else if is_block {
-            self.edit(behind..end, format!("\n{}", lines.trim_end_matches('\n')));
+        if is_element || is_block {
+            let lines = lines.trim_end_matches('\n');
+            let (end, separator) = self.comment_behind(end);
+            let written = match is_element {
+                true => format!(" {}{separator}", lines.trim_start_matches(' ')),
+                false => format!("\n{lines}{separator}"),
+            };
+            self.edit(behind..end, written);
         } else {
             if behind < end {
                 self.edit(behind..end, String::new());
@@ -236,6 +240,18 @@ impl<'s> Editor<'s> {
             self.insert_lines(next_line(text, end), lines);
         }
         Ok(())
+    }
+
+    /// Where the comment in the line of a place begins, and what separates it from new lines: at the
+    /// end of one it could be text. Without a comment, the place and nothing.
+    fn comment_behind(&self, place: usize) -> (usize, &'static str) {
+        let text = self.source.text;
+        let rest = slice(text, place, text.len());
+        let line = rest.lines().next().unwrap_or_default();
+        match line.trim().is_empty() {
+            true => (place, ""),
+            false => (place + line.len() - line.trim_start().len(), "\n"),
+        }
     }
 
     /// Inserts lines at the beginning of a line, or at the end of a text without a line break.
@@ -266,11 +282,9 @@ impl<'s> Editor<'s> {
     /// The text with all edits; nothing where one is inside of another.
     fn apply(mut self) -> Option<String> {
         let source = self.source.text;
-        let newline = match source.find('\n') {
-            Some(place) if slice(source, 0, place).ends_with('\r') => "\r\n",
-            _ => "\n",
-        };
-        self.edits.sort_by_key(|edit| edit.at.start);
+        let newline = newline(source);
+        // What is inserted comes before what is deleted at the same place.
+        self.edits.sort_by_key(|edit| (edit.at.start, edit.at.end));
         let (mut text, mut place) = (String::with_capacity(source.len() * 2), 0);
         for edit in self.edits {
             text.push_str(source.get(place..edit.at.start)?);
@@ -290,8 +304,18 @@ impl<'s> Editor<'s> {
         };
         let is_behind = self.source.format == Format::Yaml && column(text, root.outer) > 0;
         let separator = if is_behind { "\n" } else { "" };
-        let (before, behind) = (slice(text, 0, root.outer), slice(text, root.end, text.len()));
-        format!("{before}{separator}{written}{behind}")
+        let (end, line) = self.comment_behind(root.end);
+        let (before, behind) = (slice(text, 0, root.outer), slice(text, end, text.len()));
+        let written = format!("{separator}{written}{line}").replace('\n', newline(text));
+        format!("{before}{written}{behind}")
+    }
+}
+
+/// The line break of a text: that of its first line.
+fn newline(text: &str) -> &'static str {
+    match text.find('\n') {
+        Some(place) if slice(text, 0, place).ends_with('\r') => "\r\n",
+        _ => "\n",
     }
 }
 
@@ -319,20 +343,38 @@ fn seq_steps<'d>(before: &'d [Data], after: &'d [Data]) -> Vec<Step<'d>> {
                 (old_index..old_index + old_len, new_index..new_index + new_len)
             }
         };
-        let both = old.len().min(new.len());
-        for (old, new) in old.clone().zip(new.clone()) {
-            if let (Some(one), Some(two)) = (before.get(old), after.get(new)) {
-                steps.push(Step::Keep(old, one, two));
+        let mut next = new.start;
+        let counts_agree = old.len() == new.len();
+        for index in old {
+            let Some(one) = before.get(index) else { continue };
+            let is_same = |two: &Data| counts_agree || is_alike(one, two);
+            let found = (next..new.end).find(|index| after.get(*index).is_some_and(is_same));
+            steps.extend(inserted(after, next..found.unwrap_or(next)));
+            match found.and_then(|found| after.get(found)) {
+                Some(two) => steps.push(Step::Keep(index, one, two)),
+                None => steps.push(Step::Delete(index)),
             }
+            next = found.map_or(next, |found| found + 1);
         }
-        steps.extend(old.skip(both).map(Step::Delete));
-        let added: Vec<_> =
-            new.skip(both).filter_map(|index| Some(("", after.get(index)?))).collect();
-        if !added.is_empty() {
-            steps.push(Step::Insert(added));
-        }
+        steps.extend(inserted(after, next..new.end));
     }
     steps
+}
+
+fn inserted(after: &[Data], range: Range<usize>) -> Option<Step<'_>> {
+    let added: Vec<_> = after.get(range)?.iter().map(|value| ("", value)).collect();
+    (!added.is_empty()).then_some(Step::Insert(added))
+}
+
+/// Whether one value may have become another.
+fn is_alike(one: &Data, two: &Data) -> bool {
+    match (one, two) {
+        (Data::Map(members), Data::Map(_)) => {
+            members.is_empty() || members.iter().any(|(key, _)| two.get(key).is_some())
+        }
+        (Data::Seq(_), Data::Seq(_)) => true,
+        _ => false,
+    }
 }
 
 /// How a document indents: as the first collections in it do.

@@ -16,10 +16,10 @@ impl Indentation {
     /// The members or elements, each on lines of its own that begin with the indentation.
     pub(super) fn lines(self, data: &Data, indent: usize) -> String {
         match data {
-            Data::Map(members) => {
+            Data::Map(members) if !members.is_empty() => {
                 members.iter().map(|(key, value)| self.member(key, value, indent)).collect()
             }
-            Data::Seq(elements) => {
+            Data::Seq(elements) if !elements.is_empty() => {
                 elements.iter().map(|element| self.element(element, indent)).collect()
             }
             scalar => format!("{}{}\n", " ".repeat(indent), inline(scalar)),

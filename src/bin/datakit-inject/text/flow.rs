@@ -20,10 +20,7 @@ impl Editor<'_> {
                     self.change(&entry.node, before, after, Slot::Brackets)?;
                     previous = Some(index);
                 }
-                Step::Delete(index) => {
-                    deleted.push(index);
-                    previous = Some(index);
-                }
+                Step::Delete(index) => deleted.push(index),
                 Step::Insert(new) => self.insert_entries(node, entries, previous, &new, is_map)?,
             }
         }
