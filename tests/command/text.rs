@@ -139,7 +139,7 @@ fn json_stays_json() {
 }
 
 #[test]
-fn tells_what_it_writes_anew() {
+fn edits_around_anchors_and_explicit_keys() {
     let manifest = "\
 kind: Pod
 apiVersion: v1
@@ -159,6 +159,8 @@ spec:
     let said: Value = serde_norway::from_slice(&output.stdout).unwrap();
     assert_eq!(said["spec"]["initContainers"][0]["name"], "datakit-lib-init");
     assert_eq!(text(&output.stderr), "");
+    let (gone, _) = changes(manifest, &text(&output.stdout));
+    assert_eq!(gone, [""; 0]);
 }
 
 #[test]

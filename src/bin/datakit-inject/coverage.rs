@@ -4,6 +4,7 @@ mod live;
 mod read;
 mod state;
 mod table;
+mod values;
 
 use std::collections::BTreeMap;
 use std::io::Write;

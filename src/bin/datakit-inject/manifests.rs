@@ -54,7 +54,11 @@ impl Manifests {
     fn of(file: &Path, text: String, policy: &Policy, wanted: Wanted) -> Self {
         let mut manifests = Self { file: file.display().to_string(), ..Self::default() };
         let documents = documents(&text);
-        let is_malformed = documents.iter().any(|document| document.source.is_err());
+        let is_template = |document: &Document| {
+            let written = text.get(document.range.clone()).unwrap_or_default();
+            document.source.is_err() && written.contains("{{")
+        };
+        let is_malformed = documents.iter().any(is_template);
         if let Some(problem) = helm::template(file, &text, is_malformed) {
             manifests.problems.push(problem);
             return manifests;

@@ -35,7 +35,7 @@ impl Input {
     ) -> Result<usize, Failure> {
         let (found, problems) = files::find(&self.filenames);
         let progress = progress(found.len());
-        let mut failed = problems.len();
+        let (mut failed, files) = (problems.len(), found.len() + problems.len());
         for problem in problems {
             eprintln!("{problem}");
         }
@@ -59,7 +59,7 @@ impl Input {
         }
         progress.finish_and_clear();
         if failed > 0 {
-            let (errors, files) = (count(failed, "error"), count(found.len(), "file"));
+            let (errors, files) = (count(failed, "error"), count(files, "file"));
             error(&format!("{errors} in {files}; everything else is done"));
         }
         Ok(failed)

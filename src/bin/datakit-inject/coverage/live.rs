@@ -34,7 +34,7 @@ pub(crate) struct Metadata {
     pub(crate) name: String,
     pub(crate) namespace: String,
     annotations: Option<BTreeMap<String, Value>>,
-    owner_references: Vec<Owner>,
+    owner_references: Option<Vec<Owner>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -42,7 +42,7 @@ pub(crate) struct Metadata {
 struct Owner {
     kind: String,
     name: String,
-    controller: bool,
+    controller: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -64,7 +64,7 @@ struct Template {
 #[serde(default)]
 struct Container {
     name: String,
-    image: String,
+    image: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -76,7 +76,8 @@ struct Status {
 impl Live {
     /// The controller of a pod, such as `ReplicaSet/web-5d4f8`.
     pub(crate) fn owner(&self) -> Option<String> {
-        let owner = self.metadata.owner_references.iter().find(|owner| owner.controller)?;
+        let mut owners = self.metadata.owner_references.iter().flatten();
+        let owner = owners.find(|owner| owner.controller == Some(true))?;
         Some(format!("{}/{}", owner.kind, owner.name))
     }
 
@@ -95,11 +96,12 @@ impl Live {
     }
 
     /// The containers that the policy adds, and their images.
-    pub(crate) fn injected(&self) -> BTreeMap<&str, &str> {
+    pub(crate) fn injected<'s>(&'s self) -> BTreeMap<&'s str, &'s str> {
         let spec = self.spec.of_pod();
         let containers = spec.containers.iter().chain(&spec.init_containers).flatten();
         let ours = containers.filter(|container| OURS.contains(&&*container.name));
-        ours.map(|container| (&*container.name, &*container.image)).collect()
+        let image = |container: &'s Container| container.image.as_deref().unwrap_or_default();
+        ours.map(|container| (&*container.name, image(container))).collect()
     }
 }
 

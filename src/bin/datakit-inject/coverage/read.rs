@@ -1,13 +1,10 @@
 //! Objects of a cluster, one at a time.
 
-use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
-
+use super::values::{Broken, Values};
 use crate::documents::{documents, items};
 use crate::files;
 use crate::problem::Problem;
@@ -37,24 +34,63 @@ pub(crate) fn objects(file: &Path, each: &mut impl FnMut(Object)) -> Result<(), 
     }
 }
 
-/// Reads JSON texts, one after another.
+/// Reads JSON texts, one after another: objects, or lists of objects.
 fn json(name: &str, input: impl Read, each: &mut impl FnMut(Object)) -> Result<(), Problem> {
-    let problem = |error: serde_json::Error| match error.is_io() {
-        true => Problem::unreadable(name, error),
-        false => Problem {
+    let mut values = Values::new(input);
+    match texts(&mut values, each) {
+        Ok(()) => Ok(()),
+        Err(Broken::Io(error)) => Err(Problem::unreadable(name, error)),
+        Err(Broken::Json(reason)) => Err(Problem {
             file: name.to_owned(),
-            line: Some(error.line()),
-            reason: format!("not JSON: {error}"),
-        },
-    };
-    let mut input = serde_json::Deserializer::from_reader(input);
-    loop {
-        match input.end() {
-            Ok(()) => return Ok(()),
-            Err(error) if error.is_io() => return Err(problem(error)),
-            Err(_) => Text { each }.deserialize(&mut input).map_err(problem)?,
+            line: Some(values.line()),
+            reason: format!("not JSON: {reason}"),
+        }),
+    }
+}
+
+fn texts(values: &mut Values<impl Read>, each: &mut impl FnMut(Object)) -> Result<(), Broken> {
+    while values.peek()?.is_some() {
+        text(values, each)?;
+    }
+    Ok(())
+}
+
+/// Reads one JSON text.
+fn text(values: &mut Values<impl Read>, each: &mut impl FnMut(Object)) -> Result<(), Broken> {
+    let (mut members, mut is_list) = (Vec::<(String, String)>::new(), false);
+    values.expect(b'{')?;
+    let mut first = true;
+    while !values.ends(b'}', &mut first)? {
+        let key = values.next()?.to_owned();
+        values.expect(b':')?;
+        if key != "\"items\"" {
+            let value = values.next()?.to_owned();
+            members.push((key, value));
+            continue;
+        }
+        is_list = true;
+        let named = |name: &str| {
+            let value = members.iter().find(|(key, _)| key.trim_matches('"') == name);
+            value.and_then(|(_, value)| serde_json::from_str::<String>(value).ok())
+        };
+        let kind = named("kind").unwrap_or_default();
+        let kind = kind_of_items(&named("apiVersion").unwrap_or_default(), &kind);
+        // A list of nothing is null to some clients.
+        if values.peek()? != Some(b'[') {
+            values.next()?;
+            continue;
+        }
+        values.expect(b'[')?;
+        let mut first = true;
+        while !values.ends(b']', &mut first)? {
+            each(Object { json: values.next()?.to_owned(), kind: kind.clone() });
         }
     }
+    if !is_list {
+        let members: Vec<_> = members.iter().map(|(key, value)| format!("{key}:{value}")).collect();
+        each(Object { json: format!("{{{}}}", members.join(",")), kind: None });
+    }
+    Ok(())
 }
 
 fn yaml(name: &str, mut input: impl Read, each: &mut impl FnMut(Object)) -> Result<(), Problem> {
@@ -90,86 +126,4 @@ fn yaml(name: &str, mut input: impl Read, each: &mut impl FnMut(Object)) -> Resu
 fn kind_of_items(api_version: &str, kind: &str) -> Option<(String, String)> {
     let kind = kind.strip_suffix("List").filter(|kind| !kind.is_empty())?;
     Some((api_version.to_owned(), kind.to_owned()))
-}
-
-/// One JSON text: an object, or a list of objects.
-struct Text<'f, F> {
-    each: &'f mut F,
-}
-
-impl<'de, F: FnMut(Object)> DeserializeSeed<'de> for Text<'_, F> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de, F: FnMut(Object)> Visitor<'de> for Text<'_, F> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let (mut members, mut is_list) = (Vec::<(String, Box<RawValue>)>::new(), false);
-        while let Some(key) = map.next_key::<String>()? {
-            if key != "items" {
-                members.push((key, map.next_value()?));
-                continue;
-            }
-            is_list = true;
-            let named = |name: &str| {
-                let value = members.iter().find(|(key, _)| key == name);
-                value.and_then(|(_, value)| serde_json::from_str::<String>(value.get()).ok())
-            };
-            let kind = named("kind").unwrap_or_default();
-            let kind = kind_of_items(&named("apiVersion").unwrap_or_default(), &kind);
-            map.next_value_seed(Items { each: &mut *self.each, kind })?;
-        }
-        if !is_list {
-            let members: Vec<_> = members
-                .iter()
-                .map(|(key, value)| format!("{}:{}", serde_json::Value::from(&**key), value.get()))
-                .collect();
-            (self.each)(Object { json: format!("{{{}}}", members.join(",")), kind: None });
-        }
-        Ok(())
-    }
-}
-
-/// The items of a list.
-struct Items<'f, F> {
-    each: &'f mut F,
-    kind: Option<(String, String)>,
-}
-
-impl<'de, F: FnMut(Object)> DeserializeSeed<'de> for Items<'_, F> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de, F: FnMut(Object)> Visitor<'de> for Items<'_, F> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.write_str("a list of objects")
-    }
-
-    /// A list of nothing is null to some clients.
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while let Some(item) = items.next_element::<Box<RawValue>>()? {
-            let json = Box::<str>::from(item).into_string();
-            (self.each)(Object { json, kind: self.kind.clone() });
-        }
-        Ok(())
-    }
 }
