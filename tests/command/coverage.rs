@@ -139,6 +139,6 @@ fn reads_lists_of_one_kind_and_says_what_is_broken() {
     let output = run(&["coverage", "-s", &settings], &cut);
     assert!(text(&output.stdout).ends_with("2 objects: 2 pending\n"), "{}", text(&output.stdout));
     let stderr = text(&output.stderr);
-    assert!(stderr.starts_with("-:2: not JSON: it ends too early\n"), "{stderr}");
+    assert!(stderr.starts_with("-:2: not JSON: unexpected end of input\n"), "{stderr}");
     assert_eq!(output.status.code(), Some(2));
 }

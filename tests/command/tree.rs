@@ -73,16 +73,16 @@ Service (./stream.yaml:14): nothing asked for: objects of this kind are not inje
     let expected = format!(
         "\
 ./many/broken.yaml: cannot read: No such file or directory (os error 2)
-./chart/Chart.yaml:1: not a manifest: it has no `kind`
+./chart/Chart.yaml:1: not a manifest: no `kind`
 ./chart/templates/pod.yaml:3: {template}
 ./chart/templates/quoted.yaml:3: {template}
-./huge.json: cannot read: it is larger than 64 MiB
+./huge.json: cannot read: larger than 64 MiB
 ./latin.yaml:2: not UTF-8
-./list.yaml:1: not a manifest: it is not an object
+./list.yaml:1: not a manifest: not an object
 ./pod.json:1: not JSON: expected `,` or `}}` at line 1 column 16
 ./stream.yaml:12: document 2: not YAML: unclosed bracket '['
-./twice.yml:2: the key `kind` is there twice
-error: 10 errors in 10 files; everything else is done
+./twice.yml:2: duplicate key `kind`
+error: 10 errors in 10 files; everything else was processed
 "
     );
     assert_eq!(text(&output.stderr), expected);

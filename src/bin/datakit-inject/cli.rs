@@ -19,10 +19,11 @@ pub(crate) struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  found: `diff --exit-code` a difference, `coverage --fail-on` a workload, `check-settings` an error
-  2  could not: a file cannot be read or is not a manifest, or the arguments are wrong
+  1  found: a difference (`diff --exit-code`), a workload (`coverage --fail-on`),
+     an error in settings (`check-settings`)
+  2  could not: a file is unreadable or not a manifest, or the arguments are wrong
 
-What cannot be read is listed on standard error as FILE:LINE: REASON; everything else is done.
+Errors are listed on standard error as FILE:LINE: REASON; everything else is processed.
 Named kubectl-datakit_inject and on the PATH, this is `kubectl datakit-inject`.";
 
 #[derive(Subcommand)]
@@ -57,7 +58,7 @@ Examples:
         #[arg(long)]
         exit_code: bool,
     },
-    /// Say for each object what is injected, what is skipped and why.
+    /// Print for each object what is injected or skipped, and why.
     #[command(after_help = "\
 Examples:
   datakit-inject explain -f manifests/ -s settings.yaml
@@ -73,7 +74,7 @@ Examples:
         #[arg(short, long, value_enum, default_value_t)]
         output: Output,
     },
-    /// Say for the workloads of a cluster which run with the injections, and which without.
+    /// Print which workloads of a cluster run with the injections
     ///
     /// Reads what `kubectl get` prints. Each object is run through the policy as if it were created:
     ///

@@ -45,7 +45,7 @@ impl FailOn {
 /// How many objects there are of each row.
 type Rows = BTreeMap<Row, usize>;
 
-/// Everything that is known of a cluster.
+/// The coverage of a cluster.
 #[derive(Serialize)]
 struct Coverage {
     workloads: Vec<Counted>,
@@ -73,7 +73,7 @@ pub(crate) fn print(
         eprintln!("{problem}");
     }
     if !problems.is_empty() {
-        error(&format!("{}; everything else is done", count(problems.len(), "error")));
+        error(&format!("{}; everything else was processed", count(problems.len(), "error")));
     }
     let mut coverage = Coverage { workloads: Vec::new(), summary: BTreeMap::new() };
     for (row, objects) in rows {
@@ -96,7 +96,7 @@ pub(crate) fn print(
     Ok(Exit::of(found, problems.len()))
 }
 
-/// So many objects go from hand to hand at a time.
+/// This many objects are sent to a worker at a time.
 const BATCH: usize = 64;
 
 /// Reads objects on this thread, and runs them through the policy on others. Few are in memory at
@@ -125,7 +125,7 @@ fn rows(files: &[PathBuf], policy: &Policy) -> (Rows, Vec<Problem>) {
         let _ = sender.send(batch);
         drop(sender);
         for worker in workers {
-            // A panic of a worker has told itself.
+            // A worker that panicked has printed why.
             for (row, objects) in worker.join().unwrap_or_default() {
                 *rows.entry(row).or_default() += objects;
             }

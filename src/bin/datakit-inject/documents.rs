@@ -78,7 +78,7 @@ impl Part {
             Ok(Some(source)) => Ok(source),
             Ok(None) => return,
             Err(yaml) => Err(match read_json(part) {
-                // What looks like JSON is told what is wrong with it as JSON.
+                // Text that looks like JSON gets the error of the JSON parser.
                 Err(json) if in_brackets && part.contains("\":") => json,
                 _ => yaml,
             }),

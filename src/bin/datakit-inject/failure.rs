@@ -9,9 +9,9 @@ use crate::problem::Problem;
 
 /// Why a command stops.
 pub(crate) enum Failure {
-    /// Standard output takes no more.
+    /// Standard output cannot be written.
     Write(io::Error),
-    /// Something to tell.
+    /// A message for the user.
     Message(String),
 }
 

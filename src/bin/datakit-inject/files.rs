@@ -29,7 +29,7 @@ pub(crate) fn find(filenames: &[PathBuf]) -> (Vec<PathBuf>, Vec<Problem>) {
 
 fn walk(folder: &Path, files: &mut Vec<PathBuf>, problems: &mut Vec<Problem>) {
     let mut walk = WalkBuilder::new(folder);
-    // The files of a mounted ConfigMap are links. A loop of links is left out, and told.
+    // The files of a mounted ConfigMap are links.
     walk.follow_links(true).require_git(false).sort_by_file_path(Ord::cmp);
     for entry in walk.build() {
         match entry {
@@ -39,7 +39,7 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>, problems: &mut Vec<Problem>) {
                     files.push(entry.into_path());
                 }
             }
-            // Whatever a loop leads to is found without it.
+            // What a link back up leads to is found without it.
             Err(error) if is_loop(&error) => {}
             Err(error) => {
                 let path = path_of(&error, folder);
@@ -94,7 +94,7 @@ pub(crate) fn read(file: &Path) -> Result<String, Problem> {
     }
     .map_err(unreadable)?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(Problem::unreadable(&name, "it is larger than 64 MiB"));
+        return Err(Problem::unreadable(&name, "larger than 64 MiB"));
     }
     String::from_utf8(bytes).map_err(|error| {
         let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use crate::problem::Problem;
 
-/// What to tell of a file that is a template.
+/// The problem of a file that is a template; nothing if it is none.
 ///
-/// `{{` is valid YAML, though not in a manifest: in the templates of a chart it tells enough,
-/// elsewhere only where something else is wrong.
+/// `{{` is valid YAML, though not in a manifest: in the templates of a chart it is enough to recognise
+/// one, elsewhere only together with a parse error.
 pub(crate) fn template(file: &Path, text: &str, is_malformed: bool) -> Option<Problem> {
     let place = text.find("{{")?;
     let is_below_templates = file.iter().any(|part| part == "templates");

@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     let done = run(&arguments().command, &mut out);
     match done.and_then(|exit| Ok(out.flush().map(|()| exit)?)) {
         Ok(exit) => exit.into(),
-        // Whoever reads has read enough.
+        // The reader closed the pipe.
         Err(Failure::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             Exit::Done.into()
         }

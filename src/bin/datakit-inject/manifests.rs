@@ -93,13 +93,13 @@ impl Manifests {
             let Some(mutated) = mutated.filter(|_| wanted == Wanted::Text) else { continue };
             let line = document.line(source.root.start);
             let Some(edited) = edited(source, &mutated) else {
-                let reason = "cannot be edited so that it says what the policy answers";
+                let reason = "the injections cannot be written into this document";
                 manifests.problems.push(problem(line, reason));
                 continue;
             };
             if edited.is_rewritten {
                 manifests.notes.push(format!(
-                    "{}:{line}: document {} is written anew, without its comments and anchors: \
+                    "{}:{line}: document {} is re-emitted without its comments and anchors: \
                      it cannot be edited in place",
                     manifests.file, document.number
                 ));
@@ -131,8 +131,8 @@ impl Manifests {
 fn not_a_manifest(data: &Data) -> Option<&'static str> {
     match (data, data.get("kind")) {
         (Data::Map(_), Some(Data::String(_))) => None,
-        (Data::Map(_), _) => Some("not a manifest: it has no `kind`"),
-        _ => Some("not a manifest: it is not an object"),
+        (Data::Map(_), _) => Some("not a manifest: no `kind`"),
+        _ => Some("not a manifest: not an object"),
     }
 }
 

@@ -10,10 +10,10 @@ use crate::files;
 use crate::manifests::{Manifests, Wanted};
 use crate::settings_file::SettingsFile;
 
-/// So many files take long enough for somebody to wonder.
+/// From this many files on, progress is shown.
 const MANY: usize = 200;
 
-/// So many files are in memory at a time.
+/// This many files are in memory at a time.
 const BATCH: usize = 128;
 
 impl Settings {
@@ -60,7 +60,7 @@ impl Input {
         progress.finish_and_clear();
         if failed > 0 {
             let (errors, files) = (count(failed, "error"), count(files, "file"));
-            error(&format!("{errors} in {files}; everything else is done"));
+            error(&format!("{errors} in {files}; everything else was processed"));
         }
         Ok(failed)
     }

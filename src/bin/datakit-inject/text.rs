@@ -1,8 +1,8 @@
 //! Text of manifests: read with the place of every value, and edited in place.
 //!
-//! A document becomes a tree of places ([`tree::Node`]) and what it says ([`data::Data`]). To change
-//! a document is to compare what it says with what it should say, and to insert or replace text at
-//! the places that differ; every other byte stays. `yaml-edit` was weighed for this: it appends to
+//! A document is parsed into a tree of spans ([`tree::Node`]) and its data ([`data::Data`]). An edit
+//! compares the data with the wanted data, and inserts or replaces text at the spans that differ;
+//! every other byte stays. `yaml-edit` was weighed for this: it appends to
 //! collections too, but knows no line numbers, no numbers of more than 64 bits and no merge keys, so
 //! a second parser would have to agree with it.
 

@@ -126,6 +126,6 @@ fn other(live: &Live, outcome: &Outcome) -> (State, Option<String>) {
     if let Some(reason) = outcome.opted_out() {
         return (State::OptedOut, Some(reason.to_owned()));
     }
-    let left = injected.keys().next().map(|name| format!("has {name}, which nothing asks for"));
+    let left = injected.keys().next().map(|name| format!("has {name}, but no rule selects it"));
     (State::NotSelected, left.or_else(|| outcome.not_asked().map(str::to_owned)))
 }

@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use serde_json::Deserializer;
 use serde_json::value::RawValue;
 
-/// So much is read at a time.
+/// This many bytes are read at a time.
 const CHUNK: usize = 1 << 18;
 
 /// Why there is no next value.
@@ -66,7 +66,7 @@ impl<R: Read> Values<R> {
                 Ok(())
             }
             Some(_) => Err(Broken::Json(format!("expected `{}`", char::from(expected)))),
-            None => Err(Broken::Json("it ends too early".to_owned())),
+            None => Err(Broken::Json("unexpected end of input".to_owned())),
         }
     }
 
@@ -101,11 +101,13 @@ impl<R: Read> Values<R> {
                 }
                 Some(Err(error)) if !error.is_eof() || self.is_at_end => {
                     return Err(Broken::Json(match error.is_eof() {
-                        true => "it ends too early".to_owned(),
+                        true => "unexpected end of input".to_owned(),
                         false => without_place(&error),
                     }));
                 }
-                None if self.is_at_end => return Err(Broken::Json("it ends too early".to_owned())),
+                None if self.is_at_end => {
+                    return Err(Broken::Json("unexpected end of input".to_owned()));
+                }
                 _ => self.fill()?,
             }
         }
@@ -171,8 +173,8 @@ mod tests {
         for (text, line, reason) in [
             ("[\n1,\n[2}", 3, "expected `,` or `]`"),
             ("[\n1\n2]", 3, "expected `,`"),
-            ("[\n1,\n\"a", 3, "it ends too early"),
-            ("[\n", 2, "it ends too early"),
+            ("[\n1,\n\"a", 3, "unexpected end of input"),
+            ("[\n", 2, "unexpected end of input"),
         ] {
             let mut values = Values::new(text.as_bytes());
             values.expect(b'[').unwrap();

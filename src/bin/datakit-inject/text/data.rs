@@ -1,4 +1,4 @@
-//! What a document says, without loss.
+//! The data of a document, without loss.
 
 use std::collections::HashMap;
 

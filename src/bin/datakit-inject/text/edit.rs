@@ -1,4 +1,4 @@
-//! From what a document says to what it should say, by as few edits as there are differences.
+//! Edits of a document: as few as there are differences between its data and the wanted data.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -14,15 +14,15 @@ use super::{read_json, read_yaml, scalar};
 #[derive(Debug)]
 pub(crate) struct Edited {
     pub(crate) text: String,
-    /// Whether the text was written anew, because it could not be edited in place.
+    /// Whether the document was re-emitted, because it could not be edited in place.
     pub(crate) is_rewritten: bool,
 }
 
-/// The edit cannot be made here, but an enclosing value can be written anew.
+/// The edit cannot be made here, but an enclosing value can be re-emitted.
 #[derive(Debug)]
 pub(super) struct Cannot;
 
-/// Edits a document so that it says `after`; nothing where even writing it anew does not.
+/// Edits a document so that it parses to `after`; nothing if even re-emitting it does not.
 pub(crate) fn edited(source: &Source, after: &Data) -> Option<Edited> {
     let says_it = |text: &String| match source.format {
         Format::Yaml => read_yaml(text).ok().flatten().is_some_and(|source| source.data == *after),
@@ -92,7 +92,7 @@ impl<'s> Editor<'s> {
         self.edits.push(Edit { at, text });
     }
 
-    /// Makes a value say `after`.
+    /// Changes a value to `after`.
     pub(super) fn change(
         &mut self,
         node: &Node,
@@ -194,7 +194,7 @@ impl<'s> Editor<'s> {
         }
     }
 
-    /// Writes a value anew, in the place of another.
+    /// Re-emits a value in the place of another.
     fn replace(&mut self, node: &Node, after: &Data, slot: Slot) -> Result<(), Cannot> {
         let text = self.source.text;
         let (behind, indent, is_element) = match slot {
@@ -295,7 +295,7 @@ impl<'s> Editor<'s> {
         Some(text)
     }
 
-    /// The document written anew, with the comments before and after it.
+    /// The document re-emitted, with the comments before and after it.
     fn rewritten(&self, after: &Data) -> String {
         let (text, root) = (self.source.text, &self.source.root);
         let written = match self.source.format {

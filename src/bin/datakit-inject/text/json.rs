@@ -53,7 +53,7 @@ impl Reader<'_> {
                     let mark = self.place(key.get());
                     let name: String = serde_json::from_str(key.get()).map_err(wrong)?;
                     if data.iter().any(|(known, _)| *known == name) {
-                        return Err((mark, format!("the key `{name}` is there twice")));
+                        return Err((mark, format!("duplicate key `{name}`")));
                     }
                     let (node, value) = self.value(value)?;
                     let after = node.start;

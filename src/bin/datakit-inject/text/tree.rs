@@ -9,7 +9,7 @@ pub(crate) enum Format {
     Json,
 }
 
-/// A document: its text, the places in it, and what it says.
+/// A document: its text, its spans and its data.
 #[derive(Debug)]
 pub(crate) struct Source<'t> {
     pub(crate) text: &'t str,

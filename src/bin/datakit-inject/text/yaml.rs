@@ -8,7 +8,7 @@ use super::data::Data;
 use super::tree::{Entry, Format, Kind, Layout, Node, Source, Style, slice};
 use super::{Malformed, scalar};
 
-/// So many values an alias may stand for, in all: a small text can mean a gigabyte.
+/// The number of values that aliases may expand to: a small text can expand to a gigabyte.
 const MAX_ALIASED: usize = 1_000_000;
 
 /// A place and what is wrong there.
@@ -69,7 +69,7 @@ impl<'t> Reader<'t> {
                 let place = error.marker().byte_offset().unwrap_or_default();
                 Err((place, format!("not YAML: {}", error.kind())))
             }
-            None => Err((self.text.len(), "not YAML: it ends too early".to_owned())),
+            None => Err((self.text.len(), "not YAML: unexpected end of input".to_owned())),
         }
     }
 
@@ -101,11 +101,11 @@ impl<'t> Reader<'t> {
     fn alias(&mut self, id: usize, span: &Span) -> Result<(Node, Data), Fault> {
         let (start, end) = (span_start(span), span_end(span));
         let Some(data) = self.anchors.get(&id).cloned() else {
-            return Err((start, "the alias is inside of what it refers to".to_owned()));
+            return Err((start, "the alias refers to a value that contains it".to_owned()));
         };
         self.aliased += data.size();
         if self.aliased > MAX_ALIASED {
-            return Err((start, "the aliases stand for too many values".to_owned()));
+            return Err((start, "the aliases expand to too many values".to_owned()));
         }
         self.cursor = end;
         Ok((Node { outer: start, start, end, anchor: None, kind: Kind::Alias(id) }, data))
@@ -211,7 +211,7 @@ impl<'t> Reader<'t> {
             let (key, place) = self.key(event, span)?;
             let is_merge = is_plain && key == "<<";
             if !is_merge && data.iter().any(|(known, _)| *known == key) {
-                return Err((start, format!("the key `{key}` is there twice")));
+                return Err((start, format!("duplicate key `{key}`")));
             }
             let after = self.skip_colon();
             self.cursor = after;
