@@ -6,11 +6,13 @@
 //! collections too, but knows no line numbers, no numbers of more than 64 bits and no merge keys, so
 //! a second parser would have to agree with it.
 
+mod align;
 mod block;
 pub(crate) mod data;
 mod edit;
 mod emit;
 mod flow;
+mod habits;
 mod json;
 mod scalar;
 mod tree;

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use similar::{Algorithm, DiffOp, capture_diff_slices};
-
+use super::align::seq_steps;
 use super::data::Data;
 use super::emit::{Brackets, Indentation, double, inline, single};
+use super::habits::{indentation, json_step, line_indent, newline};
 use super::tree::{Entry, Format, Kind, Layout, Node, Source, Style, column, next_line, slice};
 use super::{read_json, read_yaml, scalar};
 
@@ -309,109 +309,4 @@ impl<'s> Editor<'s> {
         let written = format!("{separator}{written}{line}").replace('\n', newline(text));
         format!("{before}{written}{behind}")
     }
-}
-
-/// The line break of a text: that of its first line.
-fn newline(text: &str) -> &'static str {
-    match text.find('\n') {
-        Some(place) if slice(text, 0, place).ends_with('\r') => "\r\n",
-        _ => "\n",
-    }
-}
-
-/// What becomes of the elements of a sequence: those with a name are known by it.
-fn seq_steps<'d>(before: &'d [Data], after: &'d [Data]) -> Vec<Step<'d>> {
-    let identity = |data: &Data| match data.get("name") {
-        Some(Data::String(name)) => format!("={name}"),
-        _ => serde_json::to_string(data).unwrap_or_default(),
-    };
-    let (old, new): (Vec<_>, Vec<_>) =
-        (before.iter().map(identity).collect(), after.iter().map(identity).collect());
-    let mut steps = Vec::new();
-    for op in capture_diff_slices(Algorithm::Myers, &old, &new) {
-        let (old, new) = match op {
-            DiffOp::Equal { old_index, new_index, len } => {
-                (old_index..old_index + len, new_index..new_index + len)
-            }
-            DiffOp::Delete { old_index, old_len, new_index } => {
-                (old_index..old_index + old_len, new_index..new_index)
-            }
-            DiffOp::Insert { old_index, new_index, new_len } => {
-                (old_index..old_index, new_index..new_index + new_len)
-            }
-            DiffOp::Replace { old_index, old_len, new_index, new_len } => {
-                (old_index..old_index + old_len, new_index..new_index + new_len)
-            }
-        };
-        let mut next = new.start;
-        let counts_agree = old.len() == new.len();
-        for index in old {
-            let Some(one) = before.get(index) else { continue };
-            let is_same = |two: &Data| counts_agree || is_alike(one, two);
-            let found = (next..new.end).find(|index| after.get(*index).is_some_and(is_same));
-            steps.extend(inserted(after, next..found.unwrap_or(next)));
-            match found.and_then(|found| after.get(found)) {
-                Some(two) => steps.push(Step::Keep(index, one, two)),
-                None => steps.push(Step::Delete(index)),
-            }
-            next = found.map_or(next, |found| found + 1);
-        }
-        steps.extend(inserted(after, next..new.end));
-    }
-    steps
-}
-
-fn inserted(after: &[Data], range: Range<usize>) -> Option<Step<'_>> {
-    let added: Vec<_> = after.get(range)?.iter().map(|value| ("", value)).collect();
-    (!added.is_empty()).then_some(Step::Insert(added))
-}
-
-/// Whether one value may have become another.
-fn is_alike(one: &Data, two: &Data) -> bool {
-    match (one, two) {
-        (Data::Map(members), Data::Map(_)) => {
-            members.is_empty() || members.iter().any(|(key, _)| two.get(key).is_some())
-        }
-        (Data::Seq(_), Data::Seq(_)) => true,
-        _ => false,
-    }
-}
-
-/// How a document indents: as the first collections in it do.
-fn indentation(source: &Source) -> Indentation {
-    let (mut step, mut dash) = (None, None);
-    look(source.text, &source.root, &mut step, &mut dash);
-    Indentation { step: step.unwrap_or(2), dash: dash.unwrap_or(0) }
-}
-
-fn look(text: &str, node: &Node, step: &mut Option<usize>, dash: &mut Option<usize>) {
-    let (Kind::Map(entries, _) | Kind::Seq(entries, _)) = &node.kind else { return };
-    for entry in entries {
-        if step.is_some() && dash.is_some() {
-            return;
-        }
-        let found = match (&node.kind, &entry.node.kind) {
-            (Kind::Map(_, Layout::Block), Kind::Map(_, Layout::Block)) => Some(&mut *step),
-            (Kind::Map(_, Layout::Block), Kind::Seq(_, Layout::Block)) => Some(&mut *dash),
-            _ => None,
-        };
-        if let Some(found) = found {
-            let inner = column(text, entry.node.start);
-            found.get_or_insert(inner.saturating_sub(column(text, entry.mark)));
-        }
-        look(text, &entry.node, step, dash);
-    }
-}
-
-/// The indentation of a level of JSON on many lines.
-fn json_step(source: &Source) -> Option<usize> {
-    let (Kind::Map(entries, _) | Kind::Seq(entries, _)) = &source.root.kind else { return None };
-    let first = entries.first()?.mark;
-    super::tree::begins_line(source.text, first).then(|| column(source.text, first).max(1))
-}
-
-/// The indentation of the line of a place.
-pub(super) fn line_indent(text: &str, place: usize) -> usize {
-    let line = slice(text, super::tree::line_start(text, place), text.len());
-    line.len() - line.trim_start_matches([' ', '\t']).len()
 }

@@ -1,6 +1,7 @@
 //! Edits of collections in brackets, as in JSON.
 
-use super::edit::{Cannot, Editor, Slot, Step, line_indent};
+use super::edit::{Cannot, Editor, Slot, Step};
+use super::habits::line_indent;
 use super::tree::{Entry, Kind, Node, begins_line, column};
 
 impl Editor<'_> {
