@@ -15,6 +15,13 @@ mod cases;
 #[path = "support/host.rs"]
 mod host;
 
+#[path = "command/coverage.rs"]
+mod coverage;
+#[path = "command/text.rs"]
+mod edits;
+#[path = "command/tree.rs"]
+mod tree;
+
 use cases::{FAULTY, KINDS, all_recorded, normalised, recorded};
 
 fn run(arguments: &[&str], input: &str) -> Output {
@@ -38,6 +45,14 @@ fn file(name: &str, text: &str) -> String {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::write(&path, text).unwrap();
     path.to_str().unwrap().to_owned()
+}
+
+/// A new folder, empty.
+fn folder(name: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&path);
+    std::fs::create_dir_all(&path).unwrap();
+    path
 }
 
 #[test]
@@ -86,7 +101,7 @@ fn injects_into_the_items_of_a_list() {
         [{"name":"c"}]}},{"apiVersion":"v1","kind":"Pod","metadata":{"name":"b","annotations":
         {"admission.datakit/java-lib.version":"v2"}},"spec":{"containers":[{"name":"c"}]}}]}"#;
     let output = run(&["inject", "-f", "-", "-s", "examples/settings.json"], list);
-    assert_eq!(text(&output.stdout).matches("name: datakit-lib-init").count(), 1);
+    assert_eq!(text(&output.stdout).matches("\"name\":\"datakit-lib-init\"").count(), 1);
     let warning = "warning: ddtrace-java is not injected into Pod/a: the annotation \
                    admission.datakit/java-lib.version is not an image tag; give a version such as \
                    v1.2.3, or leave it empty\n";
@@ -109,41 +124,46 @@ fn says_by_its_exit_code_whether_something_differs() {
 #[test]
 fn explains_for_people_and_for_machines() {
     let arguments = ["explain", "-f", "examples/logging.yaml", "-s", "examples/settings.json"];
-    let expected = "\
-Deployment/logging-deployment (examples/logging.yaml)
-  looked at ddtrace, admission_inject.ddtrace: admission.datakit/java-lib.version is not there
-  looked at ddtrace, admission_inject.ddtrace: admission.datakit/python-lib.version is not there
-  looked at ddtrace, admission_inject.ddtrace: admission.datakit/nodejs-lib.version is not there
-  looked at logfwd, admission_inject.logfwd: admission.datakit/logfwd.instances asks for it
-  looked at logfwd, admission_inject.logfwd: selects the pod
-  looked at profiler, admission_inject.profiler: admission.datakit/java-profiler.version is not there
-  looked at profiler, admission_inject.profiler: admission.datakit/python-profiler.version is not there
-  looked at profiler, admission_inject.profiler: admission.datakit/golang-profiler.version is not there
-  looked at logging, admission_mutate.loggings[0]: selects the pod
+    let line =
+        "Deployment/logging-deployment (examples/logging.yaml:1): injected logfwd, logging\n";
+    let summary = "1 object: 1 injected\n";
+    assert_eq!(text(&run(&arguments, "").stdout), format!("{line}{summary}"));
+    let rules = "  \
+  ddtrace, admission_inject.ddtrace: admission.datakit/java-lib.version is not there
+  ddtrace, admission_inject.ddtrace: admission.datakit/python-lib.version is not there
+  ddtrace, admission_inject.ddtrace: admission.datakit/nodejs-lib.version is not there
+  logfwd, admission_inject.logfwd: admission.datakit/logfwd.instances asks for it
+  logfwd, admission_inject.logfwd: selects the pod
+  profiler, admission_inject.profiler: admission.datakit/java-profiler.version is not there
+  profiler, admission_inject.profiler: admission.datakit/python-profiler.version is not there
+  profiler, admission_inject.profiler: admission.datakit/golang-profiler.version is not there
+  logging, admission_mutate.loggings[0]: selects the pod
   injected logfwd, by admission_inject.logfwd
   injected logging, by admission_mutate.loggings[0]
 ";
-    assert_eq!(text(&run(&arguments, "").stdout), expected);
+    let output = run(&[&arguments[..], &["--verbose"]].concat(), "");
+    assert_eq!(text(&output.stdout), format!("{line}{rules}{summary}"));
     let output = run(&[&arguments[..], &["-o", "json"]].concat(), "");
     let explained: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(explained[0]["file"], "examples/logging.yaml");
     assert_eq!(explained[0]["objects"][0]["injected"][1]["injection"], "logging");
 }
 
 #[test]
-fn checks_settings_wherever_they_stand() {
+fn checks_settings_wherever_they_are() {
     let config = r#"{"admission_mutate":{"loggings":[]}}"#;
     let config_map = format!("kind: ConfigMap\ndata: {{ other: x, config: '{config}' }}\n");
     let values = format!("replicas: 1\noperator: {{ config: '{config}' }}\n");
     let policy = format!("kind: ClusterAdmissionPolicy\nspec: {{ settings: {config} }}\n");
     for (input, code, expected) in [
-        (config, 0, "valid; taken for a plain configuration\n"),
-        (&*config_map, 0, "valid; taken for the Operator's ConfigMap\n"),
-        (&*values, 0, "valid; taken for values of a chart\n"),
-        (&*policy, 0, "valid; taken for the settings of a policy\n"),
+        (config, 0, "valid (read as a plain configuration)\n"),
+        (&*config_map, 0, "valid (read as the Operator's ConfigMap)\n"),
+        (&*values, 0, "valid (read as values of a chart)\n"),
+        (&*policy, 0, "valid (read as the settings of a policy)\n"),
         (
             "log_level: loud",
             1,
-            "log_level: unknown level `loud`\n1 fault; taken for a plain configuration\n",
+            "log_level: unknown level `loud`\n1 error (read as a plain configuration)\n",
         ),
         ("kind: ConfigMap", 2, ""),
         (": [", 2, ""),
@@ -237,9 +257,9 @@ fn says_what_version_2_cannot_say() {
     let settings = settings.replace("\n", "");
     let output = run(&["convert", "-", "--v2", "--to", "settings"], &settings);
     let expected = "\
-note: admission_inject.ddtrace.enabled_namespaces[1] is left out: there is no image for nodejs
-note: version 2 gives the init container of ddtrace default resources; version 1 gave none
-note: A of ddtrace becomes a reference, which was a text in version 1
+note: admission_inject.ddtrace.enabled_namespaces[1] is left out: no image is configured for nodejs
+note: version 2 gives the ddtrace init container default resources; version 1 gave none
+note: A of ddtrace becomes a reference; version 1 took it literally
 ";
     assert_eq!(text(&output.stderr), expected);
     let converted: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -259,6 +279,41 @@ fn completes_in_every_shell() {
 }
 
 #[test]
+fn has_manual_pages() {
+    let page = text(&run(&["man"], "").stdout);
+    assert!(page.contains(".TH datakit-inject 1 ") && page.contains("Exit codes:"), "{page}");
+    let page = text(&run(&["man", "coverage"], "").stdout);
+    assert!(page.contains("\\-\\-fail\\-on") && page.contains("kubectl get"), "{page}");
+    let output = run(&["man", "cover"], "");
+    assert_eq!(output.status.code(), Some(2));
+    let folder = folder("man");
+    let output = run(&["man", "--directory", folder.to_str().unwrap()], "");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(folder.join("datakit-inject-coverage.1").is_file());
+}
+
+/// kubectl finds plugins by their names.
+#[test]
+fn is_a_plugin_of_kubectl() {
+    let plugin = folder("plugin").join("kubectl-datakit_inject");
+    std::fs::copy(env!("CARGO_BIN_EXE_datakit-inject"), &plugin).unwrap();
+    let output = Command::new(plugin).args(["inject", "--help"]).output().unwrap();
+    let help = text(&output.stdout);
+    assert!(help.contains("Usage: kubectl datakit-inject inject [OPTIONS]"), "{help}");
+}
+
+#[test]
+fn has_examples_in_every_help() {
+    for command in
+        ["inject", "diff", "explain", "coverage", "check-settings", "convert", "completions", "man"]
+    {
+        let help = text(&run(&[command, "--help"], "").stdout);
+        assert!(help.contains("\nExamples:\n"), "{command}");
+        assert!(help.lines().all(|line| line.chars().count() <= 100), "{command}: {help}");
+    }
+}
+
+#[test]
 fn says_what_it_cannot_read() {
     for arguments in [
         &["inject", "-f", "missing.yaml", "-s", "examples/settings.json"][..],
@@ -267,7 +322,7 @@ fn says_what_it_cannot_read() {
     ] {
         let output = run(arguments, "");
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        assert!(text(&output.stderr).starts_with("error: "), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains("error: "), "{}", text(&output.stderr));
     }
     let faulty = file("faulty.json", r#"{"admission_injekt":{}}"#);
     let output = run(&["inject", "-f", "examples/nginx.yaml", "-s", &faulty], "");

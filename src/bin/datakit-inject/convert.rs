@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use datakit_injection::injection::{ALL, Variant};
 use serde_norway::{Mapping, Value};
 
-/// What to make of settings.
+/// What settings are converted to.
 #[derive(Clone, Copy, Default, ValueEnum)]
 pub(crate) enum Target {
     /// The manifest of a ClusterAdmissionPolicy, as YAML.
@@ -30,7 +30,7 @@ pub(crate) struct Converted {
     pub(crate) notes: Vec<String>,
 }
 
-/// Converts settings that have no faults.
+/// Converts valid settings.
 pub(crate) fn convert(
     settings: &str,
     to: Target,
@@ -160,7 +160,7 @@ fn ddtraces(block: &Mapping, notes: &mut Vec<String>) -> Vec<Value> {
             let language = if text("language") == "js" { "nodejs" } else { text("language") };
             let Some(image) = image(language) else {
                 notes.push(format!(
-                    "admission_inject.ddtrace.{list}[{index}] is left out: there is no image for {language}"
+                    "admission_inject.ddtrace.{list}[{index}] is left out: no image is configured for {language}"
                 ));
                 continue;
             };
@@ -168,7 +168,7 @@ fn ddtraces(block: &Mapping, notes: &mut Vec<String>) -> Vec<Value> {
                 ("namespace", name) => {
                     ("namespace_selectors", format!("^{}$", regex_lite::escape(name)))
                 }
-                // The empty label selector matches everything, and is a fault in version 2.
+                // The empty label selector matches everything, and is an error in version 2.
                 (_, selector) if selector.trim().is_empty() => ("namespace_selectors", "*".into()),
                 (_, selector) => ("label_selectors", selector.to_owned()),
             };
@@ -179,7 +179,7 @@ fn ddtraces(block: &Mapping, notes: &mut Vec<String>) -> Vec<Value> {
     }
     if !block.contains_key("resources") && !rules.is_empty() {
         notes.push(
-            "version 2 gives the init container of ddtrace default resources; version 1 gave none"
+            "version 2 gives the ddtrace init container default resources; version 1 gave none"
                 .to_owned(),
         );
     }
@@ -189,7 +189,7 @@ fn ddtraces(block: &Mapping, notes: &mut Vec<String>) -> Vec<Value> {
 fn logfwds(block: &Mapping, notes: &mut Vec<String>) -> Vec<Value> {
     let rules = asked_by_annotation("logfwd", block);
     if !rules.is_empty() {
-        let note = "version 2 shows logfwd the labels of the pod as a file; version 1 did not";
+        let note = "version 2 mounts the labels of the pod into logfwd; version 1 did not";
         notes.push(note.to_owned());
     }
     rules
@@ -221,9 +221,7 @@ fn note_placeholders(name: &str, block: &Mapping, notes: &mut Vec<String>) {
         let text = value.as_str().unwrap_or_default();
         if text.starts_with("{resourceFieldRef:") || text.starts_with("{secretKeyRef:") {
             let key = key.as_str().unwrap_or_default();
-            notes.push(format!(
-                "{key} of {name} becomes a reference, which was a text in version 1"
-            ));
+            notes.push(format!("{key} of {name} becomes a reference; version 1 took it literally"));
         }
     }
 }

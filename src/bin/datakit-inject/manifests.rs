@@ -1,89 +1,179 @@
-//! Manifests: YAML streams and JSON, from files, folders and standard input.
+//! What the policy does to the objects of a file, and to its text.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use serde_norway::Value;
+use crate::documents::{Document, documents, items};
+use crate::evaluate::{Outcome, Policy};
+use crate::problem::Problem;
+use crate::text::{Data, Source, edited};
+use crate::{files, helm};
 
-/// One document of a stream.
+/// A file before and after injection.
+#[derive(Debug, Default)]
+pub(crate) struct Manifests {
+    pub(crate) file: String,
+    /// The text as it is.
+    pub(crate) before: String,
+    /// The text with the injections, where it is another.
+    pub(crate) after: Option<String>,
+    /// The manifests with the injections: the text without what is no manifest.
+    pub(crate) printed: String,
+    /// The objects of each document.
+    pub(crate) documents: Vec<Vec<Object>>,
+    pub(crate) problems: Vec<Problem>,
+    /// What a reader should know.
+    pub(crate) notes: Vec<String>,
+}
+
+/// One object of a file.
 #[derive(Debug)]
-pub(crate) struct Document {
-    /// Where it stands.
-    pub(crate) origin: String,
-    /// Its text, as it was written.
-    pub(crate) text: String,
-    /// What the text says.
-    pub(crate) value: Value,
+pub(crate) struct Object {
+    pub(crate) line: usize,
+    pub(crate) outcome: Outcome,
 }
 
-/// Reads the documents of files; of a folder, every YAML and JSON file below it, by name.
-pub(crate) fn read(filenames: &[PathBuf]) -> Result<Vec<Document>, String> {
-    let mut documents = Vec::new();
-    for filename in filenames {
-        for file in files(filename)? {
-            let text = read_text(&file)?;
-            documents_of(&file.display().to_string(), &text, &mut documents)?;
+/// What is wanted of a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// What the policy does.
+    Outcomes,
+    /// The text with the injections too.
+    Text,
+}
+
+impl Manifests {
+    /// Runs the objects of a file through the policy.
+    pub(crate) fn read(file: &Path, policy: &Policy, wanted: Wanted) -> Self {
+        let name = file.display().to_string();
+        match files::read(file) {
+            Ok(text) => Self::of(file, text, policy, wanted),
+            Err(problem) => Self { file: name, problems: vec![problem], ..Self::default() },
         }
     }
-    Ok(documents)
+
+    fn of(file: &Path, text: String, policy: &Policy, wanted: Wanted) -> Self {
+        let mut manifests = Self { file: file.display().to_string(), ..Self::default() };
+        let documents = documents(&text);
+        let is_template = |document: &Document| {
+            let written = text.get(document.range.clone()).unwrap_or_default();
+            document.source.is_err() && written.contains("{{")
+        };
+        let is_malformed = documents.iter().any(is_template);
+        if let Some(problem) = helm::template(file, &text, is_malformed) {
+            manifests.problems.push(problem);
+            return manifests;
+        }
+        let count = documents.len();
+        let (mut after, mut place, mut printed) = (String::new(), 0, 0);
+        for document in &documents {
+            let problem = |line, reason: &str| {
+                let which = format!("document {}: ", document.number);
+                let which = if count > 1 { which } else { String::new() };
+                Problem { file: manifests.file.clone(), line: Some(line), reason: which + reason }
+            };
+            let read = match &document.source {
+                Err(malformed) => Err(problem(malformed.line, &malformed.reason)),
+                Ok(source) => match not_a_manifest(&source.data) {
+                    Some(reason) => Err(problem(document.line(source.root.start), reason)),
+                    None => Ok(source),
+                },
+            };
+            let source = match read {
+                Ok(source) => source,
+                Err(problem) => {
+                    let kept = text.get(printed..document.outer).unwrap_or_default();
+                    manifests.printed.push_str(kept);
+                    printed = document.range.end;
+                    manifests.problems.push(problem);
+                    continue;
+                }
+            };
+            let (objects, mutated) = inject(document, source, policy);
+            manifests.documents.push(objects);
+            let Some(mutated) = mutated.filter(|_| wanted == Wanted::Text) else { continue };
+            let line = document.line(source.root.start);
+            let Some(edited) = edited(source, &mutated) else {
+                let reason = "the injections cannot be written into this document";
+                manifests.problems.push(problem(line, reason));
+                continue;
+            };
+            if edited.is_rewritten {
+                manifests.notes.push(format!(
+                    "{}:{line}: document {} is re-emitted without its comments and anchors: \
+                     it cannot be edited in place",
+                    manifests.file, document.number
+                ));
+            }
+            let range = document.range.clone();
+            after.push_str(text.get(place..range.start).unwrap_or_default());
+            after.push_str(&edited.text);
+            place = range.end;
+            let kept = text.get(printed..range.start).unwrap_or_default();
+            manifests.printed.push_str(kept);
+            manifests.printed.push_str(&edited.text);
+            printed = range.end;
+        }
+        manifests.printed.push_str(text.get(printed..).unwrap_or_default());
+        if place > 0 {
+            after.push_str(text.get(place..).unwrap_or_default());
+            manifests.after = Some(after);
+        }
+        manifests.before = text;
+        manifests
+    }
+
+    /// The objects of all documents.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = &Object> {
+        self.documents.iter().flatten()
+    }
 }
 
-/// Reads a text; `-` is standard input.
-pub(crate) fn read_text(file: &Path) -> Result<String, String> {
-    let text = if file.as_os_str() == "-" {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).map(|_| text)
-    } else {
-        std::fs::read_to_string(file)
+fn not_a_manifest(data: &Data) -> Option<&'static str> {
+    match (data, data.get("kind")) {
+        (Data::Map(_), Some(Data::String(_))) => None,
+        (Data::Map(_), _) => Some("not a manifest: no `kind`"),
+        _ => Some("not a manifest: not an object"),
+    }
+}
+
+/// Runs the objects of a document through the policy; the document with the injections, where there
+/// are any.
+fn inject(document: &Document, source: &Source, policy: &Policy) -> (Vec<Object>, Option<Data>) {
+    let Some(list) = items(&source.data) else {
+        let outcome = create(&source.data, None, policy);
+        let mutated = outcome.mutated();
+        let line = document.line(source.root.start);
+        return (vec![Object { line, outcome }], mutated);
     };
-    text.map_err(|error| format!("cannot read {}: {error}", file.display()))
-}
-
-fn files(path: &Path) -> Result<Vec<PathBuf>, String> {
-    if !path.is_dir() {
-        return Ok(vec![path.to_owned()]);
+    // The items of a list of one kind do not name it.
+    let named = |key| source.data.get(key).and_then(Data::as_str).unwrap_or_default();
+    let kind = named("kind").strip_suffix("List").filter(|kind| !kind.is_empty());
+    let kind = kind.map(|kind| (named("apiVersion"), kind));
+    let places = source.root.member("items").map(|items| items.starts()).unwrap_or_default();
+    let (mut objects, mut mutated) = (Vec::new(), Vec::new());
+    let (mut line, mut counted) = (document.line(0), 0);
+    for (index, item) in list.iter().enumerate() {
+        let outcome = create(item, kind.filter(|_| item.get("kind").is_none()), policy);
+        mutated.push(outcome.mutated());
+        // Items follow each other; an alias is where it is.
+        let place = places.get(index).copied().unwrap_or(counted);
+        line += source.text.get(counted..place).unwrap_or_default().matches('\n').count();
+        counted = place;
+        objects.push(Object { line, outcome });
     }
-    let fault = |error| format!("cannot read {}: {error}", path.display());
-    let entries = std::fs::read_dir(path).map_err(fault)?;
-    let mut paths: Vec<PathBuf> = entries
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<_, _>>()
-        .map_err(fault)?;
-    paths.sort();
-    let mut found = Vec::new();
-    for path in paths {
-        let is_manifest = path.extension().is_some_and(|extension| {
-            ["yaml", "yml", "json"].iter().any(|known| extension == *known)
-        });
-        if path.is_dir() || is_manifest {
-            found.extend(files(&path)?);
+    if mutated.iter().all(Option::is_none) {
+        return (objects, None);
+    }
+    let mut data = source.data.clone();
+    let items = data.get_mut("items").and_then(Data::as_seq_mut).into_iter().flatten();
+    for (item, mutated) in items.zip(mutated) {
+        if let Some(mutated) = mutated {
+            *item = mutated;
         }
     }
-    Ok(found)
+    (objects, Some(data))
 }
 
-/// Adds the documents of a stream. At the start of a line, `---` is nothing but a separator.
-fn documents_of(name: &str, text: &str, documents: &mut Vec<Document>) -> Result<(), String> {
-    let mut parts = vec![String::new()];
-    for line in text.split_inclusive('\n') {
-        let rest = line.strip_prefix("---").filter(|rest| rest.trim_start().len() < rest.len());
-        match (rest, parts.last_mut()) {
-            (Some(rest), _) => parts.push(rest.trim_start().to_owned()),
-            (None, Some(part)) => part.push_str(line),
-            (None, None) => {}
-        }
-    }
-    for (index, text) in parts.into_iter().enumerate() {
-        let value: Value = serde_norway::from_str(&text)
-            .map_err(|error| format!("{name}, document {index}: not YAML: {error}"))?;
-        if !value.is_null() {
-            documents.push(Document { origin: name.to_owned(), text, value });
-        }
-    }
-    Ok(())
-}
-
-/// The JSON of a document, its keys in the same order.
-pub(crate) fn to_json(value: &Value) -> Result<String, String> {
-    serde_json::to_string(value).map_err(|error| format!("cannot be JSON: {error}"))
+fn create(object: &Data, kind: Option<(&str, &str)>, policy: &Policy) -> Outcome {
+    policy.create(&serde_json::to_string(object).unwrap_or_default(), kind)
 }

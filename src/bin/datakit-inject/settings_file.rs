@@ -5,13 +5,14 @@ use std::path::Path;
 use datakit_injection::settings;
 use serde_norway::Value;
 
-use crate::manifests::{read_text, to_json};
+use crate::failure::count;
+use crate::files;
 
 /// Settings, and what they were found in.
 pub(crate) struct SettingsFile {
     /// The settings, as JSON.
     pub(crate) json: String,
-    /// What the file was taken for.
+    /// What the file was read as.
     pub(crate) kind: &'static str,
 }
 
@@ -19,7 +20,7 @@ impl SettingsFile {
     /// Reads a plain configuration, the Operator's `ConfigMap`, values of a chart, or a policy's
     /// manifest.
     pub(crate) fn read(file: &Path) -> Result<Self, String> {
-        let text = read_text(file)?;
+        let text = files::read(file).map_err(|problem| problem.to_string())?;
         let name = file.display();
         let value: Value = serde_norway::from_str(&text)
             .map_err(|error| format!("{name} is neither YAML nor JSON: {error}"))?;
@@ -48,18 +49,20 @@ impl SettingsFile {
         Ok(Self { json: to_json(value)?, kind: "a plain configuration" })
     }
 
-    /// The same; an error where the settings have faults.
+    /// All errors, with their paths.
+    pub(crate) fn errors(&self) -> Vec<String> {
+        settings::validate(&self.json).iter().map(ToString::to_string).collect()
+    }
+
+    /// The same; an error if the settings are not valid.
     pub(crate) fn read_valid(file: &Path) -> Result<Self, String> {
         let settings = Self::read(file)?;
-        let faults = settings::validate(&settings.json);
-        let Some(fault) = faults.first() else {
+        let errors = settings.errors();
+        let Some(first) = errors.first() else {
             return Ok(settings);
         };
-        let (file, count) = (file.display(), faults.len());
-        let faults = if count == 1 { "fault" } else { "faults" };
-        Err(format!(
-            "{file} has {count} {faults}, the first: {fault}; `check-settings` has them all"
-        ))
+        let (file, number) = (file.display(), count(errors.len(), "error"));
+        Err(format!("{file}: {number}, the first: {first}; `check-settings` lists them all"))
     }
 }
 
@@ -83,4 +86,9 @@ fn configurations(value: Option<&Value>) -> Result<Vec<String>, String> {
 fn is_configuration(value: &Value) -> bool {
     let mut known = settings::KEYS.iter().filter(|key| key.starts_with("admission_"));
     value.get("jsonconfig").is_some() || known.any(|key| value.get(key).is_some())
+}
+
+/// The JSON of a value, its keys in the same order.
+fn to_json(value: &Value) -> Result<String, String> {
+    serde_json::to_string(value).map_err(|error| format!("cannot be JSON: {error}"))
 }

@@ -1,0 +1,126 @@
+//! The only way to the policy: one object in, what it does with it out, in words.
+
+use std::borrow::Cow;
+
+use datakit_injection::policy;
+use serde_json::Value;
+
+use crate::text::{Data, read_json};
+
+/// The policy with its settings.
+pub(crate) struct Policy {
+    /// The settings, as JSON.
+    pub(crate) settings: String,
+    /// The namespace of objects that name none.
+    pub(crate) namespace: String,
+    /// Whether the explanation is wanted as JSON.
+    pub(crate) wants_json: bool,
+}
+
+/// What the policy does with one object.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// The object, such as `Deployment/web`; empty where it is none.
+    pub(crate) workload: String,
+    /// The object with the injections, as JSON, where it is another.
+    pub(crate) mutated: Option<String>,
+    /// What is injected, and the rule that asks for it.
+    pub(crate) injected: Vec<(String, String)>,
+    /// What is there already.
+    pub(crate) present: Vec<String>,
+    /// What is asked for and not injected, and why.
+    pub(crate) skipped: Vec<(String, String)>,
+    /// Sentences for the person who applies the object.
+    pub(crate) warnings: Vec<String>,
+    /// Why nothing is done at all.
+    pub(crate) reason: Option<Reason>,
+    /// Every candidate rule.
+    pub(crate) steps: Vec<Step>,
+    /// The explanation for machines, where it is wanted.
+    pub(crate) json: Value,
+}
+
+/// A finding, for machines and for people.
+#[derive(Debug)]
+pub(crate) struct Reason {
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+}
+
+/// A candidate rule, and what was found.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) injection: String,
+    pub(crate) rule: Option<String>,
+    pub(crate) reason: Reason,
+}
+
+impl Policy {
+    /// Runs an object through the policy, as if it were created.
+    ///
+    /// `kind` is the API version and kind of objects that do not say it themselves, as in a `PodList`.
+    pub(crate) fn create(&self, object: &str, kind: Option<(&str, &str)>) -> Outcome {
+        let kind = kind.map_or(Cow::Borrowed(""), |(api_version, kind)| {
+            let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+            let kind = serde_json::json!({ "group": group, "version": version, "kind": kind });
+            format!(r#""kind":{kind},"#).into()
+        });
+        let namespace = Value::from(&*self.namespace);
+        let payload = format!(
+            r#"{{"request":{{"operation":"CREATE",{kind}"namespace":{namespace},"object":{object}}},"settings":{}}}"#,
+            self.settings
+        );
+        let (answer, explanation) = policy::explain(payload.as_bytes());
+        let json = match self.wants_json {
+            true => explanation.to_json(&answer.report),
+            false => Value::Null,
+        };
+        let mutated = answer.mutated_object().map(str::to_owned);
+        let report = answer.report;
+        let warnings = report.warnings();
+        let named = |pairs: Vec<(_, String)>| {
+            let named = |(injection, text): (datakit_injection::report::InjectionName, _)| {
+                (injection.to_string(), text)
+            };
+            pairs.into_iter().map(named).collect()
+        };
+        let steps = explanation.steps.into_iter().map(|step| Step {
+            injection: step.injection.to_string(),
+            rule: step.rule,
+            reason: Reason { code: step.reason.code(), message: step.reason.to_string() },
+        });
+        Outcome {
+            workload: explanation.workload,
+            mutated,
+            injected: named(report.injected),
+            present: report.present.iter().map(ToString::to_string).collect(),
+            skipped: named(report.skipped),
+            warnings,
+            reason: explanation
+                .reason
+                .map(|reason| Reason { code: reason.code(), message: reason.to_string() }),
+            steps: steps.collect(),
+            json,
+        }
+    }
+}
+
+impl Outcome {
+    /// Whether an annotation opts out, of everything or of what would be injected.
+    pub(crate) fn opted_out(&self) -> Option<&str> {
+        let reason = self.reason.as_ref()?;
+        let mut reasons = [reason].into_iter().chain(self.steps.iter().map(|step| &step.reason));
+        reasons.find(|reason| reason.code == "opted-out").map(|reason| &*reason.message)
+    }
+
+    /// Why nothing is asked for, where there is more to say than that.
+    pub(crate) fn not_asked(&self) -> Option<&str> {
+        let reason = self.reason.as_ref().filter(|reason| reason.code != "nothing-asked")?;
+        Some(&reason.message)
+    }
+
+    /// The object with the injections.
+    pub(crate) fn mutated(&self) -> Option<Data> {
+        self.mutated.as_deref().and_then(|object| read_json(object).ok()).map(|source| source.data)
+    }
+}
