@@ -47,7 +47,7 @@ pub enum Operation {
 pub(crate) const REQUEST: Shape =
     Shape::Object(&[("kind", Shape::Object(&[])), ("object", OBJECT), ("oldObject", OBJECT)]);
 
-const OBJECT: Shape = Shape::Object(&[
+pub(crate) const OBJECT: Shape = Shape::Object(&[
     ("metadata", METADATA),
     (
         "spec",
@@ -107,7 +107,7 @@ impl<'a> GroupVersionKind<'a> {
         })
     }
 
-    fn of_object(object: &Object<'a>) -> Option<Self> {
+    pub(crate) fn of_object(object: &Object<'a>) -> Option<Self> {
         let api_version = object.get_str("apiVersion")?.into_owned();
         let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
         Some(Self {

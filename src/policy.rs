@@ -9,11 +9,12 @@ mod selection;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use crate::admission::{Operation, REQUEST, Request, Workload};
+use crate::admission::{GroupVersionKind, Operation, REQUEST, Request, Workload};
 use crate::annotations;
 use crate::injection::{Ask, Context, Plan, RestrictedContext, Skip, own_containers};
 use crate::json::{self, Object, Shape, Value};
 use crate::pod::Pod;
+use crate::reader::Errors;
 use crate::reason::Reason;
 use crate::record::Record;
 use crate::report::{InjectionName, Report};
@@ -105,6 +106,38 @@ pub fn explain(payload: &[u8]) -> (Answer, Explanation) {
     let mut trace = Trace(Some(Explanation::default()));
     let answer = answer(payload, &mut trace);
     (answer, trace.0.unwrap_or_default())
+}
+
+/// An object without what this policy put there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uninjected {
+    /// The JSON text of the object.
+    pub object: String,
+    /// The injections that were removed.
+    pub removed: Vec<String>,
+}
+
+/// Takes what a record says was injected out of an object, under settings that name its policy:
+/// all of it, or one injection (`ddtrace`, `ddtrace-java`).
+///
+/// Takes the object and the settings as JSON. Gives nothing where there is no record that says so.
+///
+/// ```
+/// use datakit_injection::policy;
+///
+/// let object = r#"{"apiVersion":"apps/v1","kind":"Deployment"}"#;
+/// assert_eq!(policy::uninject(object, "{}", None), None);
+/// ```
+pub fn uninject(object: &str, settings: &str, injection: Option<&str>) -> Option<Uninjected> {
+    static OBJECT: Shape = crate::admission::OBJECT;
+    settings::with_settings(settings, &mut Errors::default(), |settings, _| {
+        let mut object = Value::open(object, &OBJECT).ok()?;
+        let kind = GroupVersionKind::of_object(object.as_object()?)?;
+        let workload = settings.options.workload(&kind).filter(|workload| !workload.is_pod())?;
+        let key = settings.options.record_annotation();
+        let removed = life::uninject(&mut object, &workload, &key, injection)?;
+        Some(Uninjected { object: object.to_json(), removed })
+    })?
 }
 
 /// Opens a payload and answers its request.

@@ -135,6 +135,19 @@ impl Record {
         Self { others, empty_is_absent, ..Self::default() }
     }
 
+    /// What this record says of some injections, and the rest. Both have what was created, because
+    /// it goes where it is empty.
+    pub(crate) fn split(&self, is_meant: impl Fn(&str) -> bool) -> (Self, Self) {
+        let (meant, rest): (Vec<Entry>, Vec<Entry>) =
+            self.entries.iter().cloned().partition(|entry| is_meant(&entry.name));
+        let of = |entries: Vec<Entry>| {
+            // Secrets were added for all of them.
+            let secrets = if rest.is_empty() || entries == rest { &*self.secrets } else { &[] };
+            Self { entries, secrets: secrets.to_vec(), ..self.clone() }
+        };
+        (of(meant), of(rest.clone()))
+    }
+
     /// Adds what an injection is about to change in a pod.
     pub(crate) fn add(&mut self, name: String, pod: &Pod, edits: &Edits) {
         let mut entry = Entry { name, ..Entry::default() };

@@ -7,7 +7,7 @@ mod quantity;
 use std::borrow::Cow;
 use std::fmt;
 
-pub(crate) use env::{Placeholders, Variable, VariableValue, refers_to};
+pub(crate) use env::{PLACEHOLDERS, Placeholders, Variable, VariableValue, references, refers_to};
 pub use image::{ImageReference, ImageReferenceError};
 pub(crate) use quantity::nanos;
 

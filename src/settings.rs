@@ -5,6 +5,7 @@
 //! full, by the same code, and finds every error.
 
 mod candidates;
+mod notes;
 mod options;
 mod selectors;
 
@@ -12,6 +13,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 pub(crate) use candidates::{Candidate, Compiled, LeftOut, Origin, compile};
+pub use notes::notes;
 pub(crate) use options::PodSecurity;
 pub use options::{ExtraWorkload, IGNORED_CONTAINERS, IGNORED_NAMESPACES, Options, SidecarMode};
 pub(crate) use selectors::{Mode, Selectors};

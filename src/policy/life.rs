@@ -147,6 +147,39 @@ impl<'a> Life<'a> {
     }
 }
 
+/// Takes what this policy recorded out of an object, all of it or one injection: `ddtrace` or
+/// `ddtrace-java`. Gives the object without it, and the injections that were removed; nothing where
+/// there is no record of any.
+pub(super) fn uninject(
+    object: &mut Value,
+    workload: &Workload,
+    key: &str,
+    injection: Option<&str>,
+) -> Option<Vec<String>> {
+    let record = Record::parse(&record_text(object, key)?)?;
+    let others = other_records(object, key);
+    let is_meant = |name: &str| {
+        injection.is_none_or(|meant| {
+            let rest = name.strip_prefix(meant);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        })
+    };
+    let (out, rest) = record.split(is_meant);
+    let removed: Vec<String> = out.entries.iter().map(|entry| entry.name.clone()).collect();
+    if removed.is_empty() {
+        return None;
+    }
+    let mut kept = others;
+    kept.push(rest.clone());
+    out.take_out(workload.template(object)?, &kept)?;
+    if rest.entries.is_empty() {
+        remove_record(object, key, &out);
+    } else {
+        set_record(object, key, Some(&rest.to_text()));
+    }
+    Some(removed)
+}
+
 /// The JSON of the user's part of a template: without what any policy recorded, and without what
 /// the API server drops.
 fn user_part(

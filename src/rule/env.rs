@@ -103,6 +103,23 @@ fn is_env_name(name: &str) -> bool {
         && !name.starts_with("..")
 }
 
+/// Every placeholder, but for those of labels and annotations.
+pub(crate) const PLACEHOLDERS: &[&str] = &[
+    "{fieldRef:metadata.name}",
+    "{fieldRef:metadata.namespace}",
+    "{fieldRef:metadata.uid}",
+    "{fieldRef:spec.serviceAccountName}",
+    "{fieldRef:spec.nodeName}",
+    "{fieldRef:status.hostIP}",
+    "{fieldRef:status.hostIPs}",
+    "{fieldRef:status.podIP}",
+    "{fieldRef:status.podIPs}",
+    "{resourceFieldRef:limits.cpu}",
+    "{resourceFieldRef:limits.memory}",
+    "{resourceFieldRef:requests.cpu}",
+    "{resourceFieldRef:requests.memory}",
+];
+
 const FIELDS: &[&str] = &[
     "metadata.name",
     "metadata.namespace",
@@ -256,7 +273,7 @@ fn sorted(count: usize, refers: &[(usize, usize)]) -> Vec<usize> {
 }
 
 /// The names that a literal refers to by `$(NAME)`; `$$` is an escaped dollar sign.
-fn references<'v>(value: &'v VariableValue) -> impl Iterator<Item = &'v str> {
+pub(crate) fn references<'v>(value: &'v VariableValue) -> impl Iterator<Item = &'v str> {
     let mut rest = match value {
         VariableValue::Literal(text) => &**text,
         _ => "",

@@ -202,3 +202,40 @@ fn rules_that_are_switched_off_may_be_empty() {
     });
     assert_eq!(faults(&settings.to_string()), "");
 }
+
+#[test]
+fn notes_what_is_valid_but_surely_not_meant() {
+    let rule = |more: serde_json::Value| {
+        let mut rule = json!({ "language": "java", "image": "a/b:1" });
+        rule.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        rule
+    };
+    let settings = json!({ "admission_inject_v2": {
+        "ddtraces": [
+            rule(json!({ "label_selectors": ["app in (a),app in (b)"] })),
+            rule(json!({ "namespace_selectors": ["*"], "envs": {
+                "A": "{fieldref:metadata.name}", "B": "$(MISSING) $(A) $$(X) $(HOSTNAME)",
+                "C": "{\"json\":1}" } })),
+            rule(json!({ "namespace_selectors": ["^shop$"] })),
+            rule(json!({})),
+        ],
+        "logfwds": [{ "namespace_selectors": ["*"], "image": "a/b:1",
+                      "envs": { "LOGFWD_DATAKIT_OPERATOR_ENDPOINT": "x" } }],
+    } });
+    let mut out = String::new();
+    for note in datakit_injection::settings::notes(&settings.to_string()) {
+        writeln!(out, "{note}").unwrap();
+    }
+    expect![[r#"
+        admission_inject_v2.ddtraces[0].label_selectors[0]: can match no label: it contradicts itself
+        admission_inject_v2.ddtraces[1].envs.A: is no placeholder, so a text; did you mean `{fieldRef:metadata.name}`?
+        admission_inject_v2.ddtraces[1].envs.B: refers to `MISSING`, which the rule does not set
+        admission_inject_v2.ddtraces[2]: is never used: admission_inject_v2.ddtraces[1] always comes first
+        admission_inject_v2.ddtraces[3]: has no selectors that can match, so the rule is switched off
+        admission_inject_v2.logfwds[0].envs.LOGFWD_DATAKIT_OPERATOR_ENDPOINT: makes logfwd ask Datakit Operator for its configuration: the Operator's service has to stay for it
+    "#]]
+    .assert_eq(&out);
+    assert_eq!(faults(&settings.to_string()), "");
+    let empty = datakit_injection::settings::notes("{}");
+    assert_eq!(empty[0].message, "there are no rules: nothing is ever injected");
+}

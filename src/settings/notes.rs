@@ -1,0 +1,144 @@
+//! Notes: what is valid, but surely not meant. Hosts never see them; people who check settings do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use super::candidates::Candidate;
+use super::{Origin, Settings, SettingsError, compile, with_settings};
+use crate::injection::{self, Injection};
+use crate::json::Value;
+use crate::reader::{Errors, Path, nearest};
+use crate::rule::{PLACEHOLDERS, Rule, VariableValue, references};
+use crate::selector::{NamespacePattern, Operator};
+
+/// Variables that Kubernetes and container runtimes set in every container.
+const ALWAYS_SET: &[&str] =
+    &["HOSTNAME", "HOME", "PATH", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"];
+
+/// What is valid in settings, but surely not meant, each with its path.
+///
+/// Takes their JSON text; settings that cannot be opened have none.
+pub fn notes(text: &str) -> Vec<SettingsError> {
+    let mut notes = Errors::default();
+    with_settings(text, &mut Errors::default(), |settings, _| settings.note(&mut notes));
+    notes.into_vec()
+}
+
+impl Settings<'_, '_> {
+    fn note(&self, notes: &mut Errors) {
+        let has_loggings = self.config.is_some_and(|config| {
+            config.get("admission_mutate").and_then(Value::as_object).is_some()
+        });
+        if !self.has_rules() && !has_loggings {
+            notes.add(&Path::Root, "there are no rules: nothing is ever injected");
+        }
+        for injection in injection::ALL {
+            self.note_rules(injection, notes);
+        }
+    }
+
+    fn note_rules(&self, injection: &'static Injection, notes: &mut Errors) {
+        let mut earlier: Vec<(String, bool, String)> = Vec::new();
+        let mut blocks = BTreeSet::new();
+        self.visit_candidates(injection, &mut |candidate| {
+            if let Origin::List(block) = candidate.origin {
+                let is_used = block.get("image").is_some_and(|it| *it != Value::Text("\"\""));
+                if candidate.selectors.is_off() && is_used {
+                    let message = "has no selectors that can match, so the rule is switched off";
+                    notes.add(&candidate.path, message);
+                }
+                self.note_shadowed(&candidate, &mut earlier, notes);
+            }
+            note_labels(&candidate, notes);
+            // The candidates of a block share its variables.
+            let (Origin::List(block) | Origin::Block(block, _)) = candidate.origin;
+            if blocks.insert(block.path.to_string())
+                && let Some(variant) = candidate.variant
+            {
+                let mut errors = Errors::default();
+                if let Some(compiled) = compile(injection, variant, candidate.origin, &mut errors) {
+                    note_variables(&compiled.rule, &Path::Key(&block.path, "envs"), notes);
+                }
+            }
+            ControlFlow::Continue(())
+        });
+    }
+
+    /// Notes a rule that an earlier one keeps from ever being used.
+    fn note_shadowed(
+        &self,
+        candidate: &Candidate,
+        earlier: &mut Vec<(String, bool, String)>,
+        notes: &mut Errors,
+    ) {
+        let Origin::List(block) = candidate.origin else {
+            return;
+        };
+        let selectors = &candidate.selectors;
+        if selectors.is_off() {
+            return;
+        }
+        let list = |key| block.get(key).map(Value::to_json).unwrap_or_default();
+        let text = format!("{} {}", list("namespace_selectors"), list("label_selectors"));
+        let is_all = |pattern: &NamespacePattern| matches!(pattern, NamespacePattern::All);
+        let takes_all = selectors.labels.is_empty && selectors.namespaces.valid.iter().any(is_all);
+        let shadow = earlier.iter().find(|(_, takes_all, other)| *takes_all || *other == text);
+        if let Some((path, ..)) = shadow {
+            notes.add(&candidate.path, format_args!("is never used: {path} always comes first"));
+        }
+        // A rule that requires an annotation leaves pods to the next one.
+        if !candidate.requires_annotation || candidate.injection.first_match_decides {
+            earlier.push((candidate.path.to_string(), takes_all, text));
+        }
+    }
+}
+
+/// Notes label selectors that contradict themselves.
+fn note_labels(candidate: &Candidate, notes: &mut Errors) {
+    for (index, selector) in candidate.selectors.labels.valid.iter().enumerate() {
+        let mut values: BTreeMap<&str, &[String]> = BTreeMap::new();
+        let contradicts = selector.requirements.iter().any(|requirement| {
+            let Operator::In(list) = &requirement.operator else {
+                return false;
+            };
+            match values.insert(&requirement.key, list) {
+                Some(earlier) => !earlier.iter().any(|value| list.contains(value)),
+                None => false,
+            }
+        });
+        if contradicts {
+            let list = Path::Key(&candidate.path, "label_selectors");
+            notes.add(&Path::Index(&list, index), "can match no label: it contradicts itself");
+        }
+    }
+}
+
+fn note_variables(rule: &Rule, envs: &Path, notes: &mut Errors) {
+    let names: BTreeSet<&str> = rule.envs.iter().map(|variable| &*variable.name).collect();
+    for variable in &rule.envs {
+        let path = Path::Key(envs, &variable.name);
+        if variable.name == "LOGFWD_DATAKIT_OPERATOR_ENDPOINT" {
+            let message = "makes logfwd ask Datakit Operator for its configuration: the \
+                           Operator's service has to stay for it";
+            notes.add(&path, message);
+        }
+        let VariableValue::Literal(text) = &variable.value else {
+            continue;
+        };
+        if let Some(near) = near_placeholder(text) {
+            notes.add(&path, format_args!("is no placeholder, so a text; did you mean `{near}`?"));
+        }
+        for name in references(&variable.value) {
+            if !names.contains(name) && !ALWAYS_SET.contains(&name) {
+                let message = format!("refers to `{name}`, which the rule does not set");
+                notes.add(&path, message);
+            }
+        }
+    }
+}
+
+/// The placeholder that a text in braces is near to.
+fn near_placeholder(text: &str) -> Option<&'static str> {
+    let looks_like_one = text.starts_with('{') && text.ends_with('}') && text.contains(':');
+    nearest(text, PLACEHOLDERS).filter(|_| looks_like_one && !text.contains('"'))
+}
