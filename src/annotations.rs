@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::collections::set;
 use crate::injection::{ALL, Injection, Variant};
 use crate::selector::{Target, is_dns_label};
 
@@ -38,7 +39,7 @@ pub(crate) fn is_enabled(target: &Target, annotation: &str) -> bool {
 pub(crate) fn container_names(target: &Target) -> Option<BTreeSet<String>> {
     let names = target.annotations.get(CONTAINER_NAMES)?;
     let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
-    Some(names.map(str::to_owned).collect())
+    Some(set(names.map(str::to_owned)))
 }
 
 /// The injection and variant that read an annotation.

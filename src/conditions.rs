@@ -100,7 +100,7 @@ fn of(settings: &Settings) -> Conditions {
 const NAMESPACE: &str = "(has(object.metadata) && object.metadata != null && \
     has(object.metadata.namespace) && object.metadata.namespace != null && \
     object.metadata.namespace != '' ? object.metadata.namespace : \
-    has(request.namespace) && request.namespace != null ? request.namespace : '')";
+    has(request.namespace) ? request.namespace : '')";
 
 /// The labels of a pod template, in a list.
 const LABELS: &str = "[has(pod.metadata) && pod.metadata != null && \

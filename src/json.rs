@@ -16,6 +16,8 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::collections::map;
+
 /// Which parts of a document to open. What a shape does not name stays text.
 #[derive(Debug)]
 pub enum Shape {
@@ -308,7 +310,7 @@ impl<'a> Object<'a> {
             };
             Some((key.name().unwrap_or(text), value.as_text()?))
         };
-        self.members.iter().filter_map(named).collect()
+        map(self.members.iter().filter_map(named))
     }
 
     /// Appends the JSON text of this object.

@@ -29,6 +29,7 @@
 
 pub mod admission;
 mod annotations;
+mod collections;
 pub mod conditions;
 #[cfg(all(feature = "policy", target_arch = "wasm32"))]
 mod guest;

@@ -8,7 +8,7 @@ mod security;
 mod volume;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use thiserror::Error;
 
@@ -16,6 +16,7 @@ pub(crate) use container::{Container, EnvVar, VolumeMount};
 pub(crate) use security::meets_restricted;
 pub(crate) use volume::{NewVolume, Volume, VolumeSource};
 
+use crate::collections::set;
 use crate::json::{Object, Shape, Value};
 
 /// How much of a pod's specification is opened.
@@ -221,7 +222,7 @@ impl<'t, 'a> Pod<'t, 'a> {
         let Some(mut secrets) = take_list(spec, key, &LIST_OF_OBJECTS) else {
             return false;
         };
-        let mut names: BTreeSet<&str> = names.iter().map(|name| name.as_str()).collect();
+        let mut names = set(names.iter().map(|name| name.as_str()));
         secrets.reverse();
         secrets.retain(|secret| {
             let is_whole = secret.as_object().is_some_and(|secret| secret.len() == 1);

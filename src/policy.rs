@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 
 use crate::admission::{GroupVersionKind, Operation, REQUEST, Request, Workload};
 use crate::annotations;
+use crate::collections::set;
 use crate::injection::{Ask, Context, Plan, RestrictedContext, Skip, own_containers};
 use crate::json::{self, Object, Shape, Value};
 use crate::pod::Pod;
@@ -539,7 +540,7 @@ fn claims(object: &Value) -> BTreeSet<String> {
         let name = claim.as_object()?.get("metadata")?.as_object()?.get_str("name");
         name.map(Cow::into_owned)
     };
-    claims.iter().filter_map(name).collect()
+    set(claims.iter().filter_map(name))
 }
 
 /// Whether an update leaves the pod template as it is stored.

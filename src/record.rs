@@ -13,6 +13,7 @@ mod text;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::collections::{map, set};
 use crate::injection::{ALL, Agent};
 use crate::json::{Object, Shape, Value};
 use crate::pod::{Container, ContainerRef, Edits, EnvEdit, EnvVar, Extension, Pod, VolumeSource};
@@ -171,8 +172,12 @@ impl Record {
                 EnvEdit::Append(variable) => {
                     changes.env.push(Stamp::of(&variable.name, &variable.value));
                 }
-                EnvEdit::Extend(extension) => changes.set.extend(set(container, extension, false)),
-                EnvEdit::Move(extension) => changes.set.extend(set(container, extension, true)),
+                EnvEdit::Extend(extension) => {
+                    changes.set.extend(extended(container, extension, false))
+                }
+                EnvEdit::Move(extension) => {
+                    changes.set.extend(extended(container, extension, true))
+                }
             }
             let is_empty = container.env.is_empty();
             self.create_list(format!("{}/env", key(place)), container.body.get("env"), is_empty);
@@ -234,15 +239,14 @@ impl Record {
     /// them.
     fn add_shared_volumes(&self, edits: &Edits, entry: &mut Entry) {
         let stamps = self.others.iter().flat_map(|other| &other.entries);
-        let stamps: BTreeMap<&str, &Stamp> =
-            stamps.flat_map(|entry| &entry.volumes).map(|it| (&*it.name, it)).collect();
+        let stamps = map(stamps.flat_map(|entry| &entry.volumes).map(|it| (&*it.name, it)));
         if stamps.is_empty() {
             return;
         }
         let added = edits.init_containers.iter().chain(&edits.containers);
         let mounts = added.flat_map(|container| &container.mounts);
         let mounts = mounts.chain(edits.mounts.iter().map(|(_, mount)| mount));
-        let names: BTreeSet<&str> = mounts.map(|mount| &*mount.volume).collect();
+        let names = set(mounts.map(|mount| &*mount.volume));
         let shared = names.into_iter().filter_map(|name| stamps.get(name));
         entry.volumes.extend(shared.map(|stamp| (*stamp).clone()));
     }
@@ -279,8 +283,7 @@ impl Record {
     pub(crate) fn take_out(&self, template: &mut Object, others: &[Self]) -> Option<Taken> {
         let mut pod = Pod::open(template).ok()?;
         let mut taken = Taken::default();
-        let places: BTreeMap<String, ContainerRef> =
-            container_keys(&pod).into_iter().map(|(place, key)| (key, place)).collect();
+        let places = map(container_keys(&pod).into_iter().map(|(place, key)| (key, place)));
         for entry in self.entries.iter().rev() {
             for (key, changes) in &entry.changes {
                 let place = places.get(key);
@@ -335,8 +338,7 @@ impl Record {
         }
         // A volume that another container still mounts has become the user's.
         let mounts = pod.all_containers().flat_map(|(_, container)| &container.mounts);
-        let mounted: BTreeSet<String> =
-            mounts.map(|mount| mount.volume.clone().into_owned()).collect();
+        let mounted = set(mounts.map(|mount| mount.volume.clone().into_owned()));
         taken.is_incomplete |= retain_changed(&mut pod.volumes, &stamps, |volume| {
             (volume.name.clone(), &volume.value, mounted.contains(&*volume.name))
         });
@@ -498,11 +500,11 @@ fn container_keys(pod: &Pod) -> BTreeMap<ContainerRef, String> {
         *count = count.saturating_add(1);
         (place, key)
     };
-    pod.all_containers().map(key).collect()
+    map(pod.all_containers().map(key))
 }
 
 /// What extending a variable changes.
-fn set(container: &Container, extension: &Extension, moves: bool) -> Option<SetVariable> {
+fn extended(container: &Container, extension: &Extension, moves: bool) -> Option<SetVariable> {
     let name = extension.name;
     let place = container.env.iter().rposition(|variable| variable.name == name)?;
     let variable = container.env.get(place)?;
@@ -551,8 +553,7 @@ fn retain_changed<'a, T>(
     stamps: &[&Stamp],
     of: impl for<'e> Fn(&'e T) -> (Cow<'a, str>, &'e Value<'a>, bool),
 ) -> bool {
-    let stamps: BTreeMap<&str, &str> =
-        stamps.iter().map(|stamp| (&*stamp.name, &*stamp.hash)).collect();
+    let stamps = map(stamps.iter().map(|stamp| (&*stamp.name, &*stamp.hash)));
     let (mut seen, mut removed) = (BTreeSet::new(), BTreeSet::new());
     // They were appended: of several that are equal, the last is the one.
     elements.reverse();

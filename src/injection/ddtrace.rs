@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::parts::env_vars;
 use super::tracing::{Agent, Command, Loader, load, plan_agent};
 use super::{Ask, COMMON, Container as Name, Injection, Plan, Planner, Skip, Source, Variant};
+use crate::collections::set;
 use crate::pod::{Container, ContainerRef, EnvEdit, EnvVar, Extension, Pod};
 use crate::reader::Errors;
 use crate::rule::{VariableValue, one_of, refers_to};
@@ -215,7 +216,7 @@ fn merged_tags(container: &Container, ask: &Ask, notes: &mut Vec<String>) -> Opt
         return None;
     }
     let key = |tag: &str| tag.split_once(':').map_or(tag, |(key, _)| key).trim().to_owned();
-    let own: std::collections::BTreeSet<String> = present.split(',').map(key).collect();
+    let own = set(present.split(',').map(key));
     let mut suffix = String::new();
     for tag in configured.split(',').filter(|tag| !tag.is_empty() && !own.contains(&key(tag))) {
         let so_far = if suffix.is_empty() { &*present } else { &suffix };

@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1 as k8s;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::{ALL, Ask, Container as Name, Plan, Skip};
+use crate::collections::set;
 use crate::json::{Object, Shape, Value};
 use crate::pod::{
     Container, ContainerRef, Edits, EnvVar, NewVolume, Pod, VolumeMount, VolumeSource,
@@ -333,8 +334,7 @@ pub(super) fn traced<'p, 'a>(
 ) -> Result<Vec<(ContainerRef, &'p Container<'a>)>, Skip> {
     let mut containers: Vec<_> = own_containers(pod, ask.context.options).collect();
     if let Some(names) = &ask.context.container_names {
-        let present: std::collections::BTreeSet<&str> =
-            containers.iter().map(|(_, container)| &*container.name).collect();
+        let present = set(containers.iter().map(|(_, container)| &*container.name));
         match names.iter().filter(|name| !present.contains(&***name)).count() {
             0 => {}
             1 => notes.push(

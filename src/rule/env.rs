@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
+use crate::collections::map;
 use crate::json::Value;
 use crate::reader::{Block, Case, Errors, Path, expected};
 use crate::selector::{is_dns_subdomain, is_qualified_name};
@@ -211,8 +212,7 @@ fn in_order<'a>(
     if !variables.iter().any(|variable| references(&variable.value).next().is_some()) {
         return variables;
     }
-    let places: BTreeMap<&str, usize> =
-        variables.iter().enumerate().map(|(place, variable)| (&*variable.name, place)).collect();
+    let places = map(variables.iter().enumerate().map(|(place, it)| (&*it.name, place)));
     // Every pair of a variable and one that it refers to.
     let refers: Vec<(usize, usize)> = variables
         .iter()

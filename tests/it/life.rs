@@ -362,7 +362,7 @@ fn what_is_injected_does_not_depend_on_history() {
     });
     outcome.unwrap();
     println!("{cases} cases, {} histories compared", compared.get());
-    assert!(compared.get() > 500);
+    assert!(compared.get() > 350);
 }
 
 /// Whatever a stranger writes into the record, nothing that this policy could not have added goes.

@@ -830,7 +830,7 @@ fn a_failing_sidecar_leaves_nothing_behind() {
     leaves_unchanged(&outcome);
     assert_eq!(
         outcome.response["audit_annotations"]["skipped"],
-        "flameshot: container `b` mounts another volume at /app/datakit-profiler",
+        "flameshot: container `b` mounts another volume at FLAMESHOT_PROFILING_PATH",
     );
 }
 
