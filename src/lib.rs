@@ -1,17 +1,57 @@
 //! Injects Datakit observability into Kubernetes workloads, as Datakit Operator does.
 //!
-//! The way of a request, from the outside in:
+//! ```
+//! use datakit_injection::policy;
 //!
-//! 1. `guest` (feature `policy`) speaks waPC with Kubewarden.
-//! 2. [`policy`] takes a payload and gives an answer: it reads the [`admission`] request and the
-//!    [`settings`], and selects what to inject by annotations, labels and namespace ([`selector`]).
-//! 3. `inject` plans each injection, `pod` applies the plan to the pod template.
-//! 4. [`json`] keeps what users wrote as the text that it is.
-//! 5. [`report`] tells what was done, and why not; [`explanation`], where somebody asks, each
-//!    [`verdict`] on the way.
+//! let payload = br#"{
+//!     "request": {
+//!         "operation": "CREATE",
+//!         "namespace": "shop",
+//!         "object": {
+//!             "apiVersion": "v1",
+//!             "kind": "Pod",
+//!             "metadata": { "name": "web" },
+//!             "spec": { "containers": [{ "name": "app", "image": "app:1" }] }
+//!         }
+//!     },
+//!     "settings": {
+//!         "admission_inject_v2": {
+//!             "ddtraces": [{
+//!                 "language": "java",
+//!                 "namespace_selectors": ["^shop$"],
+//!                 "image": "hub.example.com/dd-lib-java-init:v1"
+//!             }]
+//!         }
+//!     }
+//! }"#;
 //!
-//! Imports run in this direction only. The command `datakit-inject` (feature `cli`, in `src/bin`) and
-//! `js` (feature `js`, for the npm package) are other ways in.
+//! let answer = policy::evaluate(payload);
+//! assert!(answer.mutated_object().unwrap().contains("datakit-lib-init"));
+//!
+//! let (injection, rule) = &answer.report.injected[0];
+//! assert_eq!(injection.to_string(), "ddtrace-java");
+//! assert_eq!(rule, "admission_inject_v2.ddtraces[0]");
+//! ```
+//!
+//! # The way of a request
+//!
+//! 1. An entry point takes the payload: `guest` (feature `policy`) speaks waPC with Kubewarden, `js`
+//!    (feature `js`) serves the npm package, `src/bin` (feature `cli`) is the command
+//!    `datakit-inject`.
+//! 2. [`policy`] answers it. It reads the [`admission`] request and the [`settings`], takes out what
+//!    an earlier request injected (`policy/life.rs`, `record`), selects rules (`policy/selection.rs`,
+//!    [`selector`]), plans and applies injections, and writes the answer.
+//! 3. [`injection`] is the table of what can be injected. A planner looks at a `pod` and a [`rule`]
+//!    and returns the edits; `pod` applies them.
+//! 4. [`json`] keeps what users wrote as text.
+//! 5. [`report`] collects what was injected or skipped, for warnings, audit annotations and the log;
+//!    [`trace`] collects each [`reason`], if somebody asks.
+//!
+//! [`conditions`] compiles the same rules into `matchConditions`, which keep requests that ask for
+//! nothing in the API server.
+//!
+//! Imports run from the entry points down. Nothing below them knows waPC, wasm-bindgen or a terminal.
+//! `DESIGN.md` has the reasons.
 
 #![deny(unreachable_pub)]
 // A trap denies the request of whoever the policy serves.
