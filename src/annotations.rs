@@ -1,4 +1,4 @@
-//! The annotations that the policy reads, besides those of the injections.
+//! The annotations that the policy reads, other than those of the injections.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ pub(crate) const OPT_OUT: &str = "admission.datakit/enabled";
 
 const CONTAINER_NAMES: &str = "admission.datakit/container-names";
 
-/// The annotation of a pod that says what it did not get.
+/// The annotation of a pod that lists the injections that were skipped.
 pub(crate) const STATUS: &str = "admission.datakit/skipped";
 
 /// The longest status.

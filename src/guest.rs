@@ -41,7 +41,7 @@ fn log(answer: &Answer) {
     if report.injected.is_empty() && report.skipped.is_empty() && report.removed.is_empty() {
         return;
     }
-    // A host that takes no log lines is no reason to fail.
+    // Failing to log must not fail the request.
     let drain = KubewardenDrain::default().ignore_res();
     let log = Logger::root(drain, o!("workload" => report.workload.clone()));
     if answer.log_level <= LogLevel::Info {

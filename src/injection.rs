@@ -1,4 +1,4 @@
-//! The injections: what each one is stands in its own file, and [`ALL`] lists them.
+//! The injections: each is defined in its own file; [`ALL`] lists them.
 //!
 //! Settings, selection, reports, the JSON Schema and the documents read this table. An injection
 //! plans from a pod and a rule; it changes nothing itself.

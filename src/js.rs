@@ -48,7 +48,7 @@ pub fn mutate(request: &str, settings: &str) -> String {
     }
 }
 
-/// Checks settings, as JSON: `{"valid": …, "errors": […]}` with every fault.
+/// Checks settings, as JSON: `{"valid": …, "errors": […]}` with every error.
 #[wasm_bindgen(js_name = validateSettings)]
 pub fn validate_settings(settings: &str) -> String {
     let failure =
@@ -95,7 +95,7 @@ fn tree(object: &RawValue) -> Result<Value, Failure> {
     serde_json::from_str(object.get()).map_err(|_| Failure {
         code: "no-patch",
         path: "request.object".to_owned(),
-        message: "is nested too deep for a patch, or holds a string that is no Unicode".to_owned(),
+        message: "is nested too deep for a patch, or holds a string that is not valid Unicode".to_owned(),
     })
 }
 

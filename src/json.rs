@@ -50,7 +50,7 @@ impl Shape {
 pub enum Value<'a> {
     /// The text of a value that nobody opened.
     Text(&'a str),
-    /// The text of a value that was made here; the same may stand in many places.
+    /// The text of a value that was made here; shared, because it may be inserted many times.
     New(Rc<str>),
     /// An opened object.
     Object(Object<'a>),
@@ -67,7 +67,7 @@ pub struct Object<'a> {
 /// The key of a member.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Key<'a> {
-    /// What stands between the quotes, with nothing escaped in it.
+    /// The content between the quotes, with nothing escaped in it.
     Plain(&'a str),
     /// The quoted text of a key with escapes in it.
     Escaped(&'a str),
@@ -431,7 +431,7 @@ fn string(text: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// What stands between the quotes, where that needs no decoding.
+/// The content between the quotes, if that needs no decoding.
 fn unescaped(text: &str) -> Option<&str> {
     let inner = text.strip_prefix('"')?.strip_suffix('"')?;
     (!inner.contains('\\')).then_some(inner)

@@ -54,7 +54,7 @@
 //! `DESIGN.md` has the reasons.
 
 #![deny(unreachable_pub)]
-// A trap denies the request of whoever the policy serves.
+// A trap makes the engine deny the request.
 #![cfg_attr(
     not(test),
     deny(

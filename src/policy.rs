@@ -121,7 +121,7 @@ pub struct Uninjected {
 /// Takes what a record says was injected out of an object, under settings that name its policy:
 /// all of it, or one injection (`ddtrace`, `ddtrace-java`).
 ///
-/// Takes the object and the settings as JSON. Gives nothing where there is no record that says so.
+/// Takes the object and the settings as JSON. Returns `None` if no record names it.
 ///
 /// ```
 /// use datakit_injection::policy;
@@ -548,7 +548,7 @@ fn is_unchanged(template: &Object, mut old: Value, workload: &Workload) -> bool 
     let Some(old) = workload.template(&mut old) else {
         return false;
     };
-    // Another order of keys is no change.
+    // The order of keys does not matter.
     *template == *old || json::same(&text(template), &text(old))
 }
 

@@ -123,7 +123,7 @@ impl Stamp {
     }
 }
 
-/// What came of taking out.
+/// The result of taking out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Taken {
     /// Whether something that was added is not there any more.
@@ -602,7 +602,7 @@ impl Moved {
         match (&self.before, self.before.as_ref().and_then(find)) {
             // It was the last.
             (None, _) => place,
-            // It stands before that variable again: somebody put the variables in order.
+            // It already precedes that variable: somebody put the variables in order.
             (Some(_), Some(before)) if place <= before => place,
             (Some(_), Some(before)) => before,
             (Some(_), None) if self.after.is_none() => 0,

@@ -161,8 +161,7 @@ fn shortened(text: &str, max: usize) -> &str {
     text.get(..text.floor_char_boundary(max)).unwrap_or(text)
 }
 
-/// A name as messages may show it: nothing where it is not one that Kubernetes gives to objects,
-/// and not more of it than a message has room for.
+/// A name as messages may show it: shortened, and empty unless it is a valid Kubernetes name.
 pub(crate) fn shown(name: &str) -> &str {
     let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b':');
     let name = name.get(..MAX_NAME).unwrap_or(name);

@@ -1,4 +1,4 @@
-//! The trace of a decision, for those who ask why. The engine does not ask, and pays nothing for it.
+//! The trace of a decision, for those who ask why. Requests of the engine are not traced.
 
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ pub struct Explanation {
 pub struct Step {
     /// The injection.
     pub injection: InjectionName,
-    /// The rule, as its path in the settings; nothing where it is not about a single rule.
+    /// The rule, as its path in the settings; `None` if the step is not about one rule.
     pub rule: Option<String>,
     /// Why it was taken or not.
     pub reason: Reason,

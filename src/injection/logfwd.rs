@@ -66,7 +66,7 @@ static OPENED: Shape = Shape::Array(&Shape::Object(&[(
 struct Logfwd<'a> {
     /// The static configuration.
     log_configs: Option<LogConfigs>,
-    /// Directories to share besides.
+    /// Additional directories to share.
     log_volume_paths: Vec<Cow<'a, str>>,
     /// Whether the sidecar gets the labels of the pod as a file.
     has_pod_info: bool,
@@ -91,7 +91,7 @@ fn read<'a>(source: Source<'_, 'a>, errors: &mut Errors) -> Option<Box<dyn Plann
 
 impl<'a> Planner<'a> for Logfwd<'a> {
     fn plan(&self, pod: &Pod<'_, 'a>, ask: &Ask<'_, 'a>) -> Result<Plan<'a>, Skip> {
-        // The annotation is no version: the image is the rule's.
+        // The annotation is a configuration, not a version.
         let image = Ask { annotation: None, ..*ask }.image()?;
         let mut plan = Plan::default();
         let from_annotation = ask.annotation.map(files).transpose()?.unwrap_or_default();

@@ -370,7 +370,7 @@ pub(super) fn first_security_context<'a>(pod: &Pod<'_, 'a>, ask: &Ask) -> Option
 }
 
 /// Whether the kubelet would refuse to start an init container: it has to run as another user than
-/// root, and nothing says which.
+/// root, and no user is set.
 pub(super) fn runs_as_root(pod: &Pod, init: &Container) -> bool {
     let own = init.body.get("securityContext").map(Value::to_json).unwrap_or_default();
     let own = Value::open(&own, &OBJECT).ok();

@@ -35,7 +35,7 @@ pub(super) fn directory(pattern: &str) -> &str {
     }
 }
 
-/// A directory as the settings give it: one with wildcards stands for the directory before them; a
+/// A directory as the settings give it: one with wildcards means the directory before the first; a
 /// slash at its end goes where the pod mounts the directory without it.
 pub(super) fn given_directory<'d>(path: &'d str, pod: &Pod, ask: &Ask) -> Cow<'d, str> {
     if path.contains(['*', '?', '[', '{']) {

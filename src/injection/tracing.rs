@@ -34,8 +34,8 @@ pub(super) enum Loader {
     Option(&'static str),
     /// Appended after one space, or alone.
     SpacedOption(&'static str),
-    /// Paths before and after those that are there, separated by colons; `absent` stands for them
-    /// where there are none.
+    /// Paths before and after those that are there, separated by colons; `absent` is used if
+    /// there are none.
     Paths { first: Option<&'static str>, absent: Option<&'static str>, last: Option<&'static str> },
 }
 

@@ -219,7 +219,7 @@ fn set_record(object: &mut Value, key: &str, record: Option<&str>) {
 fn record_text<'a>(object: &Value<'a>, key: &str) -> Option<Cow<'a, str>> {
     let metadata = object.as_object()?.get("metadata")?.as_object()?;
     let annotation = metadata.get("annotations")?.as_object()?.get(key)?;
-    // One that is no text cannot be read, but is there.
+    // A value that is not a string counts as an unreadable record.
     Some(annotation.as_str().unwrap_or_default())
 }
 
@@ -277,7 +277,7 @@ fn remove_record(object: &mut Value, key: &str, record: &Record) {
 ///
 /// # Errors
 ///
-/// Where there is no place for it.
+/// If the metadata is malformed, or the annotations would be too large.
 pub(super) fn write_record(object: &mut Value, mut record: Record, key: &str) -> Result<(), Skip> {
     let object = object.as_object_mut().ok_or(Skip::MetadataMalformed)?;
     let metadata = object.get("metadata");

@@ -239,7 +239,7 @@ fn consider<'a>(
         Some(variant) => std::slice::from_ref(variant),
         None => injection.variants,
     };
-    // In a rule that selects by itself, an empty annotation that is no version says nothing.
+    // Where a rule selects by itself, an empty logfwd annotation is ignored.
     let is_rule = !matches!(candidate.origin, Origin::Block(_, Release::V1_5));
     let counts = |value: &Cow<str>| {
         !(is_rule && injection.reads_annotation_always && value.trim().is_empty())

@@ -15,7 +15,7 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageReference {
     name: String,
-    /// The tag with its colon and the digest with its at sign, as they stand.
+    /// The tag with its colon and the digest with its at sign, verbatim.
     suffix: String,
 }
 
@@ -25,8 +25,11 @@ pub enum ImageReferenceError {
     /// Nothing is there.
     #[error("is empty; give the image to inject")]
     Empty,
+    /// The name has a character that names do not have.
+    #[error("is not an image reference: `{0}` in the name; names are lower case, without spaces")]
+    Character(char),
     /// The registry or the name is malformed.
-    #[error("is not an image reference: the name has to be lower case, `[registry/]name[:tag]`")]
+    #[error("is not an image reference, which is `[registry/]name[:tag][@digest]`")]
     Name,
     /// The tag is malformed.
     #[error("is not an image reference: a tag has letters, digits, `_`, `.`, `-`, at most 128")]
@@ -56,7 +59,13 @@ impl ImageReference {
             _ => (tagged, None),
         };
         if !is_name(name) {
-            return Err(ImageReferenceError::Name);
+            let is_known = |char: &char| {
+                char.is_ascii_lowercase() || char.is_ascii_digit() || "._-/:[]".contains(*char)
+            };
+            return Err(match name.chars().find(|char| !is_known(char)) {
+                Some(char) if !char.is_control() => ImageReferenceError::Character(char),
+                _ => ImageReferenceError::Name,
+            });
         }
         if tag.is_some_and(|tag| !is_tag(tag)) {
             return Err(ImageReferenceError::Tag);
@@ -196,15 +205,15 @@ mod tests {
 
     #[test]
     fn rejects_what_is_no_reference() {
-        use ImageReferenceError::{Digest, Empty, Name, Tag};
+        use ImageReferenceError::{Character, Digest, Empty, Name, Tag};
         for (image, expected) in [
             ("", Empty),
-            (" ", Name),
-            ("Nginx", Name),
+            (" ", Character(' ')),
+            ("Nginx", Character('N')),
             ("hub.example.com/", Name),
             ("/nginx", Name),
             ("a//b", Name),
-            ("nginx ", Name),
+            ("nginx ", Character(' ')),
             ("-nginx", Name),
             ("a___b", Name),
             ("a..b", Name),

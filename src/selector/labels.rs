@@ -53,9 +53,9 @@ pub enum LabelSelectorError {
     /// Something else was expected at this place.
     #[error("found {found}, expected {expected}")]
     Unexpected {
-        /// What stands there.
+        /// What was found.
         found: String,
-        /// What may stand there.
+        /// What was expected.
         expected: &'static str,
     },
     /// A key is not a qualified name.

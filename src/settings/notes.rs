@@ -1,4 +1,4 @@
-//! Notes: what is valid, but surely not meant. Hosts never see them; people who check settings do.
+//! Notes: what is valid, but probably unintended. They are for people; hosts never see them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -15,7 +15,7 @@ use crate::selector::{NamespacePattern, Operator};
 const ALWAYS_SET: &[&str] =
     &["HOSTNAME", "HOME", "PATH", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"];
 
-/// What is valid in settings, but surely not meant, each with its path.
+/// What is valid in settings, but probably unintended, each with its path.
 ///
 /// Takes their JSON text; settings that cannot be opened have none.
 pub fn notes(text: &str) -> Vec<SettingsError> {
@@ -126,7 +126,7 @@ fn note_variables(rule: &Rule, envs: &Path, notes: &mut Errors) {
             continue;
         };
         if let Some(near) = near_placeholder(text) {
-            notes.add(&path, format_args!("is no placeholder, so a text; did you mean `{near}`?"));
+            notes.add(&path, format_args!("is not a known placeholder and is used literally; did you mean `{near}`?"));
         }
         for name in references(&variable.value) {
             if !names.contains(name) && !ALWAYS_SET.contains(&name) {
