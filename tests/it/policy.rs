@@ -941,14 +941,28 @@ fn gives_injected_containers_what_the_options_say() {
 
 #[test]
 fn wrong_types_anywhere_never_trap() {
-    let host = Host::shared();
     let object = deployment(&with_annotation(
         with_annotation(java_asked(), "admission.datakit/java-profiler.version", ""),
         "admission.datakit/logfwd.instances",
         &files(&["/logs/*"]).to_string(),
     ));
     let request = request("UPDATE", &object, Some(&deployment(&pod())));
-    let whole = json!({ "request": request, "settings": settings() });
+    let v2: Value = serde_json::from_str(
+        &std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/settings-v2.json"))
+            .unwrap()
+            .replace("\"namespace_selectors\": []", "\"namespace_selectors\": [\"*\"]"),
+    )
+    .unwrap();
+    let mut count = 0;
+    for settings in [settings(), v2] {
+        count += answers_wrong_types(&json!({ "request": request, "settings": settings }));
+    }
+    println!("{count} wrong types answered");
+}
+
+/// Puts every wrong type at every place of a payload; says how many.
+fn answers_wrong_types(whole: &Value) -> usize {
+    let host = Host::shared();
     let mut pointers = Vec::new();
     fn walk(value: &Value, pointer: &str, pointers: &mut Vec<String>) {
         pointers.push(pointer.to_owned());
@@ -964,7 +978,7 @@ fn wrong_types_anywhere_never_trap() {
             _ => {}
         }
     }
-    walk(&whole, "", &mut pointers);
+    walk(whole, "", &mut pointers);
     let wrong =
         [json!(null), json!(true), json!(-1.5), json!("x"), json!([[]]), json!({ "x": {} })];
     for pointer in &pointers {
@@ -980,7 +994,7 @@ fn wrong_types_anywhere_never_trap() {
             assert!(answer["valid"].is_boolean());
         }
     }
-    println!("{} wrong types answered", pointers.len() * wrong.len());
+    pointers.len() * wrong.len()
 }
 
 #[test]

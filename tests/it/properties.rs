@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use datakit_injection::json::{Object, Shape, Value};
 use datakit_injection::policy::{self, Answer};
+use datakit_injection::trace::Explanation;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -131,7 +132,15 @@ fn annotations() -> impl Strategy<Value = Vec<(&'static str, String)>> {
         ("other", SECRET.to_owned()),
     ];
     let len = all.len();
-    subsequence(all, 0..=len / 2)
+    // A stranger may write a secret into any of them.
+    (subsequence(all, 0..=len / 2), any::<u16>()).prop_map(|(mut chosen, secret)| {
+        for (index, (_, value)) in chosen.iter_mut().enumerate() {
+            if secret & (1 << index) != 0 {
+                *value = SECRET.to_owned();
+            }
+        }
+        chosen
+    })
 }
 
 /// A pod template, and whether it is of a kind that ends.
@@ -358,8 +367,10 @@ fn check_preserved(before: &str, after: &str, path: &str) {
         (Value::Array(before), Value::Array(after)) if path.ends_with("/env") => {
             let name = |value: &Value| get(&open(text_of(value)), "name").unwrap().to_owned();
             let is_tags = |value: &&Value| name(value) == "\"DD_TAGS\"";
-            let has_tags = |env: &[Value]| env.iter().any(|value| is_tags(&value));
-            assert!(has_tags(&after) || !has_tags(&before), "{path}");
+            for before in before.iter().filter(is_tags) {
+                let after = after.iter().filter(is_tags).map(text_of);
+                check_tags(text_of(before), &after.collect::<Vec<_>>());
+            }
             let kept = after.iter().filter(|value| !is_tags(value));
             for (before, after) in before.iter().filter(|value| !is_tags(value)).zip(kept) {
                 check_env(text_of(before), text_of(after));
@@ -372,6 +383,24 @@ fn check_preserved(before: &str, after: &str, path: &str) {
             }
         }
         _ => panic!("{path}: {before} became {after}"),
+    }
+}
+
+/// Checks that every tag of a variable is still there, and first.
+fn check_tags(before: &str, after: &[&str]) {
+    let tags = |text: &str| -> Option<Vec<String>> {
+        let variable = open(text);
+        let value = variable.as_object().unwrap().get_str("value")?;
+        Some(value.split(',').map(str::to_owned).collect())
+    };
+    match tags(before) {
+        // What is no plain string stays as it is.
+        None => assert!(after.contains(&before), "{before}: {after:?}"),
+        Some(own) => {
+            let keeps = |text: &&str| tags(text).is_some_and(|all| all.starts_with(&own));
+            let is_empty = own == [""];
+            assert!(is_empty || after.iter().any(|text| keeps(&text)), "{before}: {after:?}");
+        }
     }
 }
 
@@ -430,7 +459,7 @@ fn check_resolvable(template: &str, ends: bool) {
     }
 }
 
-fn check_messages(answer: &Answer) {
+fn check_messages(answer: &Answer, explanation: &Explanation) {
     let response: serde_json::Value =
         serde_json::from_str(&answer.clone().into_response().replace(r"\ud800", "")).unwrap();
     assert_eq!(response["accepted"], true);
@@ -438,9 +467,12 @@ fn check_messages(answer: &Answer) {
         assert!(warning.len() <= 256, "{warning}");
         assert!(!warning.contains(SECRET), "{warning}");
     }
+    assert!(answer.report.warnings().len() <= 10);
     for (_, annotation) in answer.report.audit_annotations() {
         assert!(!annotation.contains(SECRET), "{annotation}");
     }
+    let explained = explanation.to_json(&answer.report).to_string();
+    assert!(!explained.contains(SECRET), "{explained}");
 }
 
 #[test]
@@ -451,9 +483,9 @@ fn what_must_always_hold() {
         TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
     let strategy = (0..KINDS.len(), template(), settings());
     let outcome = runner.run(&strategy, |(kind, template, settings)| {
-        let answer =
-            policy::evaluate(payload(kind, "CREATE", &template, None, &settings).as_bytes());
-        check_messages(&answer);
+        let (answer, explanation) =
+            policy::explain(payload(kind, "CREATE", &template, None, &settings).as_bytes());
+        check_messages(&answer, &explanation);
         warned.set(warned.get() + usize::from(!answer.report.warnings().is_empty()));
         let update = payload(kind, "UPDATE", &template, Some(&template), &settings);
         assert_eq!(policy::evaluate(update.as_bytes()).mutated_object(), None);
@@ -499,6 +531,7 @@ fn the_module_answers_as_the_library() {
 
 #[test]
 fn mutated_payloads_never_trap() {
+    let reached = Cell::new(0);
     let mut runner =
         TestRunner::new(Config { cases: 600, failure_persistence: None, ..Config::default() });
     let mutation = (any::<prop::sample::Index>(), any::<u8>(), 0..3_u8);
@@ -508,11 +541,15 @@ fn mutated_payloads_never_trap() {
         for (index, byte, how) in mutations {
             let index = index.index(bytes.len());
             match how {
-                0 => bytes[index] = byte,
-                1 => bytes.truncate(index.max(1)),
-                _ => bytes.insert(index, byte),
+                // Changes inside of strings mostly stay JSON.
+                0 => bytes[index] = byte % 64 + b'0',
+                1 if byte < 16 => bytes.truncate(index.max(1)),
+                _ => bytes.insert(index, byte % 64 + b'0'),
             }
         }
+        let (_, explanation) = policy::explain(&bytes);
+        let is_request = explanation.reason.is_none_or(|reason| reason.code() != "no-request");
+        reached.set(reached.get() + usize::from(is_request));
         let answer = Host::shared().call("validate", &bytes);
         let answer = answer.expect("an answer");
         assert!(answer.starts_with(br#"{"accepted":true"#));
@@ -520,6 +557,8 @@ fn mutated_payloads_never_trap() {
         Ok(())
     });
     outcome.unwrap();
+    println!("{} of 600 mutated payloads reached the policy", reached.get());
+    assert!(reached.get() > 100, "most die in the parser: {}", reached.get());
 }
 
 #[test]
