@@ -78,12 +78,13 @@ Examples:
     ///
     /// Reads what `kubectl get` prints. Each object is run through the policy as if it were created:
     ///
-    ///   up-to-date    injected, as the settings say now
-    ///   outdated      injected by other settings, or in another version
-    ///   pending       not injected; the next rollout injects it
-    ///   skipped       asked for, but cannot be injected
-    ///   opted-out     an annotation opts out
-    ///   not-selected  no rule and no annotation asks for anything
+    ///   up-to-date         injected, as the settings say now
+    ///   outdated           injected by other settings, or in another version
+    ///   pending            not injected; the next rollout injects it
+    ///   skipped            asked for, but cannot be injected
+    ///   unreadable-record  has a record of injections that cannot be read
+    ///   opted-out          an annotation opts out
+    ///   not-selected       no rule and no annotation asks for anything
     #[command(
         verbatim_doc_comment,
         after_help = "\

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::text::{Data, read_json};
 
 /// The policy with its settings.
+#[derive(Clone)]
 pub(crate) struct Policy {
     /// The settings, as JSON.
     pub(crate) settings: String,
@@ -30,6 +31,8 @@ pub(crate) struct Outcome {
     pub(crate) present: Vec<String>,
     /// What is asked for and not injected, and why.
     pub(crate) skipped: Vec<(String, String)>,
+    /// What was injected before, and is not injected again.
+    pub(crate) removed: Vec<String>,
     /// Sentences for the person who applies the object.
     pub(crate) warnings: Vec<String>,
     /// Why nothing is done at all.
@@ -95,6 +98,7 @@ impl Policy {
             injected: named(report.injected),
             present: report.present.iter().map(ToString::to_string).collect(),
             skipped: named(report.skipped),
+            removed: report.removed,
             warnings,
             reason: explanation
                 .reason
@@ -106,6 +110,11 @@ impl Policy {
 }
 
 impl Outcome {
+    /// The code of the reason; empty where there is none.
+    pub(crate) fn code(&self) -> &'static str {
+        self.reason.as_ref().map_or("", |reason| reason.code)
+    }
+
     /// Whether an annotation opts out, of everything or of what would be injected.
     pub(crate) fn opted_out(&self) -> Option<&str> {
         let reason = self.reason.as_ref()?;
