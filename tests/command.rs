@@ -21,6 +21,8 @@ mod coverage;
 mod edits;
 #[path = "command/tree.rs"]
 mod tree;
+#[path = "command/uninject.rs"]
+mod uninject;
 
 use cases::{FAULTY, KINDS, all_recorded, normalised, recorded, without_record};
 
@@ -118,7 +120,8 @@ fn says_by_its_exit_code_whether_something_differs() {
     let stdout = text(&output.stdout);
     assert!(stdout.starts_with("--- examples/nginx.yaml\n+++ examples/nginx.yaml (injected)\n@@ "));
     assert!(stdout.contains("\n+        - name: JAVA_TOOL_OPTIONS\n"));
-    let injected = run(&["inject", "-f", "examples/nginx.yaml", "-s", "examples/settings.json"], "");
+    let injected =
+        run(&["inject", "-f", "examples/nginx.yaml", "-s", "examples/settings.json"], "");
     let output = diff(&file("injected.yaml", &text(&injected.stdout)));
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), String::new()));
 }
@@ -305,9 +308,17 @@ fn is_a_plugin_of_kubectl() {
 
 #[test]
 fn has_examples_in_every_help() {
-    for command in
-        ["inject", "diff", "explain", "coverage", "check-settings", "convert", "completions", "man"]
-    {
+    for command in [
+        "inject",
+        "uninject",
+        "diff",
+        "explain",
+        "coverage",
+        "check-settings",
+        "convert",
+        "completions",
+        "man",
+    ] {
         let help = text(&run(&[command, "--help"], "").stdout);
         assert!(help.contains("\nExamples:\n"), "{command}");
         assert!(help.lines().all(|line| line.chars().count() <= 100), "{command}: {help}");

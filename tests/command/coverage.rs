@@ -89,8 +89,11 @@ fn cluster() -> Vec<Value> {
         merged(recorded("web", "hub/java:2"), stored()),
         recorded("sent", "hub/java:2"),
         recorded("old", "hub/java:1"),
-        merged(recorded("left", "hub/java:2"), json!({ "spec": { "template": { "metadata": {
-            "annotations": { "admission.datakit/enabled": "false" } } } } })),
+        merged(
+            recorded("left", "hub/java:2"),
+            json!({ "spec": { "template": { "metadata": {
+            "annotations": { "admission.datakit/enabled": "false" } } } } }),
+        ),
         json!({ "apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": { "name": "web-5d4" } }),
     ]
 }

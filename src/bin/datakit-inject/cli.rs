@@ -45,6 +45,34 @@ Examples:
         #[arg(short, long)]
         in_place: bool,
     },
+    /// Print manifests without the injections that are recorded in them
+    ///
+    /// A workload has the record in the annotation `admission.datakit/injected`; what was changed
+    /// since stays. Pods have none.
+    #[command(after_help = "\
+Only lines of injections go; all others stay as they are. What `inject` had to rewrite does not
+come back as it was written: an alias that became two values, a variable that was moved.
+
+Examples:
+  datakit-inject uninject -f shop.yaml
+  datakit-inject uninject -f manifests/ --in-place
+  datakit-inject uninject -f shop.yaml --injection logfwd
+  kubectl get deployment shop -o yaml | datakit-inject uninject -f - -s settings.yaml")]
+    Uninject {
+        /// A manifest, a folder of them, or `-` for standard input. May be repeated. In folders, hidden
+        /// files and what `.gitignore` names are left out.
+        #[arg(short, long = "filename", required = true)]
+        filenames: Vec<PathBuf>,
+        /// The settings, where they have `policy.id` or `policy.extra_workloads`.
+        #[arg(short, long)]
+        settings: Option<PathBuf>,
+        /// Remove this injection alone, such as `logfwd` or `ddtrace-java`.
+        #[arg(long, value_name = "NAME", value_parser = crate::uninject::injection)]
+        injection: Option<String>,
+        /// Write the manifests into the files, and print the names of those that change.
+        #[arg(short, long)]
+        in_place: bool,
+    },
     /// Print what injection changes, as a unified diff for each file.
     #[command(after_help = "\
 Examples:

@@ -17,14 +17,16 @@ mod problem;
 mod run;
 mod settings_file;
 mod text;
+mod uninject;
 
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::cli::{Cli, Command};
+use crate::evaluate::Policy;
 use crate::failure::{Exit, Failure, count, error, note};
 use crate::settings_file::SettingsFile;
 
@@ -62,8 +64,14 @@ fn arguments() -> Cli {
 
 fn run(command: &Command, out: &mut impl Write) -> Result<Exit, Failure> {
     match command {
-        Command::Inject { input, in_place: false } => inject::print(input, out),
-        Command::Inject { input, in_place: true } => inject::in_place(input, out),
+        Command::Inject { input, in_place } => {
+            let policy = input.settings.policy()?;
+            write(&input.filenames, &policy, *in_place, out)
+        }
+        Command::Uninject { filenames, settings, injection, in_place } => {
+            let policy = uninject::policy(settings.as_deref(), injection.as_deref())?;
+            write(filenames, &policy, *in_place, out)
+        }
         Command::Diff { input, exit_code } => diff::print(input, *exit_code, out),
         Command::Explain { input, verbose, output } => {
             explain::print(input, *verbose, *output, out)
@@ -84,6 +92,18 @@ fn run(command: &Command, out: &mut impl Write) -> Result<Exit, Failure> {
         Command::Completions { shell } => man::completions(*shell, out),
         Command::Man { directory: Some(folder), .. } => man::pages(folder),
         Command::Man { command, directory: None } => man::page(command.as_deref(), out),
+    }
+}
+
+fn write(
+    filenames: &[PathBuf],
+    policy: &Policy,
+    in_place: bool,
+    out: &mut impl Write,
+) -> Result<Exit, Failure> {
+    match in_place {
+        true => inject::in_place(filenames, policy, out),
+        false => inject::print(filenames, policy, out),
     }
 }
 
