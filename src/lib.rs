@@ -30,6 +30,7 @@
 pub mod admission;
 mod annotations;
 pub mod conditions;
+pub mod document;
 #[cfg(all(feature = "policy", target_arch = "wasm32"))]
 mod guest;
 pub mod injection;

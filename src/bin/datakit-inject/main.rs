@@ -113,7 +113,7 @@ fn check_settings(file: &Path, out: &mut impl Write) -> Result<Exit, Failure> {
     for error in &errors {
         writeln!(out, "{error}")?;
     }
-    let what = settings.kind;
+    let what = &settings.found;
     match errors.len() {
         0 => writeln!(out, "valid (read as {what})")?,
         number => writeln!(out, "{} (read as {what})", count(number, "error"))?,
