@@ -20,7 +20,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  found: a difference (`diff --exit-code`), a workload (`coverage --fail-on`),
-     an error in settings (`check-settings`)
+     an error in settings (`check-settings`), a note (`check-settings --strict`)
   2  could not: a file is unreadable or not a manifest, or the arguments are wrong
 
 Errors are listed on standard error as FILE:LINE: REASON; everything else is processed.
@@ -137,26 +137,35 @@ Examples:
         #[arg(long, value_enum)]
         fail_on: Option<FailOn>,
     },
-    /// Print all errors of settings, with their paths.
+    /// Print all errors of settings, and notes on what is valid but surely not meant
     #[command(after_help = "\
-The file is a plain configuration of Datakit Operator, the Operator's ConfigMap, values of a chart
-that hold one, or a ClusterAdmissionPolicy or AdmissionPolicy; YAML or JSON.
+The file is a plain configuration of Datakit Operator, the Operator's ConfigMap, its whole
+datakit-operator.yaml, a List that kubectl printed, values of a chart that hold a configuration, or a
+ClusterAdmissionPolicy or AdmissionPolicy; YAML or JSON. The matchConditions of a policy are checked
+too: they have to let through what its settings select.
 
 Examples:
   datakit-inject check-settings settings.yaml
+  datakit-inject check-settings policy.yaml --strict
   kubectl -n datakit get configmap datakit-operator-config -o yaml | datakit-inject check-settings -")]
     CheckSettings {
         /// The file; `-` is standard input.
         file: PathBuf,
+        /// Exit with 1 if there are notes.
+        #[arg(long)]
+        strict: bool,
     },
     /// Convert an Operator configuration into a policy manifest, optionally with v2 rules.
     #[command(after_help = "\
-The file is what `check-settings` reads; it must have no errors. What version 2 cannot express exactly
-is listed on standard error.
+The file is what `check-settings` reads; it must have no errors. A configuration becomes a new
+manifest in mode `monitor`; of a policy's manifest, the matchConditions are renewed and the rest is
+kept. With --v2, rules of any release become rules of `admission_inject_v2` with the same meaning;
+what those cannot express is listed on standard error.
 
 Examples:
   datakit-inject convert operator-config.yaml > policy.yaml
   datakit-inject convert values.yaml --v2 --resources pods | kubectl apply -f -
+  datakit-inject convert policy.yaml > renewed.yaml
   datakit-inject convert settings.json --v2 --to settings")]
     Convert {
         /// The file; `-` is standard input.
@@ -164,10 +173,10 @@ Examples:
         /// What to convert it to.
         #[arg(long, value_enum, default_value_t)]
         to: Target,
-        /// Turn `admission_inject` into rules of `admission_inject_v2`.
+        /// Turn `admission_inject` into rules of `admission_inject_v2`, and loggings likewise.
         #[arg(long)]
         v2: bool,
-        /// What the policy injects into.
+        /// What a new policy injects into.
         #[arg(long, value_enum, default_value_t)]
         resources: Resources,
     },

@@ -1,5 +1,6 @@
 //! `datakit-inject`: see what the policy does, before a cluster does.
 
+mod check_settings;
 mod cli;
 mod convert;
 mod coverage;
@@ -27,7 +28,7 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::cli::{Cli, Command};
 use crate::evaluate::Policy;
-use crate::failure::{Exit, Failure, count, error, note};
+use crate::failure::{Exit, Failure, error, note};
 use crate::settings_file::SettingsFile;
 
 fn main() -> ExitCode {
@@ -79,10 +80,10 @@ fn run(command: &Command, out: &mut impl Write) -> Result<Exit, Failure> {
         Command::Coverage { filenames, settings, output, fail_on } => {
             coverage::print(filenames, settings, *output, *fail_on, out)
         }
-        Command::CheckSettings { file } => check_settings(file, out),
+        Command::CheckSettings { file, strict } => check_settings::print(file, *strict, out),
         Command::Convert { file, to, v2, resources } => {
             let settings = SettingsFile::read_valid(file)?;
-            let converted = convert::convert(&settings.json, *to, *v2, *resources)?;
+            let converted = convert::convert(&settings, *to, *v2, *resources)?;
             for message in converted.notes {
                 note(&message);
             }
@@ -105,18 +106,4 @@ fn write(
         true => inject::in_place(filenames, policy, out),
         false => inject::print(filenames, policy, out),
     }
-}
-
-fn check_settings(file: &Path, out: &mut impl Write) -> Result<Exit, Failure> {
-    let settings = SettingsFile::read(file)?;
-    let errors = settings.errors();
-    for error in &errors {
-        writeln!(out, "{error}")?;
-    }
-    let what = &settings.found;
-    match errors.len() {
-        0 => writeln!(out, "valid (read as {what})")?,
-        number => writeln!(out, "{} (read as {what})", count(number, "error"))?,
-    }
-    Ok(Exit::of(!errors.is_empty(), 0))
 }
