@@ -71,6 +71,7 @@ pub mod admission;
 mod annotations;
 mod collections;
 pub mod conditions;
+pub mod document;
 #[cfg(all(feature = "policy", target_arch = "wasm32"))]
 mod guest;
 pub mod injection;

@@ -4,8 +4,6 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-use datakit_injection::policy;
-use datakit_injection::settings::validate;
 use serde_json::Value;
 
 #[allow(dead_code, reason = "the other tests use all of it")]
@@ -15,14 +13,20 @@ mod cases;
 #[path = "support/host.rs"]
 mod host;
 
+#[path = "command/convert.rs"]
+mod convert;
 #[path = "command/coverage.rs"]
 mod coverage;
 #[path = "command/text.rs"]
 mod edits;
+#[path = "command/settings.rs"]
+mod settings;
 #[path = "command/tree.rs"]
 mod tree;
+#[path = "command/uninject.rs"]
+mod uninject;
 
-use cases::{FAULTY, KINDS, all_recorded, normalised, recorded};
+use cases::{FAULTY, KINDS, all_recorded, normalised, without_record};
 
 fn run(arguments: &[&str], input: &str) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_datakit-inject"))
@@ -74,7 +78,8 @@ fn injects_what_the_reference_injects() {
         let documents: Vec<&str> = stdout.split("---\n").collect();
         assert_eq!(documents.len(), KINDS.len(), "{}: {stdout}", case.id);
         for (document, (kind, _)) in documents.iter().zip(KINDS) {
-            let object: Value = serde_norway::from_str(document).unwrap();
+            let mut object: Value = serde_norway::from_str(document).unwrap();
+            without_record(&mut object);
             let mut expected = case.expected(kind);
             expected["metadata"]["namespace"] = case.namespace.as_str().into();
             assert_eq!(normalised(&object), normalised(&expected), "{} as {kind}", case.id);
@@ -102,8 +107,8 @@ fn injects_into_the_items_of_a_list() {
         {"admission.datakit/java-lib.version":"v2"}},"spec":{"containers":[{"name":"c"}]}}]}"#;
     let output = run(&["inject", "-f", "-", "-s", "examples/settings.json"], list);
     assert_eq!(text(&output.stdout).matches("\"name\":\"datakit-lib-init\"").count(), 1);
-    let warning = "warning: ddtrace-java is not injected into Pod/a: the annotation \
-                   admission.datakit/java-lib.version is not an image tag; give a version such as \
+    let warning = "warning: ddtrace-java is not injected into Pod/a: annotation \
+                   admission.datakit/java-lib.version is not an image tag; use a version such as \
                    v1.2.3, or leave it empty\n";
     assert_eq!(text(&output.stderr), warning);
 }
@@ -117,7 +122,9 @@ fn says_by_its_exit_code_whether_something_differs() {
     let stdout = text(&output.stdout);
     assert!(stdout.starts_with("--- examples/nginx.yaml\n+++ examples/nginx.yaml (injected)\n@@ "));
     assert!(stdout.contains("\n+        - name: JAVA_TOOL_OPTIONS\n"));
-    let output = diff("examples/expected/nginx.yaml");
+    let injected =
+        run(&["inject", "-f", "examples/nginx.yaml", "-s", "examples/settings.json"], "");
+    let output = diff(&file("injected.yaml", &text(&injected.stdout)));
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), String::new()));
 }
 
@@ -129,15 +136,14 @@ fn explains_for_people_and_for_machines() {
     let summary = "1 object: 1 injected\n";
     assert_eq!(text(&run(&arguments, "").stdout), format!("{line}{summary}"));
     let rules = "  \
-  ddtrace, admission_inject.ddtrace: admission.datakit/java-lib.version is not there
-  ddtrace, admission_inject.ddtrace: admission.datakit/python-lib.version is not there
-  ddtrace, admission_inject.ddtrace: admission.datakit/nodejs-lib.version is not there
-  logfwd, admission_inject.logfwd: admission.datakit/logfwd.instances asks for it
-  logfwd, admission_inject.logfwd: selects the pod
-  profiler, admission_inject.profiler: admission.datakit/java-profiler.version is not there
-  profiler, admission_inject.profiler: admission.datakit/python-profiler.version is not there
-  profiler, admission_inject.profiler: admission.datakit/golang-profiler.version is not there
-  logging, admission_mutate.loggings[0]: selects the pod
+  ddtrace, admission_inject.ddtrace: annotation admission.datakit/java-lib.version is not set
+  ddtrace, admission_inject.ddtrace: annotation admission.datakit/python-lib.version is not set
+  ddtrace, admission_inject.ddtrace: annotation admission.datakit/nodejs-lib.version is not set
+  logfwd, admission_inject.logfwd: annotation admission.datakit/logfwd.instances is set
+  profiler, admission_inject.profiler: annotation admission.datakit/java-profiler.version is not set
+  profiler, admission_inject.profiler: annotation admission.datakit/python-profiler.version is not set
+  profiler, admission_inject.profiler: annotation admission.datakit/golang-profiler.version is not set
+  logging, admission_mutate.loggings[0]: matches
   injected logfwd, by admission_inject.logfwd
   injected logging, by admission_mutate.loggings[0]
 ";
@@ -147,127 +153,6 @@ fn explains_for_people_and_for_machines() {
     let explained: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(explained[0]["file"], "examples/logging.yaml");
     assert_eq!(explained[0]["objects"][0]["injected"][1]["injection"], "logging");
-}
-
-#[test]
-fn checks_settings_wherever_they_are() {
-    let config = r#"{"admission_mutate":{"loggings":[]}}"#;
-    let config_map = format!("kind: ConfigMap\ndata: {{ other: x, config: '{config}' }}\n");
-    let values = format!("replicas: 1\noperator: {{ config: '{config}' }}\n");
-    let policy = format!("kind: ClusterAdmissionPolicy\nspec: {{ settings: {config} }}\n");
-    for (input, code, expected) in [
-        (config, 0, "valid (read as a plain configuration)\n"),
-        (&*config_map, 0, "valid (read as the Operator's ConfigMap)\n"),
-        (&*values, 0, "valid (read as values of a chart)\n"),
-        (&*policy, 0, "valid (read as the settings of a policy)\n"),
-        (
-            "log_level: loud",
-            1,
-            "log_level: unknown level `loud`\n1 error (read as a plain configuration)\n",
-        ),
-        ("kind: ConfigMap", 2, ""),
-        (": [", 2, ""),
-    ] {
-        let output = run(&["check-settings", "-"], input);
-        assert_eq!(output.status.code(), Some(code), "{input}");
-        assert_eq!(text(&output.stdout), expected, "{input}");
-        assert_eq!(output.stderr.is_empty(), code != 2, "{input}");
-    }
-}
-
-/// What version 2 adds of itself, as the notes of `convert` say.
-fn without_additions_of_v2(mut pod: Value, settings: &Value) -> Value {
-    fn without_info(object: &mut Value, key: &str) {
-        let members = object.as_object_mut().unwrap();
-        if let Some(list) = members.get_mut(key).and_then(Value::as_array_mut) {
-            list.retain(|element| element["name"] != "datakit-pod-info");
-        }
-        members.retain(|name, list| name != key || *list != Value::Array(Vec::new()));
-    }
-    if settings["admission_inject"]["ddtrace"].get("resources").is_none()
-        && let Some(inits) = pod["spec"].get_mut("initContainers")
-    {
-        for init in inits.as_array_mut().unwrap() {
-            init.as_object_mut().unwrap().remove("resources");
-        }
-    }
-    without_info(&mut pod["spec"], "volumes");
-    for container in pod["spec"]["containers"].as_array_mut().unwrap() {
-        without_info(container, "volumeMounts");
-    }
-    normalised(&pod)
-}
-
-#[test]
-fn rules_of_version_2_do_what_those_of_version_1_did() {
-    let mut count = 0;
-    for case in recorded("1.5.11") {
-        if FAULTY.contains(&&*case.id) {
-            continue;
-        }
-        let output = run(&["convert", "-", "--v2", "--to", "settings"], case.settings.get());
-        let converted = text(&output.stdout);
-        assert!(output.status.success(), "{}: {}", case.id, text(&output.stderr));
-        assert_eq!(validate(&converted), [], "{}", case.id);
-        assert!(!converted.contains("admission_inject\""), "{}", case.id);
-        let request = case.request("Pod");
-        let answer = policy::evaluate(host::payload(&request, &converted).as_bytes());
-        let object = answer.mutated_object().map_or_else(
-            || request["object"].clone(),
-            |object| serde_json::from_str(object).unwrap(),
-        );
-        let settings = serde_json::from_str(case.settings.get()).unwrap();
-        assert_eq!(
-            without_additions_of_v2(object, &settings),
-            without_additions_of_v2(case.expected, &settings),
-            "{}: {converted}",
-            case.id
-        );
-        count += 1;
-    }
-    println!("{count} recorded configurations converted");
-}
-
-#[test]
-fn makes_a_policy_of_whatever_holds_a_configuration() {
-    let config = std::fs::read_to_string("examples/settings.json").unwrap();
-    let config_map = serde_json::json!({ "kind": "ConfigMap", "data": { "config": config } });
-    let plain = run(&["convert", "examples/settings.json"], "");
-    assert_eq!(text(&plain.stderr), "");
-    assert_eq!(run(&["convert", "-"], &config_map.to_string()).stdout, plain.stdout);
-    let policy: Value = serde_norway::from_slice(&plain.stdout).unwrap();
-    assert_eq!(policy["kind"], "ClusterAdmissionPolicy");
-    assert_eq!(policy["spec"]["mode"], "monitor");
-    assert_eq!(policy["spec"]["rules"][0]["resources"][0], "deployments");
-    let settings: Value = serde_json::from_str(&config).unwrap();
-    assert_eq!(policy["spec"]["settings"], settings);
-    let again = run(&["convert", "-", "--to", "settings"], &text(&plain.stdout));
-    assert_eq!(serde_json::from_slice::<Value>(&again.stdout).unwrap(), settings);
-    let pods = run(&["convert", "examples/settings.json", "--resources", "pods"], "");
-    let policy: Value = serde_norway::from_slice(&pods.stdout).unwrap();
-    assert_eq!(policy["spec"]["rules"][0]["resources"][0], "pods");
-}
-
-#[test]
-fn says_what_version_2_cannot_say() {
-    let settings = r#"{"jsonconfig":"{\"admission_inject\":{\"ddtrace\":{\"images\":{
-        \"java_agent_image\":\"a/b:1\"},\"enabled_namespaces\":[{\"namespace\":\"a.b\",
-        \"language\":\"java\"},{\"namespace\":\"x\",\"language\":\"js\"}],
-        \"envs\":{\"A\":\"{secretKeyRef:a,b}\"}}}}","policy":{"sidecar_mode":"native"}}"#;
-    let settings = settings.replace("\n", "");
-    let output = run(&["convert", "-", "--v2", "--to", "settings"], &settings);
-    let expected = "\
-note: admission_inject.ddtrace.enabled_namespaces[1] is left out: no image is configured for nodejs
-note: version 2 gives the ddtrace init container default resources; version 1 gave none
-note: A of ddtrace becomes a reference; version 1 took it literally
-";
-    assert_eq!(text(&output.stderr), expected);
-    let converted: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(converted["policy"]["sidecar_mode"], "native");
-    let rules = &converted["admission_inject_v2"]["ddtraces"];
-    assert_eq!(rules[0]["check_annotation"], true);
-    assert_eq!(rules[1]["namespace_selectors"][0], "^a\\.b$");
-    assert_eq!(rules.as_array().unwrap().len(), 2);
 }
 
 #[test]
@@ -304,9 +189,17 @@ fn is_a_plugin_of_kubectl() {
 
 #[test]
 fn has_examples_in_every_help() {
-    for command in
-        ["inject", "diff", "explain", "coverage", "check-settings", "convert", "completions", "man"]
-    {
+    for command in [
+        "inject",
+        "uninject",
+        "diff",
+        "explain",
+        "coverage",
+        "check-settings",
+        "convert",
+        "completions",
+        "man",
+    ] {
         let help = text(&run(&[command, "--help"], "").stdout);
         assert!(help.contains("\nExamples:\n"), "{command}");
         assert!(help.lines().all(|line| line.chars().count() <= 100), "{command}: {help}");

@@ -1,6 +1,7 @@
 //! The text of manifests after injection: it says what the policy answers, and only grows.
 
 use std::fs;
+use std::path::PathBuf;
 
 use datakit_injection::policy;
 use serde_json::Value;
@@ -9,7 +10,7 @@ use similar::{ChangeTag, TextDiff};
 use crate::{file, run, text};
 
 /// All rules for every pod.
-fn settings() -> String {
+pub fn settings() -> String {
     let rule = |extra: &str| {
         format!(
             r#"[{{"namespace_selectors":["*"],"image":"hub/x:1","envs":{{"POD":"{{fieldRef:metadata.name}}",
@@ -28,7 +29,7 @@ fn settings() -> String {
 }
 
 /// The number of lines that go, and that come.
-fn changes(before: &str, after: &str) -> (Vec<String>, usize) {
+pub fn changes(before: &str, after: &str) -> (Vec<String>, usize) {
     let diff = TextDiff::from_lines(before, after);
     let (mut gone, mut new) = (Vec::new(), 0);
     for change in diff.iter_all_changes() {
@@ -41,16 +42,21 @@ fn changes(before: &str, after: &str) -> (Vec<String>, usize) {
     (gone, new)
 }
 
+/// The manifests of `tests/`.
+pub fn manifests() -> Vec<PathBuf> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/manifests");
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
 #[test]
 fn says_what_the_policy_answers_and_only_grows() {
     let settings = settings();
     let path = file("everything.json", &settings);
     let mut gone = Vec::new();
     let mut count = 0;
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/manifests");
-    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
-    files.sort();
-    for manifest in files {
+    for manifest in manifests() {
         // What is octal to kubectl is text to the parser of this test.
         let before = fs::read_to_string(&manifest).unwrap().replace(" 0444", " 292");
         let before = before.replace(" 0400", " 256");
@@ -74,7 +80,7 @@ fn says_what_the_policy_answers_and_only_grows() {
         assert_eq!(text(&again.stdout), after, "{}", manifest.display());
         count += 1;
     }
-    assert_eq!(count, 28);
+    assert_eq!(count, 53);
     // What an injection changes, and does not only add to: values, and lists in brackets.
     gone.sort();
     let expected = expect_test::expect_file!["lines-that-change.txt"];

@@ -64,7 +64,7 @@ fn lists_what_it_cannot_use_and_does_everything_else() {
     assert_eq!(output.status.code(), Some(2));
     let expected = "\
 Pod/one (./stream.yaml:2): injected ddtrace-java
-Service (./stream.yaml:14): nothing asked for: objects of this kind are not injected into
+Service (./stream.yaml:14): nothing asked for: this kind has no known pod template; policy.extra_workloads can name one
 2 objects: 1 injected, 1 nothing asked for
 ";
     assert_eq!(text(&output.stdout), expected);

@@ -20,7 +20,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  found: a difference (`diff --exit-code`), a workload (`coverage --fail-on`),
-     an error in settings (`check-settings`)
+     an error in settings (`check-settings`), a note (`check-settings --strict`)
   2  could not: a file is unreadable or not a manifest, or the arguments are wrong
 
 Errors are listed on standard error as FILE:LINE: REASON; everything else is processed.
@@ -42,6 +42,34 @@ Examples:
         #[command(flatten)]
         input: Input,
         /// Write the injections into the files, and print the names of those that change.
+        #[arg(short, long)]
+        in_place: bool,
+    },
+    /// Print manifests without the injections that are recorded in them
+    ///
+    /// A workload has the record in the annotation `admission.datakit/injected`; what was changed
+    /// since stays. Pods have none.
+    #[command(after_help = "\
+Only lines of injections go; all others stay as they are. What `inject` had to rewrite does not
+come back as it was written: an alias that became two values, a variable that was moved.
+
+Examples:
+  datakit-inject uninject -f shop.yaml
+  datakit-inject uninject -f manifests/ --in-place
+  datakit-inject uninject -f shop.yaml --injection logfwd
+  kubectl get deployment shop -o yaml | datakit-inject uninject -f - -s settings.yaml")]
+    Uninject {
+        /// A manifest, a folder of them, or `-` for standard input. May be repeated. In folders, hidden
+        /// files and what `.gitignore` names are left out.
+        #[arg(short, long = "filename", required = true)]
+        filenames: Vec<PathBuf>,
+        /// The settings, where they have `policy.id` or `policy.extra_workloads`.
+        #[arg(short, long)]
+        settings: Option<PathBuf>,
+        /// Remove this injection alone, such as `logfwd` or `ddtrace-java`.
+        #[arg(long, value_name = "NAME", value_parser = crate::uninject::injection)]
+        injection: Option<String>,
+        /// Write the manifests into the files, and print the names of those that change.
         #[arg(short, long)]
         in_place: bool,
     },
@@ -78,12 +106,13 @@ Examples:
     ///
     /// Reads what `kubectl get` prints. Each object is run through the policy as if it were created:
     ///
-    ///   up-to-date    injected, as the settings say now
-    ///   outdated      injected by other settings, or in another version
-    ///   pending       not injected; the next rollout injects it
-    ///   skipped       asked for, but cannot be injected
-    ///   opted-out     an annotation opts out
-    ///   not-selected  no rule and no annotation asks for anything
+    ///   up-to-date         injected, as the settings say now
+    ///   outdated           injected by other settings, or in another version
+    ///   pending            not injected; the next rollout injects it
+    ///   skipped            asked for, but cannot be injected
+    ///   unreadable-record  has a record of injections that cannot be read
+    ///   opted-out          an annotation opts out
+    ///   not-selected       no rule and no annotation asks for anything
     #[command(
         verbatim_doc_comment,
         after_help = "\
@@ -108,26 +137,35 @@ Examples:
         #[arg(long, value_enum)]
         fail_on: Option<FailOn>,
     },
-    /// Print all errors of settings, with their paths.
+    /// Print all errors of settings, and notes on what is valid but surely not meant
     #[command(after_help = "\
-The file is a plain configuration of Datakit Operator, the Operator's ConfigMap, values of a chart
-that hold one, or a ClusterAdmissionPolicy or AdmissionPolicy; YAML or JSON.
+The file is a plain configuration of Datakit Operator, the Operator's ConfigMap, its whole
+datakit-operator.yaml, a List that kubectl printed, values of a chart that hold a configuration, or a
+ClusterAdmissionPolicy or AdmissionPolicy; YAML or JSON. The matchConditions of a policy are checked
+too: they have to let through what its settings select.
 
 Examples:
   datakit-inject check-settings settings.yaml
+  datakit-inject check-settings policy.yaml --strict
   kubectl -n datakit get configmap datakit-operator-config -o yaml | datakit-inject check-settings -")]
     CheckSettings {
         /// The file; `-` is standard input.
         file: PathBuf,
+        /// Exit with 1 if there are notes.
+        #[arg(long)]
+        strict: bool,
     },
     /// Convert an Operator configuration into a policy manifest, optionally with v2 rules.
     #[command(after_help = "\
-The file is what `check-settings` reads; it must have no errors. What version 2 cannot express exactly
-is listed on standard error.
+The file is what `check-settings` reads; it must have no errors. A configuration becomes a new
+manifest in mode `monitor`; of a policy's manifest, the matchConditions are renewed and the rest is
+kept. With --v2, rules of any release become rules of `admission_inject_v2` with the same meaning;
+what those cannot express is listed on standard error.
 
 Examples:
   datakit-inject convert operator-config.yaml > policy.yaml
   datakit-inject convert values.yaml --v2 --resources pods | kubectl apply -f -
+  datakit-inject convert policy.yaml > renewed.yaml
   datakit-inject convert settings.json --v2 --to settings")]
     Convert {
         /// The file; `-` is standard input.
@@ -135,10 +173,10 @@ Examples:
         /// What to convert it to.
         #[arg(long, value_enum, default_value_t)]
         to: Target,
-        /// Turn `admission_inject` into rules of `admission_inject_v2`.
+        /// Turn `admission_inject` into rules of `admission_inject_v2`, and loggings likewise.
         #[arg(long)]
         v2: bool,
-        /// What the policy injects into.
+        /// What a new policy injects into.
         #[arg(long, value_enum, default_value_t)]
         resources: Resources,
     },

@@ -1,5 +1,6 @@
 //! `coverage`: which workloads of a cluster run with the injections, and which without.
 
+mod defaults;
 mod live;
 mod read;
 mod state;
@@ -18,7 +19,7 @@ use serde::Serialize;
 
 use crate::cli::{Format, Settings};
 use crate::coverage::read::Object;
-use crate::coverage::state::{Row, State, row};
+use crate::coverage::state::{Policies, Row, State, row};
 use crate::evaluate::Policy;
 use crate::failure::{Exit, Failure, count, error};
 use crate::problem::Problem;
@@ -26,7 +27,7 @@ use crate::problem::Problem;
 /// A state that a pipeline may not like.
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum FailOn {
-    /// Runs without what is asked for: pending or skipped.
+    /// Runs without what is asked for: pending, skipped or unreadable-record.
     Missing,
     /// The same, or outdated.
     Outdated,
@@ -35,7 +36,7 @@ pub(crate) enum FailOn {
 impl FailOn {
     fn is(self, state: State) -> bool {
         match state {
-            State::Pending | State::Skipped => true,
+            State::Pending | State::Skipped | State::UnreadableRecord => true,
             State::Outdated => matches!(self, Self::Outdated),
             _ => false,
         }
@@ -68,7 +69,7 @@ pub(crate) fn print(
     fail_on: Option<FailOn>,
     out: &mut impl Write,
 ) -> Result<Exit, Failure> {
-    let (rows, problems) = rows(files, &settings.policy()?);
+    let (rows, problems) = rows(files, &policies(settings)?);
     for problem in &problems {
         eprintln!("{problem}");
     }
@@ -96,12 +97,22 @@ pub(crate) fn print(
     Ok(Exit::of(found, problems.len()))
 }
 
+/// The policy, as Kubewarden and as this command know it.
+fn policies(settings: &Settings) -> Result<Policies, Failure> {
+    let given = settings.policy()?;
+    // A map of `serde_json` is sorted.
+    let sorted: serde_json::Value =
+        serde_json::from_str(&given.settings).map_err(|error| error.to_string())?;
+    let sorted = Policy { settings: sorted.to_string(), ..given.clone() };
+    Ok(Policies { sorted, given })
+}
+
 /// This many objects are sent to a worker at a time.
 const BATCH: usize = 64;
 
 /// Reads objects on this thread, and runs them through the policy on others. Few are in memory at
 /// a time: a cluster has more pods than a machine has memory for.
-fn rows(files: &[PathBuf], policy: &Policy) -> (Rows, Vec<Problem>) {
+fn rows(files: &[PathBuf], policies: &Policies) -> (Rows, Vec<Problem>) {
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let (sender, receiver) = sync_channel::<Vec<Object>>(workers * 2);
     let receiver = Mutex::new(receiver);
@@ -109,7 +120,7 @@ fn rows(files: &[PathBuf], policy: &Policy) -> (Rows, Vec<Problem>) {
     let (mut rows, mut problems) = (Rows::new(), Vec::new());
     std::thread::scope(|scope| {
         let workers: Vec<_> =
-            (0..workers).map(|_| scope.spawn(|| work(&receiver, policy))).collect();
+            (0..workers).map(|_| scope.spawn(|| work(&receiver, policies))).collect();
         let mut batch = Vec::with_capacity(BATCH);
         for file in files {
             let read = read::objects(file, &mut |object| {
@@ -135,13 +146,13 @@ fn rows(files: &[PathBuf], policy: &Policy) -> (Rows, Vec<Problem>) {
     (rows, problems)
 }
 
-fn work(receiver: &Mutex<Receiver<Vec<Object>>>, policy: &Policy) -> Rows {
+fn work(receiver: &Mutex<Receiver<Vec<Object>>>, policies: &Policies) -> Rows {
     let mut rows = Rows::new();
     loop {
         let batch = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(batch) = batch else { return rows };
         for object in batch {
-            if let Some(row) = row(&object, policy) {
+            if let Some(row) = row(&object, policies) {
                 *rows.entry(row).or_default() += 1;
             }
         }

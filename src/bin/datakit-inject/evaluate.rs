@@ -6,8 +6,10 @@ use datakit_injection::policy;
 use serde_json::Value;
 
 use crate::text::{Data, read_json};
+use crate::uninject;
 
 /// The policy with its settings.
+#[derive(Clone, Default)]
 pub(crate) struct Policy {
     /// The settings, as JSON.
     pub(crate) settings: String,
@@ -15,6 +17,18 @@ pub(crate) struct Policy {
     pub(crate) namespace: String,
     /// Whether the explanation is wanted as JSON.
     pub(crate) wants_json: bool,
+    /// What it does with objects.
+    pub(crate) task: Task,
+}
+
+/// What is done with an object.
+#[derive(Clone, Default)]
+pub(crate) enum Task {
+    /// It is injected into, as if it were created.
+    #[default]
+    Inject,
+    /// What is recorded in it is removed: all of it, or one injection.
+    Uninject(Option<String>),
 }
 
 /// What the policy does with one object.
@@ -30,8 +44,12 @@ pub(crate) struct Outcome {
     pub(crate) present: Vec<String>,
     /// What is asked for and not injected, and why.
     pub(crate) skipped: Vec<(String, String)>,
+    /// What was injected before, and is not injected again.
+    pub(crate) removed: Vec<String>,
     /// Sentences for the person who applies the object.
     pub(crate) warnings: Vec<String>,
+    /// What the reader of a changed manifest should know.
+    pub(crate) notes: Vec<String>,
     /// Why nothing is done at all.
     pub(crate) reason: Option<Reason>,
     /// Every candidate rule.
@@ -56,6 +74,16 @@ pub(crate) struct Step {
 }
 
 impl Policy {
+    /// Does what there is to do with an object; `kind` is as for [`create`](Self::create).
+    pub(crate) fn run(&self, object: &Data, kind: Option<(&str, &str)>) -> Outcome {
+        match &self.task {
+            Task::Inject => self.create(&serde_json::to_string(object).unwrap_or_default(), kind),
+            Task::Uninject(injection) => {
+                uninject::uninject(object, kind, &self.settings, injection.as_deref())
+            }
+        }
+    }
+
     /// Runs an object through the policy, as if it were created.
     ///
     /// `kind` is the API version and kind of objects that do not say it themselves, as in a `PodList`.
@@ -95,7 +123,9 @@ impl Policy {
             injected: named(report.injected),
             present: report.present.iter().map(ToString::to_string).collect(),
             skipped: named(report.skipped),
+            removed: report.removed,
             warnings,
+            notes: Vec::new(),
             reason: explanation
                 .reason
                 .map(|reason| Reason { code: reason.code(), message: reason.to_string() }),
@@ -106,6 +136,11 @@ impl Policy {
 }
 
 impl Outcome {
+    /// The code of the reason; empty where there is none.
+    pub(crate) fn code(&self) -> &'static str {
+        self.reason.as_ref().map_or("", |reason| reason.code)
+    }
+
     /// Whether an annotation opts out, of everything or of what would be injected.
     pub(crate) fn opted_out(&self) -> Option<&str> {
         let reason = self.reason.as_ref()?;

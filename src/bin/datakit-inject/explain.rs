@@ -59,6 +59,9 @@ fn line(place: &str, outcome: &Outcome, out: &mut impl Write) -> io::Result<()> 
     if !outcome.present.is_empty() {
         parts.push(format!("{} {}", style("present").green(), outcome.present.join(", ")));
     }
+    if !outcome.removed.is_empty() {
+        parts.push(format!("{} {}", style("removed").yellow(), outcome.removed.join(", ")));
+    }
     for (injection, reason) in &outcome.skipped {
         parts.push(format!("{} {injection}: {reason}", style("skipped").yellow()));
     }
@@ -93,6 +96,7 @@ struct Summary {
     injected: usize,
     present: usize,
     skipped: usize,
+    removed: usize,
     opted_out: usize,
     nothing: usize,
 }
@@ -104,6 +108,7 @@ impl Summary {
         let counter = match outcome {
             _ if !outcome.injected.is_empty() => &mut self.injected,
             _ if !outcome.skipped.is_empty() => &mut self.skipped,
+            _ if !outcome.removed.is_empty() => &mut self.removed,
             _ if !outcome.present.is_empty() => &mut self.present,
             _ if outcome.opted_out().is_some() => &mut self.opted_out,
             _ => &mut self.nothing,
@@ -116,6 +121,7 @@ impl Summary {
             (self.injected, "injected"),
             (self.present, "present"),
             (self.skipped, "skipped"),
+            (self.removed, "removed"),
             (self.opted_out, "opted out"),
             (self.nothing, NOTHING),
         ];

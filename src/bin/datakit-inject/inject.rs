@@ -1,17 +1,22 @@
-//! `inject`: manifests with the injections in them.
+//! `inject` and `uninject`: manifests with the injections in them, and without.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::cli::Input;
+use crate::evaluate::Policy;
 use crate::failure::{Exit, Failure, error, warning};
 use crate::files;
 use crate::manifests::{Manifests, Wanted};
+use crate::run::each;
 
 /// Prints the manifests as one stream.
-pub(crate) fn print(input: &Input, out: &mut impl Write) -> Result<Exit, Failure> {
+pub(crate) fn print(
+    filenames: &[PathBuf],
+    policy: &Policy,
+    out: &mut impl Write,
+) -> Result<Exit, Failure> {
     let mut last = None;
-    let problems = input.each(&input.settings.policy()?, Wanted::Text, |manifests| {
+    let problems = each(filenames, policy, Wanted::Text, |manifests| {
         warn(&manifests);
         let text = &manifests.printed;
         if text.is_empty() {
@@ -31,13 +36,17 @@ pub(crate) fn print(input: &Input, out: &mut impl Write) -> Result<Exit, Failure
     Ok(Exit::of(false, problems))
 }
 
-/// Writes the injections into the files.
-pub(crate) fn in_place(input: &Input, out: &mut impl Write) -> Result<Exit, Failure> {
-    if input.filenames.iter().any(|file| files::is_stdin(file)) {
+/// Writes the manifests into their files, and prints the names of those that change.
+pub(crate) fn in_place(
+    filenames: &[PathBuf],
+    policy: &Policy,
+    out: &mut impl Write,
+) -> Result<Exit, Failure> {
+    if filenames.iter().any(|file| files::is_stdin(file)) {
         return Err("standard input cannot be edited in place".to_owned().into());
     }
     let mut unwritten = 0;
-    let problems = input.each(&input.settings.policy()?, Wanted::Text, |manifests| {
+    let problems = each(filenames, policy, Wanted::Text, |manifests| {
         warn(&manifests);
         if let Some(after) = &manifests.after {
             match write(Path::new(&manifests.file), after) {

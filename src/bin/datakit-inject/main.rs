@@ -1,5 +1,6 @@
 //! `datakit-inject`: see what the policy does, before a cluster does.
 
+mod check_settings;
 mod cli;
 mod convert;
 mod coverage;
@@ -17,15 +18,17 @@ mod problem;
 mod run;
 mod settings_file;
 mod text;
+mod uninject;
 
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::cli::{Cli, Command};
-use crate::failure::{Exit, Failure, count, error, note};
+use crate::evaluate::Policy;
+use crate::failure::{Exit, Failure, error, note};
 use crate::settings_file::SettingsFile;
 
 fn main() -> ExitCode {
@@ -62,8 +65,14 @@ fn arguments() -> Cli {
 
 fn run(command: &Command, out: &mut impl Write) -> Result<Exit, Failure> {
     match command {
-        Command::Inject { input, in_place: false } => inject::print(input, out),
-        Command::Inject { input, in_place: true } => inject::in_place(input, out),
+        Command::Inject { input, in_place } => {
+            let policy = input.settings.policy()?;
+            write(&input.filenames, &policy, *in_place, out)
+        }
+        Command::Uninject { filenames, settings, injection, in_place } => {
+            let policy = uninject::policy(settings.as_deref(), injection.as_deref())?;
+            write(filenames, &policy, *in_place, out)
+        }
         Command::Diff { input, exit_code } => diff::print(input, *exit_code, out),
         Command::Explain { input, verbose, output } => {
             explain::print(input, *verbose, *output, out)
@@ -71,10 +80,10 @@ fn run(command: &Command, out: &mut impl Write) -> Result<Exit, Failure> {
         Command::Coverage { filenames, settings, output, fail_on } => {
             coverage::print(filenames, settings, *output, *fail_on, out)
         }
-        Command::CheckSettings { file } => check_settings(file, out),
+        Command::CheckSettings { file, strict } => check_settings::print(file, *strict, out),
         Command::Convert { file, to, v2, resources } => {
             let settings = SettingsFile::read_valid(file)?;
-            let converted = convert::convert(&settings.json, *to, *v2, *resources)?;
+            let converted = convert::convert(&settings, *to, *v2, *resources)?;
             for message in converted.notes {
                 note(&message);
             }
@@ -87,16 +96,14 @@ fn run(command: &Command, out: &mut impl Write) -> Result<Exit, Failure> {
     }
 }
 
-fn check_settings(file: &Path, out: &mut impl Write) -> Result<Exit, Failure> {
-    let settings = SettingsFile::read(file)?;
-    let errors = settings.errors();
-    for error in &errors {
-        writeln!(out, "{error}")?;
+fn write(
+    filenames: &[PathBuf],
+    policy: &Policy,
+    in_place: bool,
+    out: &mut impl Write,
+) -> Result<Exit, Failure> {
+    match in_place {
+        true => inject::in_place(filenames, policy, out),
+        false => inject::print(filenames, policy, out),
     }
-    let what = settings.kind;
-    match errors.len() {
-        0 => writeln!(out, "valid (read as {what})")?,
-        number => writeln!(out, "{} (read as {what})", count(number, "error"))?,
-    }
-    Ok(Exit::of(!errors.is_empty(), 0))
 }

@@ -88,12 +88,17 @@ impl Manifests {
                     continue;
                 }
             };
-            let (objects, mutated) = inject(document, source, policy);
+            let (objects, mutated) = run(document, source, policy);
+            for object in &objects {
+                let place = format!("{}:{}", manifests.file, object.line);
+                let notes = object.outcome.notes.iter().map(|note| format!("{place}: {note}"));
+                manifests.notes.extend(notes);
+            }
             manifests.documents.push(objects);
             let Some(mutated) = mutated.filter(|_| wanted == Wanted::Text) else { continue };
             let line = document.line(source.root.start);
             let Some(edited) = edited(source, &mutated) else {
-                let reason = "the injections cannot be written into this document";
+                let reason = "the change cannot be written into this document";
                 manifests.problems.push(problem(line, reason));
                 continue;
             };
@@ -138,9 +143,9 @@ fn not_a_manifest(data: &Data) -> Option<&'static str> {
 
 /// Runs the objects of a document through the policy; the document with the injections, where there
 /// are any.
-fn inject(document: &Document, source: &Source, policy: &Policy) -> (Vec<Object>, Option<Data>) {
+fn run(document: &Document, source: &Source, policy: &Policy) -> (Vec<Object>, Option<Data>) {
     let Some(list) = items(&source.data) else {
-        let outcome = create(&source.data, None, policy);
+        let outcome = policy.run(&source.data, None);
         let mutated = outcome.mutated();
         let line = document.line(source.root.start);
         return (vec![Object { line, outcome }], mutated);
@@ -153,7 +158,7 @@ fn inject(document: &Document, source: &Source, policy: &Policy) -> (Vec<Object>
     let (mut objects, mut mutated) = (Vec::new(), Vec::new());
     let (mut line, mut counted) = (document.line(0), 0);
     for (index, item) in list.iter().enumerate() {
-        let outcome = create(item, kind.filter(|_| item.get("kind").is_none()), policy);
+        let outcome = policy.run(item, kind.filter(|_| item.get("kind").is_none()));
         mutated.push(outcome.mutated());
         // Items follow each other; an alias is where it is.
         let place = places.get(index).copied().unwrap_or(counted);
@@ -172,8 +177,4 @@ fn inject(document: &Document, source: &Source, policy: &Policy) -> (Vec<Object>
         }
     }
     (objects, Some(data))
-}
-
-fn create(object: &Data, kind: Option<(&str, &str)>, policy: &Policy) -> Outcome {
-    policy.create(&serde_json::to_string(object).unwrap_or_default(), kind)
 }

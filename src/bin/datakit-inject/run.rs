@@ -1,5 +1,7 @@
 //! Files through the policy: many at once, results in order.
 
+use std::path::PathBuf;
+
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use rayon::prelude::*;
 
@@ -20,50 +22,60 @@ impl Settings {
     /// The policy with these settings.
     pub(crate) fn policy(&self) -> Result<Policy, Failure> {
         let settings = SettingsFile::read_valid(&self.settings)?.json;
-        Ok(Policy { settings, namespace: self.namespace.clone(), wants_json: false })
+        Ok(Policy { settings, namespace: self.namespace.clone(), ..Policy::default() })
     }
 }
 
 impl Input {
-    /// Runs every file through the policy, and hands the results over in the order of the files.
-    /// Prints what could not be read, and says how much that is.
+    /// Runs every file through the policy, as [`each`] does.
     pub(crate) fn each(
         &self,
         policy: &Policy,
         wanted: Wanted,
-        mut done: impl FnMut(Manifests) -> Result<(), Failure>,
+        done: impl FnMut(Manifests) -> Result<(), Failure>,
     ) -> Result<usize, Failure> {
-        let (found, problems) = files::find(&self.filenames);
-        let progress = progress(found.len());
-        let (mut failed, files) = (problems.len(), found.len() + problems.len());
-        for problem in problems {
-            eprintln!("{problem}");
-        }
-        for batch in found.chunks(BATCH) {
-            let read = |file: &std::path::PathBuf| Manifests::read(file, policy, wanted);
-            let results: Vec<_> = batch.par_iter().map(read).collect();
-            progress.suspend(|| {
-                for mut manifests in results {
-                    failed += manifests.problems.len();
-                    for problem in std::mem::take(&mut manifests.problems) {
-                        eprintln!("{problem}");
-                    }
-                    for message in &manifests.notes {
-                        note(message);
-                    }
-                    done(manifests)?;
-                }
-                Ok::<_, Failure>(())
-            })?;
-            progress.inc(batch.len() as u64);
-        }
-        progress.finish_and_clear();
-        if failed > 0 {
-            let (errors, files) = (count(failed, "error"), count(files, "file"));
-            error(&format!("{errors} in {files}; everything else was processed"));
-        }
-        Ok(failed)
+        each(&self.filenames, policy, wanted, done)
     }
+}
+
+/// Runs every file through the policy, and hands the results over in the order of the files.
+/// Prints what could not be read, and says how much that is.
+pub(crate) fn each(
+    filenames: &[PathBuf],
+    policy: &Policy,
+    wanted: Wanted,
+    mut done: impl FnMut(Manifests) -> Result<(), Failure>,
+) -> Result<usize, Failure> {
+    let (found, problems) = files::find(filenames);
+    let progress = progress(found.len());
+    let (mut failed, files) = (problems.len(), found.len() + problems.len());
+    for problem in problems {
+        eprintln!("{problem}");
+    }
+    for batch in found.chunks(BATCH) {
+        let read = |file: &PathBuf| Manifests::read(file, policy, wanted);
+        let results: Vec<_> = batch.par_iter().map(read).collect();
+        progress.suspend(|| {
+            for mut manifests in results {
+                failed += manifests.problems.len();
+                for problem in std::mem::take(&mut manifests.problems) {
+                    eprintln!("{problem}");
+                }
+                for message in &manifests.notes {
+                    note(message);
+                }
+                done(manifests)?;
+            }
+            Ok::<_, Failure>(())
+        })?;
+        progress.inc(batch.len() as u64);
+    }
+    progress.finish_and_clear();
+    if failed > 0 {
+        let (errors, files) = (count(failed, "error"), count(files, "file"));
+        error(&format!("{errors} in {files}; everything else was processed"));
+    }
+    Ok(failed)
 }
 
 fn progress(files: usize) -> ProgressBar {

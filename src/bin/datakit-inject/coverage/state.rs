@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::defaults::is_stored_form;
 use super::live::{Live, without_injected};
 use super::read::Object;
 use crate::evaluate::{Outcome, Policy};
@@ -18,6 +19,8 @@ pub(crate) enum State {
     Pending,
     /// Asked for, but cannot be injected.
     Skipped,
+    /// The record of earlier injections cannot be read, so nothing is injected or removed.
+    UnreadableRecord,
     /// An annotation opts out.
     OptedOut,
     /// No rule and no annotation asks for anything.
@@ -32,6 +35,7 @@ impl State {
             Self::Outdated => "outdated",
             Self::Pending => "pending",
             Self::Skipped => "skipped",
+            Self::UnreadableRecord => "unreadable-record",
             Self::OptedOut => "opted-out",
             Self::NotSelected => "not-selected",
         }
@@ -54,20 +58,32 @@ pub(crate) struct Row {
     pub(crate) reason: Option<String>,
 }
 
+/// The policy, with its settings in every order in which objects may have been injected with them.
+pub(crate) struct Policies {
+    /// With the keys sorted, as Kubewarden hands settings over.
+    pub(crate) sorted: Policy,
+    /// As they are in the file, as this command injects into manifests.
+    pub(crate) given: Policy,
+}
+
 /// The row of an object; nothing where it has no part in this.
-pub(crate) fn row(object: &Object, policy: &Policy) -> Option<Row> {
+pub(crate) fn row(object: &Object, policies: &Policies) -> Option<Row> {
     let live: Live = serde_json::from_str(&object.json).unwrap_or_default();
-    let create = |json: &str| {
+    let create = |policy: &Policy, json: &str| {
         let kind = object.kind.as_ref().map(|(version, kind)| (&**version, &**kind));
         policy.create(json, kind.filter(|_| live.kind.is_empty()))
     };
-    let outcome = create(&object.json);
-    let is_other = |code| outcome.reason.as_ref().is_some_and(|reason| reason.code == code);
-    if is_other("other-kind") || is_other("no-request") || live.has_ended() {
+    let sorted = |json: &str| create(&policies.sorted, json);
+    let outcome = sorted(&object.json);
+    if matches!(outcome.code(), "other-kind" | "no-request") || live.has_ended() {
         return None;
     }
-    let (state, reason) = match is_current(&outcome) {
-        true => version(&live, &object.json, create),
+    let is_current = || {
+        let is_same = |outcome: &Outcome| is_current(outcome, &object.json);
+        is_same(&outcome) || live.has_record() && is_same(&create(&policies.given, &object.json))
+    };
+    let (state, reason) = match is_current() {
+        true => version(&live, &object.json, sorted),
         false => other(&live, &outcome),
     };
     let kind = match (&object.kind, &*live.kind) {
@@ -78,7 +94,7 @@ pub(crate) fn row(object: &Object, policy: &Policy) -> Option<Row> {
     let own = || format!("{kind}/{}", live.metadata.name);
     let workload = live.owner().filter(|_| pods).unwrap_or_else(own);
     let namespace = match &*live.metadata.namespace {
-        "" => policy.namespace.clone(),
+        "" => policies.sorted.namespace.clone(),
         namespace => namespace.to_owned(),
     };
     let asked = outcome.injected.iter().map(|(injection, _)| injection).chain(&outcome.present);
@@ -87,9 +103,14 @@ pub(crate) fn row(object: &Object, policy: &Policy) -> Option<Row> {
     Some(Row { namespace, workload, pods, state, injections, reason })
 }
 
-/// Whether there is nothing left to inject.
-fn is_current(outcome: &Outcome) -> bool {
-    outcome.mutated.is_none() && !(outcome.present.is_empty() && outcome.injected.is_empty())
+/// Whether there is nothing left to inject: what would be injected anew is there already.
+fn is_current(outcome: &Outcome, object: &str) -> bool {
+    let has_any = !(outcome.present.is_empty() && outcome.injected.is_empty());
+    has_any
+        && outcome.mutated.as_deref().is_none_or(|mutated| {
+            let values = (serde_json::from_str(object), serde_json::from_str(mutated));
+            matches!(values, (Ok(stored), Ok(sent)) if is_stored_form(&stored, &sent))
+        })
 }
 
 /// Whether what is injected has the images that the settings name.
@@ -97,28 +118,41 @@ fn version(live: &Live, object: &str, create: impl Fn(&str) -> Outcome) -> (Stat
     let injected = live.injected();
     let anew = without_injected(object).filter(|_| !injected.is_empty() && !live.has_record());
     let anew = anew.and_then(|object| create(&object).mutated);
-    let anew: Live = anew.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
-    let wanted = anew.injected();
-    let other = injected.iter().find_map(|(name, image)| {
-        let wanted = wanted.get(name).filter(|wanted| *wanted != image)?;
-        Some(format!("{name} runs {image}, the settings name {wanted}"))
-    });
-    match other {
+    match anew.as_deref().and_then(|anew| other_image(live, anew)) {
         Some(reason) => (State::Outdated, Some(reason)),
         None => (State::UpToDate, None),
     }
 }
 
+/// The image that would be another one, if the object were injected into anew.
+fn other_image(live: &Live, anew: &str) -> Option<String> {
+    let anew: Live = serde_json::from_str(anew).unwrap_or_default();
+    let wanted = anew.injected();
+    live.injected().iter().find_map(|(name, image)| {
+        let wanted = wanted.get(name).filter(|wanted| *wanted != image)?;
+        Some(format!("{name} runs {image}, the settings name {wanted}"))
+    })
+}
+
 /// The state of an object that the policy would change, or has nothing to do with.
 fn other(live: &Live, outcome: &Outcome) -> (State, Option<String>) {
+    if outcome.code() == "unreadable-record" {
+        return (State::UnreadableRecord, outcome.not_asked().map(str::to_owned));
+    }
     let skipped: Vec<_> =
         outcome.skipped.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
     let skipped = (!skipped.is_empty()).then(|| skipped.join("; "));
     let injected = live.injected();
     let is_injected = live.has_record() || !injected.is_empty();
-    if outcome.mutated.is_some() {
-        let state = if is_injected { State::Outdated } else { State::Pending };
-        return (state, skipped);
+    if let Some(mutated) = &outcome.mutated {
+        if !is_injected {
+            return (State::Pending, skipped);
+        }
+        let removed = (!outcome.removed.is_empty())
+            .then(|| format!("the next rollout removes {}", outcome.removed.join(", ")));
+        let reasons: Vec<_> =
+            [other_image(live, mutated), removed, skipped].into_iter().flatten().collect();
+        return (State::Outdated, (!reasons.is_empty()).then(|| reasons.join("; ")));
     }
     if skipped.is_some() {
         return (State::Skipped, skipped);

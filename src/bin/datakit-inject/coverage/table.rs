@@ -76,7 +76,7 @@ fn coloured(state: State, cell: String) -> String {
     let cell = match state {
         State::UpToDate => cell.green(),
         State::Outdated | State::Pending => cell.yellow(),
-        State::Skipped => cell.red(),
+        State::Skipped | State::UnreadableRecord => cell.red(),
         State::OptedOut | State::NotSelected => cell.dim(),
     };
     cell.to_string()

@@ -9,6 +9,15 @@ use super::edit::Step;
 
 /// What becomes of the elements of a sequence: those with a name are known by it.
 pub(super) fn seq_steps<'d>(before: &'d [Data], after: &'d [Data]) -> Vec<Step<'d>> {
+    let is_longer = |(one, two)| is_grown(one, two) || is_grown(two, one);
+    if before.iter().zip(after).all(is_longer) {
+        let kept = before.iter().zip(after).enumerate();
+        let mut steps: Vec<_> =
+            kept.map(|(index, (one, two))| Step::Keep(index, one, two)).collect();
+        steps.extend((after.len()..before.len()).map(Step::Delete));
+        steps.extend(inserted(after, before.len()..after.len()));
+        return steps;
+    }
     let identity = |data: &Data| match data.get("name") {
         Some(Data::String(name)) => format!("={name}"),
         _ => serde_json::to_string(data).unwrap_or_default(),
@@ -52,6 +61,23 @@ pub(super) fn seq_steps<'d>(before: &'d [Data], after: &'d [Data]) -> Vec<Step<'
 fn inserted(after: &[Data], range: Range<usize>) -> Option<Step<'_>> {
     let added: Vec<_> = after.get(range)?.iter().map(|value| ("", value)).collect();
     (!added.is_empty()).then_some(Step::Insert(added))
+}
+
+/// Whether one value is another with more at the end of its collections.
+fn is_grown(one: &Data, two: &Data) -> bool {
+    match (one, two) {
+        (Data::Map(members), Data::Map(grown)) => {
+            members.len() <= grown.len()
+                && members
+                    .iter()
+                    .all(|(key, one)| two.get(key).is_some_and(|two| is_grown(one, two)))
+        }
+        (Data::Seq(elements), Data::Seq(grown)) => {
+            elements.len() <= grown.len()
+                && elements.iter().zip(grown).all(|(one, two)| is_grown(one, two))
+        }
+        (one, two) => one == two,
+    }
 }
 
 /// Whether one value may have become another.

@@ -99,9 +99,7 @@ impl Editor<'_> {
             self.edit(entry.mark..next.mark, String::new());
             return Ok(());
         }
-        let start = line_start(text, entry.mark);
-        let end = next_line(text, entry.end()).unwrap_or(text.len());
-        self.edit(start..end, String::new());
+        self.delete_lines(line_start(text, entry.mark), entry.end());
         Ok(())
     }
 }

@@ -7,7 +7,9 @@ use super::align::seq_steps;
 use super::data::Data;
 use super::emit::{Brackets, Indentation, double, inline, single};
 use super::habits::{indentation, json_step, line_indent, newline};
-use super::tree::{Entry, Format, Kind, Layout, Node, Source, Style, column, next_line, slice};
+use super::tree::{
+    Entry, Format, Kind, Layout, Node, Source, Style, column, line_start, next_line, slice,
+};
 use super::{read_json, read_yaml, scalar};
 
 /// The text of a document after editing.
@@ -201,7 +203,11 @@ impl<'s> Editor<'s> {
             Slot::Root => return Err(Cannot),
             Slot::Brackets => {
                 let indent = line_indent(text, node.start);
-                let written = self.brackets.write(after, indent);
+                let written = match (&node.kind, after) {
+                    (Kind::Scalar(Style::Double), Data::String(text)) => double(text),
+                    (Kind::Scalar(Style::Single), Data::String(text)) => single(text),
+                    _ => self.brackets.write(after, indent),
+                };
                 self.edit(node.outer..node.end, written);
                 return Ok(());
             }
@@ -217,6 +223,13 @@ impl<'s> Editor<'s> {
             matches!(node.kind, Kind::Map(_, Layout::Block) | Kind::Seq(_, Layout::Block));
         if !after.is_filled() {
             let written = self.scalar_like(node, after, indent);
+            let line = line_start(text, node.start);
+            if is_block && line > behind && node.anchor.is_none() {
+                // A comment beside the key stays there.
+                self.edit(behind..behind, format!(" {written}"));
+                self.delete_lines(line, node.end);
+                return Ok(());
+            }
             match node.outer < node.end && !is_block {
                 true => self.edit(node.outer..node.end, written),
                 false => self.edit(behind..node.end.max(behind), format!(" {written}")),
@@ -225,6 +238,12 @@ impl<'s> Editor<'s> {
         }
         let lines = self.indentation.lines(after, deeper);
         let end = node.end.max(behind);
+        if is_element && !is_block && node.outer < node.end && self.comment_behind(end).0 > end {
+            // Behind lines, the comment would be about something else.
+            let written = self.brackets.write(after, indent);
+            self.edit(node.outer..node.end, written);
+            return Ok(());
+        }
         if is_element || is_block {
             let lines = lines.trim_end_matches('\n');
             let (end, separator) = self.comment_behind(end);
@@ -265,6 +284,12 @@ impl<'s> Editor<'s> {
         }
     }
 
+    /// Deletes lines from the beginning of one to the end of that of another place.
+    pub(super) fn delete_lines(&mut self, start: usize, end: usize) {
+        let text = self.source.text;
+        self.edit(start..next_line(text, end).unwrap_or(text.len()), String::new());
+    }
+
     /// A scalar with the quotes of another.
     fn scalar_like(&self, node: &Node, after: &Data, indent: usize) -> String {
         let (Kind::Scalar(style), Data::String(text)) = (&node.kind, after) else {
@@ -286,12 +311,25 @@ impl<'s> Editor<'s> {
         // What is inserted comes before what is deleted at the same place.
         self.edits.sort_by_key(|edit| (edit.at.start, edit.at.end));
         let (mut text, mut place) = (String::with_capacity(source.len() * 2), 0);
+        let mut is_deletion = false;
         for edit in self.edits {
             text.push_str(source.get(place..edit.at.start)?);
-            text.push_str(&edit.text.replace('\n', newline));
+            let is_behind_deletion = is_deletion && edit.at.start == source.len();
+            is_deletion = edit.text.is_empty() && edit.at.start < edit.at.end;
+            let mut added = &*edit.text;
+            if is_behind_deletion && text.ends_with('\n') {
+                added = added.strip_prefix('\n').unwrap_or(added);
+            }
+            text.push_str(&added.replace('\n', newline));
             place = edit.at.end;
         }
         text.push_str(source.get(place..)?);
+        // Lines at the end of a text without a line break take the one before with them.
+        if is_deletion && place == source.len() && !source.ends_with('\n') {
+            let shorter = text.strip_suffix('\n').unwrap_or(&text);
+            let shorter = shorter.strip_suffix('\r').unwrap_or(shorter).len();
+            text.truncate(shorter);
+        }
         Some(text)
     }
 

@@ -341,6 +341,15 @@ proptest! {
         if !all && is_all_block(&root) {
             prop_assert!(only_adds(&text, &edited.text), "{}\n{}", text, edited.text);
         }
+        // What was added comes out again, and nothing else.
+        if !all && !edited.is_rewritten {
+            let grown = read_yaml(&edited.text).unwrap().unwrap();
+            let back = super::edited(&grown, &source.data).unwrap().text;
+            // A block of text at the end has to have a line break, which stays.
+            let has_grown_one = edited.text.ends_with('\n') && !text.ends_with('\n');
+            let back = if has_grown_one { back.trim_end_matches(['\r', '\n']) } else { &back };
+            prop_assert_eq!(back, &text, "{}", edited.text);
+        }
         if habits.carriage_returns && text.contains('\n') {
             prop_assert!(!edited.text.replace("\r\n", "").contains('\n'), "{}", edited.text);
         }
@@ -366,6 +375,10 @@ proptest! {
         let edited = edited(&source, &after).unwrap();
         prop_assert_eq!(&read_json(&edited.text).unwrap().data, &after, "{}", edited.text);
         prop_assert!(!edited.is_rewritten || all, "{}", text);
+        if !all {
+            let grown = read_json(&edited.text).unwrap();
+            prop_assert_eq!(&super::edited(&grown, &data).unwrap().text, &text, "{}", edited.text);
+        }
     }
 
     /// Whatever the text is, reading it ends and tells a line of it.

@@ -1,0 +1,73 @@
+//! Rules of `admission_mutate.loggings`.
+
+use serde_norway::{Mapping, Value};
+
+use super::release::Release;
+
+/// Label selectors one of which matches whatever the labels are; the label may be any.
+const ANY_LABELS: [&str; 2] = ["app", "!app"];
+
+/// `admission_mutate` as release 1.8 reads it.
+///
+/// Release 1.5 takes a rule whose labels **or** whose namespaces match, and tries all rules by label
+/// first. Release 1.8 takes a rule whose labels **and** namespaces match, so each list becomes a
+/// rule of its own, with another list that always matches.
+pub(super) fn converted(mut mutate: Value, release: Release) -> Value {
+    if release == Release::V1_8 {
+        return mutate;
+    }
+    if let Some(rules) = mutate.get_mut("loggings").and_then(Value::as_sequence_mut) {
+        let maps = || rules.iter().filter_map(Value::as_mapping);
+        let converted = maps().filter_map(by_labels).chain(maps().filter_map(by_namespaces));
+        *rules = converted.map(Value::Mapping).collect();
+    }
+    mutate
+}
+
+fn by_labels(rule: &Mapping) -> Option<Mapping> {
+    let mut labels = Vec::new();
+    for selector in strings(rule, "label_selectors") {
+        match selector.trim().is_empty() {
+            // Every label, which 1.8 refuses to say so.
+            true => labels.extend(ANY_LABELS.map(str::to_owned)),
+            false => labels.push(selector),
+        }
+    }
+    (!labels.is_empty()).then(|| with_lists(rule, vec!["*".to_owned()], labels))
+}
+
+fn by_namespaces(rule: &Mapping) -> Option<Mapping> {
+    let names = strings(rule, "namespace_selectors").into_iter();
+    let patterns: Vec<_> = names.map(|name| exactly(&name)).collect();
+    let labels = ANY_LABELS.map(str::to_owned).to_vec();
+    (!patterns.is_empty()).then(|| with_lists(rule, patterns, labels))
+}
+
+/// The regular expression that matches one namespace.
+pub(super) fn exactly(namespace: &str) -> String {
+    let mut pattern = "^".to_owned();
+    for char in namespace.chars() {
+        if r".+*?()|[]{}^$\".contains(char) {
+            pattern.push('\\');
+        }
+        pattern.push(char);
+    }
+    pattern + "$"
+}
+
+fn strings(rule: &Mapping, key: &str) -> Vec<String> {
+    let list = rule.get(key).and_then(Value::as_sequence).into_iter().flatten();
+    list.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn with_lists(rule: &Mapping, namespaces: Vec<String>, labels: Vec<String>) -> Mapping {
+    let mut converted = Mapping::new();
+    converted.insert("namespace_selectors".into(), namespaces.into());
+    converted.insert("label_selectors".into(), labels.into());
+    for (key, value) in rule {
+        if !converted.contains_key(key) {
+            converted.insert(key.clone(), value.clone());
+        }
+    }
+    converted
+}

@@ -1,0 +1,237 @@
+//! Blocks of `admission_inject` as rules of `admission_inject_v2`.
+
+use datakit_injection::injection::{ALL, Injection, Variant};
+use serde_norway::{Mapping, Value};
+
+use super::loggings::exactly;
+use super::release::Release;
+
+/// The lists of entries of a block that select, and the key of what each entry selects by.
+const ENTRIES: [(&str, &str); 2] =
+    [("enabled_labelselectors", "labelselector"), ("enabled_namespaces", "namespace")];
+
+/// The rules of `admission_inject_v2`, with those that the blocks of settings become.
+pub(super) fn of(settings: &Mapping, release: Release, notes: &mut Vec<String>) -> Mapping {
+    let member = |key: &str| settings.get(key).and_then(Value::as_mapping).cloned();
+    let blocks = member("admission_inject").unwrap_or_default();
+    let mut rules = member("admission_inject_v2").unwrap_or_default();
+    for injection in ALL {
+        let name = injection.block.unwrap_or_default();
+        let Some(block) = blocks.get(name).and_then(Value::as_mapping) else { continue };
+        let block = Block { name, injection, block };
+        let of_block = match release {
+            Release::V1_8 => block.as_read_since_1_7(notes),
+            _ => block.as_read_up_to_1_6(release, notes),
+        };
+        if !of_block.is_empty() {
+            if release != Release::V1_8 {
+                block.note_differences(notes);
+            }
+            rules.insert(injection.list.1.into(), Value::Sequence(of_block));
+        }
+    }
+    rules
+}
+
+/// A block of `admission_inject`.
+struct Block<'b> {
+    name: &'static str,
+    injection: &'static Injection,
+    block: &'b Mapping,
+}
+
+impl Block<'_> {
+    /// Releases since 1.7: rules that require the annotation, with the selectors of the block.
+    fn as_read_since_1_7(&self, notes: &mut Vec<String>) -> Vec<Value> {
+        let is_ddtrace = self.name == "ddtrace";
+        let mut selectors = Mapping::new();
+        for (list, key) in ENTRIES {
+            let texts: Vec<String> = self.entries(list).map(|entry| text(&entry, key)).collect();
+            let texts: Vec<_> = texts.into_iter().filter(|text| !text.is_empty()).collect();
+            if !texts.is_empty() {
+                selectors.insert(list_of(key).into(), texts.into());
+            }
+        }
+        if selectors.is_empty() {
+            selectors.insert("namespace_selectors".into(), vec!["*"].into());
+        }
+        let mut rules = Vec::new();
+        for variant in self.injection.variants {
+            // The Operator reads no other language there.
+            if is_ddtrace && variant.language != Some("java") {
+                if self.image(variant.language).is_some() {
+                    let language = variant.language.unwrap_or_default();
+                    notes.push(format!(
+                        "admission_inject.ddtrace: {language} is left out: releases since 1.7 inject java alone there"
+                    ));
+                }
+                continue;
+            }
+            let Some(image) = self.image(variant.language) else { continue };
+            let mut rule = selectors.clone();
+            rule.insert("check_annotation".into(), true.into());
+            rules.push(self.finished(rule, variant.language, image));
+        }
+        rules
+    }
+
+    /// Releases up to 1.6.1: an annotation asks, or an entry of a list selects.
+    fn as_read_up_to_1_6(&self, release: Release, notes: &mut Vec<String>) -> Vec<Value> {
+        let (mut asked, mut selected) = (self.asked_by_annotation(), Vec::new());
+        self.note_annotations(notes);
+        for (list, key) in ENTRIES {
+            for (index, entry) in self.entries(list).enumerate() {
+                let language = match &*text(&entry, "language") {
+                    "js" => "nodejs".to_owned(),
+                    other => other.to_owned(),
+                };
+                let language = Some(&*language).filter(|_| self.has_languages());
+                let Some(image) = self.image(language) else {
+                    let what = language.unwrap_or(self.name);
+                    notes.push(format!(
+                        "admission_inject.{}.{list}[{index}] is left out: no image is configured for {what}",
+                        self.name
+                    ));
+                    continue;
+                };
+                let (selectors, selector) = match (key, text(&entry, key)) {
+                    ("namespace", name) if release == Release::V1_5 => {
+                        ("namespace_selectors", exactly(&name))
+                    }
+                    ("namespace", pattern) => ("namespace_selectors", pattern),
+                    // The empty label selector matches everything, and is an error in version 2.
+                    (_, selector) if selector.trim().is_empty() => {
+                        ("namespace_selectors", "*".into())
+                    }
+                    (_, selector) => ("label_selectors", selector),
+                };
+                let mut rule = Mapping::new();
+                rule.insert(selectors.into(), vec![selector].into());
+                selected.push(self.finished(rule, language, image));
+            }
+        }
+        // An annotation comes before every selector. The first rule of logfwd whose selectors match
+        // ends the search, and reads the annotation in any case.
+        match self.name {
+            "logfwd" => {
+                selected.append(&mut asked);
+                selected
+            }
+            _ => {
+                asked.append(&mut selected);
+                asked
+            }
+        }
+    }
+
+    /// The rules that the block's annotations ask for: one for each image. PHP's annotation asks for
+    /// nothing.
+    fn asked_by_annotation(&self) -> Vec<Value> {
+        let asked = self.injection.variants.iter().filter(|variant| variant.asks_in_block);
+        let rules = asked.filter_map(|variant| {
+            let mut rule = Mapping::new();
+            rule.insert("namespace_selectors".into(), vec!["*"].into());
+            rule.insert("check_annotation".into(), true.into());
+            Some(self.finished(rule, variant.language, self.image(variant.language)?))
+        });
+        rules.collect()
+    }
+
+    /// Notes annotations without an image, which ended the search before anything else was tried.
+    fn note_annotations(&self, notes: &mut Vec<String>) {
+        let has_entries = ENTRIES.iter().any(|(list, _)| self.entries(list).next().is_some());
+        let asked = self.injection.variants.iter().filter(|variant| variant.asks_in_block);
+        let asked: Vec<_> = asked.collect();
+        for (index, variant) in asked.iter().enumerate() {
+            let has_image = |variant: &&Variant| self.image(variant.language).is_some();
+            let is_followed = has_entries || asked.iter().skip(index + 1).any(has_image);
+            if let (false, true, Some(language), Some(annotation)) =
+                (has_image(variant), is_followed, variant.language, variant.annotations.first())
+            {
+                notes.push(format!(
+                    "annotation {annotation} is left out: no image is configured for {language}"
+                ));
+            }
+        }
+    }
+
+    fn has_languages(&self) -> bool {
+        self.injection.variants.iter().any(|variant| variant.language.is_some())
+    }
+
+    fn image(&self, language: Option<&str>) -> Option<Value> {
+        let mut variants = self.injection.variants.iter();
+        let variant = variants.find(|variant| variant.language == language)?;
+        let image = self.block.get("images")?.get(variant.image_key?)?;
+        Some(image.clone()).filter(|image| image.as_str().is_some_and(|text| !text.is_empty()))
+    }
+
+    fn entries(&self, list: &str) -> impl Iterator<Item = Mapping> {
+        let entries = self.block.get(list).and_then(Value::as_sequence).into_iter().flatten();
+        entries.map(|entry| entry.as_mapping().cloned().unwrap_or_default())
+    }
+
+    /// A rule with its language, its image, and what all rules of the block share.
+    fn finished(&self, mut rule: Mapping, language: Option<&str>, image: Value) -> Value {
+        if let Some(language) = language {
+            rule.insert("language".into(), language.into());
+        }
+        rule.insert("image".into(), image);
+        let php = (language == Some("php")).then_some("php_loader_flavor");
+        for key in ["image_pull_policy", "envs", "resources"].into_iter().chain(php) {
+            if let Some(value) = self.block.get(key) {
+                rule.insert(key.into(), value.clone());
+            }
+        }
+        Value::Mapping(rule)
+    }
+
+    /// Notes what version 2 does in another way than releases up to 1.6.
+    fn note_differences(&self, notes: &mut Vec<String>) {
+        let name = self.name;
+        if name == "ddtrace" && !self.block.get("resources").is_some_and(has_text) {
+            notes.push(
+                "version 2 gives the ddtrace init container default resources; version 1 gave none"
+                    .to_owned(),
+            );
+        }
+        if name == "logfwd" {
+            notes.push(
+                "version 2 mounts the labels of the pod into logfwd; version 1 did not".to_owned(),
+            );
+        }
+        // Version 1 knows `fieldRef` alone: what looks like another reference was a text there.
+        let envs = self.block.get("envs").and_then(Value::as_mapping).into_iter().flatten();
+        for (key, value) in envs {
+            let text = value.as_str().unwrap_or_default();
+            if text.starts_with("{resourceFieldRef:") || text.starts_with("{secretKeyRef:") {
+                let key = key.as_str().unwrap_or_default();
+                notes.push(format!(
+                    "{key} of {name} becomes a reference; version 1 took it literally"
+                ));
+            }
+        }
+    }
+}
+
+/// The list of a rule for what an entry selects by.
+fn list_of(key: &str) -> &'static str {
+    if key == "namespace" { "namespace_selectors" } else { "label_selectors" }
+}
+
+/// The text of a member, its key in any case.
+fn text(entry: &Mapping, name: &str) -> String {
+    let is_named = |key: &Value| key.as_str().is_some_and(|key| key.eq_ignore_ascii_case(name));
+    let value = entry.iter().find(|(key, _)| is_named(key)).map(|(_, value)| value);
+    value.and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// Whether there is any text or number in a value: empty quantities count as none.
+fn has_text(value: &Value) -> bool {
+    match value {
+        Value::String(text) => !text.is_empty(),
+        Value::Number(_) => true,
+        Value::Mapping(members) => members.values().any(has_text),
+        _ => false,
+    }
+}
