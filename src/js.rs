@@ -95,7 +95,8 @@ fn tree(object: &RawValue) -> Result<Value, Failure> {
     serde_json::from_str(object.get()).map_err(|_| Failure {
         code: "no-patch",
         path: "request.object".to_owned(),
-        message: "is nested too deep for a patch, or holds a string that is not valid Unicode".to_owned(),
+        message: "is nested too deep for a patch, or holds a string that is not valid Unicode"
+            .to_owned(),
     })
 }
 

@@ -126,7 +126,12 @@ fn note_variables(rule: &Rule, envs: &Path, notes: &mut Errors) {
             continue;
         };
         if let Some(near) = near_placeholder(text) {
-            notes.add(&path, format_args!("is not a known placeholder and is used literally; did you mean `{near}`?"));
+            notes.add(
+                &path,
+                format_args!(
+                    "is not a known placeholder and is used literally; did you mean `{near}`?"
+                ),
+            );
         }
         for name in references(&variable.value) {
             if !names.contains(name) && !ALWAYS_SET.contains(&name) {
