@@ -119,8 +119,8 @@ fn parse(path: &str, text: &str) -> Page {
     let mut page = Page::default();
     let mut section = Section::default();
     let mut prose = String::new();
-    let mut words = BTreeSet::new();
-    let mut targets = Vec::new();
+    let mut words: BTreeSet<String> = BTreeSet::new();
+    let mut targets: Vec<String> = Vec::new();
     let mut anchor: Option<&str> = None;
     let mut block: Option<String> = None;
     // A heading ends the section before it, so one more ends the last.
