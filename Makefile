@@ -121,9 +121,18 @@ annotated-policy.wasm: policy.wasm policy-metadata.yml README.md ## Annotate the
 	@$(call need,kwctl,$(GET_KWCTL))
 	kwctl annotate -m policy-metadata.yml -u README.md -o $@ policy.wasm
 
+# Artifact Hub has one description, in English. `install`, which is Markdown, ends with one in Chinese.
+define CHINESE
+
+  Kubewarden 策略，为 Kubernetes 工作负载注入 Datakit 的可观测能力（DDTrace、OpenTelemetry、logfwd、profiler 和日志采集注解），与 Datakit Operator 相同；设置就是 Operator 的配置，一字不改。
+  中文文档：[README.zh-CN.md](https://github.com/GuanceCloud/datakit-injection-policy/blob/main/README.zh-CN.md)
+endef
+artifacthub-pkg.yml: export CHINESE := $(CHINESE)
 artifacthub-pkg.yml: policy-metadata.yml questions-ui.yml Cargo.toml ## Make the package file (kwctl).
 	@$(call need,kwctl,$(GET_KWCTL))
 	kwctl scaffold artifacthub -m policy-metadata.yml -q questions-ui.yml -v "$(VERSION)" -o $@
+	awk '/^maintainers:/ { print ENVIRON["CHINESE"] } { print }' $@ > $@.new
+	mv $@.new $@
 
 .PHONY: e2e-tests
 e2e-tests: annotated-policy.wasm ## Test the annotated module under kwctl (kwctl, bats).

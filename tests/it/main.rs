@@ -8,6 +8,7 @@ mod explanation;
 #[path = "../support/host.rs"]
 mod host;
 mod kubernetes;
+mod languages;
 mod life;
 #[path = "../support/manifest.rs"]
 mod manifest;

@@ -54,7 +54,10 @@ fn version_name_and_address_are_the_same_everywhere() {
             { "name": "source", "url": source },
         ]),
     );
-    assert!(package["install"].as_str().unwrap().contains(&format!("kwctl pull {image}\n")));
+    let install = package["install"].as_str().unwrap();
+    assert!(install.contains(&format!("kwctl pull {image}\n")));
+    // The description in Chinese, which the Makefile adds to what kwctl writes.
+    assert!(install.contains(&format!("({source}/blob/main/README.zh-CN.md)")));
     assert!(read("README.md").contains(&format!("registry://{image}")));
     let npm = yaml("npm/package.json");
     assert_eq!((&npm["version"], &npm["repository"]), (&json!(version), &json!(source)));
