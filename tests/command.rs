@@ -148,7 +148,9 @@ fn explains_for_people_and_for_machines() {
   injected logging, by admission_mutate.loggings[0]
 ";
     let output = run(&[&arguments[..], &["--verbose"]].concat(), "");
-    assert_eq!(text(&output.stdout), format!("{line}{rules}{summary}"));
+    let release = "examples/settings.json: read as release 1.5: the configuration has no \
+                   admission_inject_v2\n";
+    assert_eq!(text(&output.stdout), format!("{release}{line}{rules}{summary}"));
     let output = run(&[&arguments[..], &["-o", "json"]].concat(), "");
     let explained: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(explained[0]["file"], "examples/logging.yaml");
@@ -175,6 +177,25 @@ fn has_manual_pages() {
     let output = run(&["man", "--directory", folder.to_str().unwrap()], "");
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(folder.join("datakit-inject-coverage.1").is_file());
+}
+
+#[test]
+fn explains_annotations_that_nobody_reads_and_what_is_removed() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  annotations:\n    \
+               admission.datakit/java-lib-version: v1\nspec:\n  containers: [{name: c}]\n";
+    let explain = ["explain", "-f", "-", "-s", "examples/settings.json", "-n", "default"];
+    let output = run(&explain, pod);
+    let expected = "Pod/a (-:1): nothing asked for; annotation admission.datakit/java-lib-version \
+                    is unknown; did you mean admission.datakit/java-lib.version?\n\
+                    1 object: 1 nothing asked for\n";
+    assert_eq!(text(&output.stdout), expected);
+    let injected =
+        run(&["inject", "-f", "examples/nginx.yaml", "-s", "examples/settings.json"], "");
+    let asked = "admission.datakit/java-lib.version:";
+    let opted_out = text(&injected.stdout).replace(asked, "admission.datakit/enabled: 'false' #");
+    let output = run(&explain, &opted_out);
+    let stdout = text(&output.stdout);
+    assert!(stdout.ends_with(": removed ddtrace-java\n1 object: 1 removed\n"), "{stdout}");
 }
 
 /// kubectl finds plugins by their names.

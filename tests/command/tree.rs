@@ -178,6 +178,12 @@ fn takes_the_namespace_of_objects_that_name_none() {
             .output();
         text(&output.unwrap().stdout)
     };
-    assert!(explain(&[]).ends_with("2 objects: 2 nothing asked for\n"));
+    let expected = "\
+Pod/a (pods.yaml:1): nothing asked for; namespace `default` (assumed; use -n) does not match
+Pod/b (pods.yaml:11): nothing asked for
+2 objects: 2 nothing asked for
+";
+    assert_eq!(explain(&[]), expected);
+    assert!(!explain(&["-n", "default"]).contains("assumed"));
     assert!(explain(&["-n", "shop"]).ends_with("2 objects: 1 injected, 1 nothing asked for\n"));
 }

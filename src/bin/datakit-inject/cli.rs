@@ -222,9 +222,9 @@ pub(crate) struct Settings {
     /// The settings: a configuration, or whatever holds one, as `check-settings` reads it.
     #[arg(short, long)]
     pub(crate) settings: PathBuf,
-    /// The namespace of objects that name none.
-    #[arg(short, long, default_value = "default")]
-    pub(crate) namespace: String,
+    /// The namespace of objects that name none [default: default]
+    #[arg(short, long)]
+    pub(crate) namespace: Option<String>,
 }
 
 /// A format for people or for machines.

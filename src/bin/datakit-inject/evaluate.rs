@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 
 use datakit_injection::policy;
+use datakit_injection::reason::Reason as Found;
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::text::{Data, read_json};
@@ -15,6 +17,8 @@ pub(crate) struct Policy {
     pub(crate) settings: String,
     /// The namespace of objects that name none.
     pub(crate) namespace: String,
+    /// Whether nobody named it.
+    pub(crate) is_namespace_assumed: bool,
     /// Whether the explanation is wanted as JSON.
     pub(crate) wants_json: bool,
     /// What it does with objects.
@@ -112,10 +116,24 @@ impl Policy {
             };
             pairs.into_iter().map(named).collect()
         };
+        let compares_namespaces = || {
+            let mut reasons = explanation.steps.iter().map(|step| &step.reason);
+            reasons.any(|reason| matches!(reason, Found::OtherNamespace(_)))
+        };
+        let is_assumed =
+            self.is_namespace_assumed && compares_namespaces() && !names_namespace(object);
         let steps = explanation.steps.into_iter().map(|step| Step {
             injection: step.injection.to_string(),
             rule: step.rule,
-            reason: Reason { code: step.reason.code(), message: step.reason.to_string() },
+            reason: Reason {
+                code: step.reason.code(),
+                message: match step.reason {
+                    Found::OtherNamespace(namespace) if is_assumed => {
+                        format!("namespace `{namespace}` {ASSUMED} does not match")
+                    }
+                    reason => reason.to_string(),
+                },
+            },
         });
         Outcome {
             workload: explanation.workload,
@@ -135,7 +153,50 @@ impl Policy {
     }
 }
 
+/// Beside a namespace that nobody named.
+const ASSUMED: &str = "(assumed; use -n)";
+
+/// Whether an object names its namespace.
+fn names_namespace(object: &str) -> bool {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Named {
+        metadata: Metadata,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Metadata {
+        namespace: Option<String>,
+    }
+    let named: Named = serde_json::from_str(object).unwrap_or_default();
+    named.metadata.namespace.is_some_and(|namespace| !namespace.is_empty())
+}
+
 impl Outcome {
+    /// What people want to know even where nothing is injected: annotations that nobody reads, and a
+    /// namespace that they did not name.
+    pub(crate) fn hints(&self) -> Vec<String> {
+        let nothing_injected = self.injected.is_empty();
+        let is_hint = |step: &&Step| match step.reason.code {
+            "unknown-annotation" | "unserved" => true,
+            "other-namespace" => nothing_injected && step.reason.message.contains(ASSUMED),
+            _ => false,
+        };
+        let mut hints = Vec::new();
+        for step in self.steps.iter().filter(is_hint) {
+            let message = &step.reason.message;
+            // The warning has advice too.
+            let own = format!("{}: ", self.workload);
+            let warnings = self.warnings.iter().filter_map(|warning| warning.strip_prefix(&own));
+            let warning = warnings.into_iter().find(|warning| warning.starts_with(message));
+            let hint = warning.unwrap_or(message).to_owned();
+            if !hints.contains(&hint) {
+                hints.push(hint);
+            }
+        }
+        hints
+    }
+
     /// The code of the reason; empty where there is none.
     pub(crate) fn code(&self) -> &'static str {
         self.reason.as_ref().map_or("", |reason| reason.code)

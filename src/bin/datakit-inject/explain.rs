@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use console::style;
+use datakit_injection::settings;
 use serde_json::json;
 
 use crate::cli::{Input, Output};
@@ -20,6 +21,11 @@ pub(crate) fn print(
     let mut policy = input.settings.policy()?;
     policy.wants_json = output == Output::Json;
     let (mut summary, mut explained) = (Summary::default(), Vec::new());
+    if let Some(sentence) = settings::release(&policy.settings).filter(|_| verbose)
+        && output == Output::Text
+    {
+        writeln!(out, "{}: {sentence}", input.settings.settings.display())?;
+    }
     let problems = input.each(&policy, Wanted::Outcomes, |manifests| {
         if output == Output::Json {
             explained.extend(to_json(&manifests));
@@ -72,6 +78,7 @@ fn line(place: &str, outcome: &Outcome, out: &mut impl Write) -> io::Result<()> 
             (None, None) => style(NOTHING).dim().to_string(),
         });
     }
+    parts.extend(outcome.hints());
     writeln!(out, "{}: {}", style(name).bold(), parts.join("; "))
 }
 

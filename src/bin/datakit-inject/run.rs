@@ -18,11 +18,19 @@ const MANY: usize = 200;
 /// This many files are in memory at a time.
 const BATCH: usize = 128;
 
+/// The namespace of kubectl where none is named.
+const DEFAULT_NAMESPACE: &str = "default";
+
 impl Settings {
     /// The policy with these settings.
     pub(crate) fn policy(&self) -> Result<Policy, Failure> {
         let settings = SettingsFile::read_valid(&self.settings)?.json;
-        Ok(Policy { settings, namespace: self.namespace.clone(), ..Policy::default() })
+        Ok(Policy {
+            settings,
+            is_namespace_assumed: self.namespace.is_none(),
+            namespace: self.namespace.clone().unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()),
+            ..Policy::default()
+        })
     }
 }
 
