@@ -3,18 +3,18 @@ export type Json = unknown;
 
 /** A Kubernetes `AdmissionRequest` (admission.k8s.io/v1), as far as it is read. */
 export interface AdmissionRequest {
-  /** `CREATE` or `UPDATE`; nothing is done at other operations. */
-  operation?: string;
-  /** The namespace, where the object does not say. */
-  namespace?: string;
-  /** Where it is absent, `apiVersion` and `kind` of the object count. */
-  kind?: { group?: string; version?: string; kind?: string };
-  /** Nothing is done where it is set. */
-  subResource?: string;
-  /** The object as it would be stored. */
-  object?: Json;
-  /** The object as it is stored, at an update. */
-  oldObject?: Json;
+  /** Nothing is injected at `DELETE` and `CONNECT`. */
+  operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
+  /** The namespace that selectors are compared with, unless the object names one. */
+  namespace?: string | null;
+  /** The kind of the object; without it, the object's `apiVersion` and `kind` are read. */
+  kind?: { group?: string; version?: string; kind?: string } | null;
+  /** Nothing is injected into a subresource. */
+  subResource?: string | null;
+  /** The object as it would be stored. Required at `CREATE` and `UPDATE`. */
+  object?: object | null;
+  /** The object as it is stored, at `UPDATE`. */
+  oldObject?: object | null;
   [more: string]: unknown;
 }
 
@@ -24,12 +24,26 @@ export type Operation =
   | { op: 'remove'; path: string }
   | { op: 'move' | 'copy'; from: string; path: string };
 
-/** Something wrong with what was handed over. */
+/** An error in what was passed. */
 export interface Failure {
   code: 'invalid-request' | 'invalid-settings' | 'not-json' | 'no-patch' | 'internal';
-  /** Where, such as `admission_inject_v2.ddtraces[1].image`; empty for the whole. */
+  /** Where: `request.operation`, or a path in the settings such as
+   * `admission_inject_v2.ddtraces[1].image`; empty for the whole. */
   path: string;
   /** What is wrong there, for people. */
+  message: string;
+}
+
+/** The result of a call that failed. */
+export interface Failed {
+  ok: false;
+  errors: Failure[];
+}
+
+/** Something that is valid in settings, but surely not meant. */
+export interface Note {
+  /** A path in the settings; empty for the whole. */
+  path: string;
   message: string;
 }
 
@@ -70,45 +84,96 @@ export interface Reason {
   message: string;
 }
 
-/** The way to the decision. */
+/** Why an object is treated as it is. */
 export interface Explanation {
-  /** Such as `Deployment/web`. */
+  /** Such as `Deployment/web`; empty where there is no object. */
   workload: string;
-  /** Why nothing is done at all, where that is so. */
+  /** The namespace that selectors were compared with. */
+  namespace: string;
+  /** The release of Datakit Operator that the settings are read for, and why, as a sentence. */
+  release: string;
+  /** Why nothing is injected at all, where that is so. */
   reason: Reason | null;
-  /** The rules and annotations that were looked at, in order. */
-  steps: (Reason & { injection: string; rule: string | null })[];
+  /** The rules and annotations that were considered, in order. */
+  steps: Step[];
   injected: { injection: string; rule: string }[];
   /** What was asked for and is there already. */
   present: string[];
   skipped: { injection: string; reason: string }[];
+  /** What an earlier injection had added and is not injected again. */
+  removed: string[];
   warnings: string[];
 }
 
-/** What becomes of an object. */
+/** A rule, an annotation or an injection that was considered. */
+export interface Step extends Reason {
+  injection: string;
+  /** The path of the rule in the settings; null where it is not about a single rule. */
+  rule: string | null;
+}
+
+/** What happens to an object. */
 export interface Mutation {
   ok: true;
   mutated: boolean;
-  /** The object as it should be stored; the one of the request where nothing is injected. */
+  /** The object as it should be stored: the one of the request where nothing changes. */
   object: Json;
-  /** From the object of the request to this one; empty where nothing is injected. */
+  /** From the object of the request to this one; empty where nothing changes. */
   patch: Operation[];
-  /** For whoever applied the object, at most 256 bytes each. */
+  /** For the person who applied the object: at most ten, of at most 256 bytes each. */
   warnings: string[];
-  auditAnnotations: { injected?: string; skipped?: string };
+  auditAnnotations: { injected?: string; skipped?: string; removed?: string };
   explanation: Explanation;
+}
+
+/** The result of checking settings. */
+export interface Validation {
+  valid: boolean;
+  errors: Failure[];
+  /** What is valid, but surely not meant. */
+  notes: Note[];
+  /** The release of Datakit Operator that the settings are read for, and why, as a sentence; null
+   * where they cannot be read. */
+  release: string | null;
+}
+
+/** A named CEL expression, as `spec.matchConditions` of a policy or a webhook has it. */
+export interface Condition {
+  name: string;
+  expression: string;
 }
 
 /**
  * Decides on an admission request, as the Kubewarden policy does. Never throws.
  *
- * A rule with a fault is left out, with a warning: check settings with {@link validateSettings}
+ * A rule with an error is left out, with a warning: check settings with {@link validateSettings}
  * before they are used.
  */
-export function mutate(
-  request: AdmissionRequest,
-  settings: Json,
-): Mutation | { ok: false; errors: Failure[] };
+export function mutate(request: AdmissionRequest, settings: Json): Mutation | Failed;
 
-/** Checks settings: finds every fault. Never throws. */
-export function validateSettings(settings: Json): { valid: boolean; errors: Failure[] };
+/** Checks settings: finds every error, and what is surely not meant. Never throws. */
+export function validateSettings(settings: Json): Validation;
+
+/** What is valid in settings, but surely not meant. Never throws. */
+export function notes(settings: Json): { ok: true; notes: Note[] } | Failed;
+
+/**
+ * The `matchConditions` that keep requests which ask for nothing in the API server: a request is sent
+ * to the policy where all of them are true. Settings with errors have none. Never throws.
+ */
+export function conditions(
+  settings: Json,
+): { ok: true; conditions: Condition[]; notes: string[] } | Failed;
+
+/**
+ * Takes what was injected out of a workload, as its record says: everything, or one injection, such as
+ * `ddtrace` or `ddtrace-java`. Never throws.
+ *
+ * The settings name the record, by `policy.id`. Where nothing is recorded, the object stays as it is,
+ * and `removed` is empty; Pods have no record.
+ */
+export function uninject(
+  object: object,
+  settings: Json,
+  injection?: string | null,
+): { ok: true; object: Json; removed: string[] } | Failed;

@@ -4,16 +4,42 @@ import * as wasm from './wasm/datakit_injection.js';
 
 /** @type {typeof import('./index.d.ts').mutate} */
 export function mutate(request, settings) {
-  return call(wasm.mutate, { request, settings }, (errors) => ({ ok: false, errors }));
+  return call(wasm.mutate, { request, settings }, notOk);
 }
 
 /** @type {typeof import('./index.d.ts').validateSettings} */
 export function validateSettings(settings) {
-  return call(wasm.validateSettings, { settings }, (errors) => ({ valid: false, errors }));
+  const failed = (/** @type {import('./index.d.ts').Failure[]} */ errors) => ({
+    valid: false,
+    errors,
+    notes: [],
+    release: null,
+  });
+  return call(wasm.validateSettings, { settings }, failed);
+}
+
+/** @type {typeof import('./index.d.ts').notes} */
+export function notes(settings) {
+  return call(wasm.notes, { settings }, notOk);
+}
+
+/** @type {typeof import('./index.d.ts').conditions} */
+export function conditions(settings) {
+  return call(wasm.conditions, { settings }, notOk);
+}
+
+/** @type {typeof import('./index.d.ts').uninject} */
+export function uninject(object, settings, injection) {
+  return call(wasm.uninject, { object, settings, injection }, notOk);
+}
+
+/** @param {import('./index.d.ts').Failure[]} errors */
+function notOk(errors) {
+  return { ok: false, errors };
 }
 
 /**
- * Failures are values: whoever asks stands between a user and a cluster.
+ * Failures are values: the caller is part of what decides whether a user's object is admitted.
  *
  * @param {(...texts: any[]) => string} decide
  * @param {Record<string, unknown>} values

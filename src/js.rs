@@ -1,10 +1,12 @@
 //! The edge to JavaScript: JSON text in, JSON text out. `npm/index.js` makes objects of it.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
+use crate::conditions;
+use crate::json::{self, Shape};
 use crate::policy;
 use crate::settings::{self, SettingsError};
 
@@ -21,19 +23,26 @@ struct Mutation<'a> {
     explanation: Value,
 }
 
-/// Something that cannot be done, as a value.
+/// What `uninject` gives.
 #[derive(Serialize)]
+struct Uninjected<'a> {
+    ok: bool,
+    object: &'a RawValue,
+    removed: Vec<String>,
+}
+
+/// Something that cannot be done, as a value.
+#[derive(Debug, Serialize)]
 struct Failure {
     code: &'static str,
     path: String,
     message: String,
 }
 
-/// The part of an admission request that is handed back.
-#[derive(Deserialize)]
-struct Request<'a> {
-    #[serde(borrow)]
-    object: Option<&'a RawValue>,
+impl Failure {
+    fn new(code: &'static str, path: &str, message: impl Into<String>) -> Self {
+        Self { code, path: path.to_owned(), message: message.into() }
+    }
 }
 
 /// Answers an `AdmissionRequest` under settings, both as JSON.
@@ -42,37 +51,103 @@ struct Request<'a> {
 /// `{"ok": false, "errors": […]}`.
 #[wasm_bindgen]
 pub fn mutate(request: &str, settings: &str) -> String {
-    match try_mutate(request, settings) {
-        Ok(mutation) => mutation,
-        Err(failure) => failed(&[failure]),
-    }
+    try_mutate(request, settings).unwrap_or_else(|failures| failed(&failures))
 }
 
-/// Checks settings, as JSON: `{"valid": …, "errors": […]}` with every error.
+/// Checks settings, as JSON: `{"valid": …, "errors": […], "notes": […], "release": …}`, with every
+/// error, what is probably unintended, and the release of the Operator that they are read for.
 #[wasm_bindgen(js_name = validateSettings)]
 pub fn validate_settings(settings: &str) -> String {
-    let failure =
-        |SettingsError { path, message }| Failure { code: "invalid-settings", path, message };
-    let errors: Vec<Failure> = settings::validate(settings).into_iter().map(failure).collect();
-    serde_json::json!({ "valid": errors.is_empty(), "errors": errors }).to_string()
+    let errors = errors(settings);
+    serde_json::json!({
+        "valid": errors.is_empty(),
+        "errors": errors,
+        "notes": notes_of(settings),
+        "release": settings::release(settings),
+    })
+    .to_string()
 }
 
-fn try_mutate(request: &str, settings: &str) -> Result<String, Failure> {
-    let at = |path: &'static str, code: &'static str| {
-        move |error: serde_json::Error| Failure {
-            code,
-            path: path.to_owned(),
-            message: format!("cannot be read: line {} column {}", error.line(), error.column()),
-        }
+/// Gives what is valid in settings, but probably unintended, as JSON: `{"ok": true, "notes": […]}`.
+#[wasm_bindgen]
+pub fn notes(settings: &str) -> String {
+    serde_json::json!({ "ok": true, "notes": notes_of(settings) }).to_string()
+}
+
+/// Compiles the `matchConditions` of valid settings, as JSON: `{"ok": true, "conditions": […],
+/// "notes": […]}`, or the errors of the settings.
+#[wasm_bindgen(js_name = conditions)]
+pub fn match_conditions(settings: &str) -> String {
+    let errors = errors(settings);
+    if !errors.is_empty() {
+        return failed(&errors);
+    }
+    let compiled = conditions::compile(settings);
+    let conditions = compiled.conditions.iter();
+    let conditions: Vec<_> = conditions
+        .map(|it| serde_json::json!({ "name": it.name, "expression": it.expression }))
+        .collect();
+    serde_json::json!({ "ok": true, "conditions": conditions, "notes": compiled.notes }).to_string()
+}
+
+/// Takes what was injected out of a workload by its record, all as JSON: everything, or the
+/// injection that is named.
+///
+/// Gives `{"ok": true, "object": …, "removed": […]}`; the object as it is where nothing is recorded.
+#[wasm_bindgen]
+pub fn uninject(object: &str, settings: &str, injection: &str) -> String {
+    try_uninject(object, settings, injection).unwrap_or_else(|failure| failed(&[failure]))
+}
+
+fn try_uninject(object: &str, settings: &str, injection: &str) -> Result<String, Failure> {
+    let opened = open("object", object)?;
+    if opened.as_object().is_none() {
+        return Err(Failure::new("invalid-request", "object", expected("an object", &opened)));
+    }
+    let injection = open("injection", injection)?;
+    let name = injection.as_str();
+    if name.is_none() && !injection.is_null() {
+        let message = expected("a string", &injection);
+        return Err(Failure::new("invalid-request", "injection", message));
+    }
+    let (text, removed) = match policy::uninject(object, settings, name.as_deref()) {
+        Some(policy::Uninjected { object, removed }) => (object, removed),
+        None => (object.to_owned(), Vec::new()),
     };
-    let Request { object } =
-        serde_json::from_str(request).map_err(at("request", "invalid-request"))?;
+    let internal = |error| unreadable("internal", "object", &error);
+    let object = serde_json::from_str(&text).map_err(internal)?;
+    serde_json::to_string(&Uninjected { ok: true, object, removed }).map_err(internal)
+}
+
+fn try_mutate(request: &str, settings: &str) -> Result<String, Vec<Failure>> {
+    let opened = open("request", request).map_err(|failure| vec![failure])?;
+    let Some(members) = opened.as_object() else {
+        let message = expected("an object", &opened);
+        return Err(vec![Failure::new("invalid-request", "request", message)]);
+    };
+    let failures = check_request(members);
+    if !failures.is_empty() {
+        return Err(failures);
+    }
+    let object = members.get("object").and_then(json::Value::as_text);
+    answer(request, object, settings).map_err(|failure| vec![failure])
+}
+
+/// Answers a request that is one; `object` is the text of its object.
+fn answer(request: &str, object: Option<&str>, settings: &str) -> Result<String, Failure> {
+    let read = |code: &'static str, path: &'static str| {
+        move |error: serde_json::Error| unreadable(code, path, &error)
+    };
+    let object: Option<&RawValue> = object
+        .map(serde_json::from_str)
+        .transpose()
+        .map_err(read("invalid-request", "request.object"))?;
     let settings: &RawValue =
-        serde_json::from_str(settings).map_err(at("settings", "invalid-settings"))?;
+        serde_json::from_str(settings).map_err(read("invalid-settings", "settings"))?;
     let payload = format!("{{\"request\":{request},\"settings\":{settings}}}");
     let (answer, explanation) = policy::explain(payload.as_bytes());
     let mutated = answer.mutated_object().map(serde_json::from_str::<&RawValue>);
-    let mutated = mutated.transpose().map_err(at("request.object", "internal"))?;
+    let mutated = mutated.transpose().map_err(read("internal", "request.object"))?;
     let patch = match (object, mutated) {
         (Some(before), Some(after)) => json_patch::diff(&tree(before)?, &tree(after)?),
         _ => json_patch::Patch::default(),
@@ -87,16 +162,86 @@ fn try_mutate(request: &str, settings: &str) -> Result<String, Failure> {
         audit_annotations: annotations.map(|(key, text)| (key.to_owned(), text.into())).collect(),
         explanation: explanation.to_json(&answer.report),
     };
-    serde_json::to_string(&mutation).map_err(at("request.object", "internal"))
+    serde_json::to_string(&mutation).map_err(read("internal", "request.object"))
+}
+
+/// The operations of Kubernetes.
+const OPERATIONS: &[&str] = &["CREATE", "UPDATE", "DELETE", "CONNECT"];
+
+/// The members of a request that are read, besides its operation, and the types that they have.
+const MEMBERS: &[(&str, &str)] = &[
+    ("namespace", "a string"),
+    ("subResource", "a string"),
+    ("kind", "an object"),
+    ("object", "an object"),
+    ("oldObject", "an object"),
+];
+
+/// Why a request is none that an API server sends. Hosts of the policy send nothing else; callers of
+/// a function do.
+fn check_request(request: &json::Object) -> Vec<Failure> {
+    let failure = |name: &str, message: String| {
+        Failure::new("invalid-request", &format!("request.{name}"), message)
+    };
+    let given = |name| request.get(name).filter(|value| !value.is_null());
+    let mut failures = Vec::new();
+    let operation = given("operation").and_then(json::Value::as_str);
+    match (given("operation"), operation.as_deref()) {
+        (_, Some(operation)) if OPERATIONS.contains(&operation) => {}
+        (None, _) => {
+            let message = format!("is required, one of {}", OPERATIONS.join(", "));
+            failures.push(failure("operation", message));
+        }
+        (Some(_), Some(other)) => {
+            let message = format!("is `{other}`, expected one of {}", OPERATIONS.join(", "));
+            failures.push(failure("operation", message));
+        }
+        (Some(value), None) => failures.push(failure("operation", expected("a string", value))),
+    }
+    for (name, noun) in MEMBERS {
+        if let Some(value) = given(name).filter(|value| value.type_name() != *noun) {
+            failures.push(failure(name, expected(noun, value)));
+        }
+    }
+    if matches!(operation.as_deref(), Some("CREATE" | "UPDATE")) && given("object").is_none() {
+        failures.push(failure("object", "is required".to_owned()));
+    }
+    failures
+}
+
+/// Opens a text at its top.
+fn open<'a>(path: &str, text: &'a str) -> Result<json::Value<'a>, Failure> {
+    static TOP: Shape = Shape::Object(&[]);
+    let unreadable = |error| unreadable("invalid-request", path, &error);
+    json::Value::open(text, &TOP).map_err(unreadable)
+}
+
+fn unreadable(code: &'static str, path: &str, error: &serde_json::Error) -> Failure {
+    let (line, column) = (error.line(), error.column());
+    Failure::new(code, path, format!("cannot be read: line {line} column {column}"))
+}
+
+fn expected(noun: &str, found: &json::Value) -> String {
+    format!("is {}, expected {noun}", found.type_name())
+}
+
+fn errors(settings: &str) -> Vec<Failure> {
+    let failure =
+        |SettingsError { path, message }| Failure { code: "invalid-settings", path, message };
+    settings::validate(settings).into_iter().map(failure).collect()
+}
+
+fn notes_of(settings: &str) -> Vec<Value> {
+    let note =
+        |SettingsError { path, message }| serde_json::json!({ "path": path, "message": message });
+    settings::notes(settings).into_iter().map(note).collect()
 }
 
 /// A tree to make a patch of. The core has no need of one, and takes more.
 fn tree(object: &RawValue) -> Result<Value, Failure> {
-    serde_json::from_str(object.get()).map_err(|_| Failure {
-        code: "no-patch",
-        path: "request.object".to_owned(),
-        message: "is nested too deep for a patch, or holds a string that is not valid Unicode"
-            .to_owned(),
+    serde_json::from_str(object.get()).map_err(|_| {
+        let message = "is nested too deep for a patch, or holds a string that is not valid Unicode";
+        Failure::new("no-patch", "request.object", message)
     })
 }
 
@@ -108,39 +253,141 @@ fn failed(errors: &[Failure]) -> String {
 mod tests {
     use super::*;
 
+    const SETTINGS: &str = r#"{"admission_inject_v2":{"ddtraces":[{"namespace_selectors":["*"],
+        "language":"java","image":"a/b:1"}]}}"#;
+
+    fn read(text: &str) -> Value {
+        serde_json::from_str(text).unwrap()
+    }
+
+    fn pod(more: &str) -> String {
+        format!(
+            r#"{{"operation":"CREATE","object":{{"apiVersion":"v1","kind":"Pod","deep":{more},
+            "spec":{{"containers":[{{"name":"app"}}]}}}}}}"#
+        )
+    }
+
+    /// The code, path and message of every error.
+    fn failures(answer: &str) -> Vec<String> {
+        let answer = read(answer);
+        assert_eq!(answer["ok"], false, "{answer}");
+        let failure = |it: &Value| {
+            let text = |key: &str| it[key].as_str().unwrap().to_owned();
+            format!("{} {}: {}", text("code"), text("path"), text("message"))
+        };
+        answer["errors"].as_array().unwrap().iter().map(failure).collect()
+    }
+
+    #[test]
+    fn refuses_requests_that_are_none() {
+        let operations = "CREATE, UPDATE, DELETE, CONNECT";
+        for (request, expected) in [
+            ("null", &["request: is null, expected an object"][..]),
+            ("[]", &["request: is an array, expected an object"]),
+            ("{", &["request: cannot be read: line 1 column 1"]),
+            ("{}", &["request.operation: is required, one of OPERATIONS"]),
+            (
+                r#"{"operation":"create","object":{}}"#,
+                &["request.operation: is `create`, expected one of OPERATIONS"],
+            ),
+            (
+                r#"{"operation":1,"object":{}}"#,
+                &["request.operation: is a number, expected a string"],
+            ),
+            (r#"{"operation":"CREATE"}"#, &["request.object: is required"]),
+            (r#"{"operation":"UPDATE","object":null}"#, &["request.object: is required"]),
+            (
+                r#"{"operation":"CREATE","object":"x","namespace":[],"kind":7,"subResource":{},
+                    "oldObject":true}"#,
+                &[
+                    "request.namespace: is an array, expected a string",
+                    "request.subResource: is an object, expected a string",
+                    "request.kind: is a number, expected an object",
+                    "request.object: is a string, expected an object",
+                    "request.oldObject: is a boolean, expected an object",
+                ],
+            ),
+        ] {
+            let expected: Vec<_> = expected
+                .iter()
+                .map(|it| format!("invalid-request {}", it.replace("OPERATIONS", operations)))
+                .collect();
+            assert_eq!(failures(&mutate(request, SETTINGS)), expected, "{request}");
+        }
+    }
+
     #[test]
     fn fails_with_values() {
         let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
-        let settings = r#"{"admission_inject_v2":{"ddtraces":[{"namespace_selectors":["*"],
-            "language":"java","image":"a/b:1"}]}}"#;
-        let pod = |more: &str| {
-            format!(
-                r#"{{"operation":"CREATE","object":{{"apiVersion":"v1","kind":"Pod","deep":{more},
-                "spec":{{"containers":[{{"name":"app"}}]}}}}}}"#
-            )
-        };
-        for (request, settings, code, path) in [
-            ("[]", "{}", "invalid-request", "request"),
-            ("{", "{}", "invalid-request", "request"),
-            ("{}", "{", "invalid-settings", "settings"),
-            (&*pod(&deep), settings, "no-patch", "request.object"),
+        for (answer, code, path) in [
+            (mutate(&pod("1"), "{"), "invalid-settings", "settings"),
+            (mutate(&pod(&deep), SETTINGS), "no-patch", "request.object"),
+            (uninject("[]", "{}", "null"), "invalid-request", "object"),
+            (uninject("{", "{}", "null"), "invalid-request", "object"),
+            (uninject("{}", "{}", "1"), "invalid-request", "injection"),
+            (match_conditions("[]"), "invalid-settings", ""),
+            (match_conditions(r#"{"a":1}"#), "invalid-settings", "a"),
         ] {
-            let failure: Value = serde_json::from_str(&mutate(request, settings)).unwrap();
-            assert_eq!(failure["ok"], false);
-            assert_eq!(failure["errors"][0]["code"], code, "{failure}");
-            assert_eq!(failure["errors"][0]["path"], path);
+            let failures = failures(&answer);
+            assert!(failures[0].starts_with(&format!("{code} {path}: ")), "{failures:?}");
         }
-        let mutation: Value = serde_json::from_str(&mutate(&pod("1"), settings)).unwrap();
-        assert_eq!(mutation["mutated"], true);
+        assert_eq!(read(&mutate(&pod("1"), SETTINGS))["mutated"], true);
     }
 
     #[test]
     fn gives_back_what_it_leaves_alone() {
-        let mutation: Value =
-            serde_json::from_str(&mutate(r#"{"object":{"a":[1.0]}}"#, "null")).unwrap();
-        assert_eq!(mutation["object"], serde_json::json!({ "a": [1.0] }));
-        assert_eq!(mutation["mutated"], false);
-        assert_eq!(mutation["patch"], serde_json::json!([]));
-        assert_eq!(mutation["explanation"]["reason"]["code"], "other-operation");
+        for operation in ["DELETE", "CONNECT"] {
+            let request = format!(r#"{{"operation":"{operation}","object":{{"a":[1.0]}}}}"#);
+            let mutation = read(&mutate(&request, "null"));
+            assert_eq!(mutation["object"], serde_json::json!({ "a": [1.0] }));
+            assert_eq!(mutation["mutated"], false);
+            assert_eq!(mutation["patch"], serde_json::json!([]));
+            assert_eq!(mutation["explanation"]["reason"]["code"], "other-operation");
+        }
+        assert_eq!(read(&mutate(r#"{"operation":"DELETE"}"#, "null"))["object"], Value::Null);
+        let same = read(&uninject(r#"{"a":[1.0]}"#, "{}", "null"));
+        assert_eq!(same, serde_json::json!({ "ok": true, "object": {"a": [1.0]}, "removed": [] }));
+    }
+
+    #[test]
+    fn notes_what_is_surely_not_meant() {
+        let nothing = "there are no rules: nothing is ever injected";
+        for text in ["null", "{}"] {
+            let expected = serde_json::json!([{ "path": "", "message": nothing }]);
+            let noted = serde_json::json!({ "ok": true, "notes": expected });
+            assert_eq!(read(&notes(text)), noted);
+            let checked = read(&validate_settings(text));
+            assert_eq!(checked["notes"], expected);
+            assert_eq!(checked["valid"], true);
+            assert!(checked["release"].as_str().unwrap().starts_with("read as release "));
+        }
+        assert_eq!(read(&validate_settings("{"))["release"], Value::Null);
+        assert_eq!(read(&validate_settings(SETTINGS))["notes"], serde_json::json!([]));
+    }
+
+    #[test]
+    fn compiles_the_conditions_of_valid_settings() {
+        let compiled = read(&match_conditions(SETTINGS));
+        let names: Vec<_> = compiled["conditions"].as_array().unwrap().iter().collect();
+        assert_eq!(names[2]["name"], "asks-for-an-injection");
+        assert_eq!(compiled["notes"], serde_json::json!([]));
+    }
+
+    #[test]
+    fn takes_out_what_it_put_in() {
+        let object = serde_json::json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "web" },
+            "spec": { "template": { "spec": { "containers": [{ "name": "app" }] } } },
+        });
+        let request = serde_json::json!({ "operation": "CREATE", "object": object }).to_string();
+        let injected = read(&mutate(&request, SETTINGS))["object"].to_string();
+        for injection in ["null", r#""ddtrace""#, r#""ddtrace-java""#] {
+            let out = read(&uninject(&injected, SETTINGS, injection));
+            assert_eq!(out["object"], object);
+            assert_eq!(out["removed"], serde_json::json!(["ddtrace-java"]));
+        }
+        let out = read(&uninject(&injected, SETTINGS, r#""otel""#));
+        assert_eq!(out["removed"], serde_json::json!([]));
+        assert_eq!(out["object"].to_string(), read(&injected).to_string());
     }
 }

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
-import { mutate, validateSettings } from 'datakit-injection';
+import ts from 'typescript';
+import { conditions, mutate, notes, uninject, validateSettings } from 'datakit-injection';
 import { listener } from '../example/webhook.js';
-import { KINDS, normalised, recorded, wrapped } from './recorded.js';
+import { KINDS, normalised, recorded, withoutRecord, wrapped } from './recorded.js';
 
 const settings = {
   admission_inject_v2: {
@@ -18,7 +20,48 @@ const pod = {
   spec: { containers: [{ name: 'app', image: 'app:1' }] },
 };
 
-const create = { operation: 'CREATE', namespace: 'default', object: pod };
+const create = /** @type {const} */ ({ operation: 'CREATE', namespace: 'default', object: pod });
+
+const deployment = {
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: 'web' },
+  spec: { template: { metadata: { labels: { app: 'web' } }, spec: pod.spec } },
+};
+
+/**
+ * The members of an interface of index.d.ts; true for those that may be absent.
+ *
+ * @param {string} name
+ * @returns {Record<string, boolean>}
+ */
+function members(name) {
+  const text = readFileSync(new URL('../index.d.ts', import.meta.url), 'utf8');
+  const source = ts.createSourceFile('index.d.ts', text, ts.ScriptTarget.Latest);
+  const found = source.statements
+    .filter(ts.isInterfaceDeclaration)
+    .find((it) => it.name.text === name);
+  assert(found, name);
+  const parents = (found.heritageClauses ?? []).flatMap(({ types }) =>
+    types.flatMap(({ expression }) => Object.entries(members(expression.getText(source)))),
+  );
+  const own = found.members.filter(ts.isPropertySignature);
+  const entries = own.map((it) => [it.name.getText(source), it.questionToken !== undefined]);
+  return Object.fromEntries([...parents, ...entries]);
+}
+
+/**
+ * Asserts that a value has the keys that its type says.
+ *
+ * @param {object} value
+ * @param {string} name
+ */
+function hasKeysOf(value, name) {
+  const optional = members(name);
+  const required = Object.keys(optional).filter((key) => !optional[key]);
+  const given = Object.keys(value).filter((key) => !optional[key]);
+  assert.deepEqual(given.sort(), required.sort(), name);
+}
 
 /**
  * Applies the operations that patches of the policy hold.
@@ -52,11 +95,13 @@ test('answers what the reference answered', (context) => {
   let count = 0;
   for (const { id, settings, namespace, object, expected, mutated } of recorded()) {
     for (const kind of KINDS) {
-      const request = { operation: 'CREATE', namespace, object: wrapped(object, kind) };
+      const operation = /** @type {const} */ ('CREATE');
+      const request = { operation, namespace, object: wrapped(object, kind) };
       const mutation = mutate(request, settings);
       assert(mutation.ok, id);
       const what = `${id} as ${kind}`;
-      assert.deepEqual(normalised(mutation.object), normalised(wrapped(expected, kind)), what);
+      const stored = normalised(withoutRecord(mutation.object));
+      assert.deepEqual(stored, normalised(wrapped(expected, kind)), what);
       assert.equal(mutation.mutated, mutated, what);
       assert.deepEqual(patched(request.object, mutation.patch), mutation.object, what);
       count += 1;
@@ -65,14 +110,36 @@ test('answers what the reference answered', (context) => {
   context.diagnostic(`${count} recorded answers hold in Node`);
 });
 
-test('says what it did', () => {
+test('explains what it did', () => {
   const mutation = mutate(create, settings);
   assert(mutation.ok);
   assert.deepEqual(mutation.auditAnnotations, { injected: 'ddtrace-java' });
+  assert.equal(mutation.explanation.namespace, 'default');
   assert.equal(mutation.explanation.steps[0]?.code, 'selects');
   assert.deepEqual(mutation.explanation.injected, [
     { injection: 'ddtrace-java', rule: 'admission_inject_v2.ddtraces[0]' },
   ]);
+});
+
+test('answers with the keys of its types', () => {
+  const mutation = mutate(create, settings);
+  assert(mutation.ok);
+  hasKeysOf(mutation, 'Mutation');
+  hasKeysOf(mutation.explanation, 'Explanation');
+  hasKeysOf(mutation.explanation.steps[0] ?? {}, 'Step');
+  const idle = mutate(create, {});
+  assert(idle.ok);
+  hasKeysOf(idle.explanation, 'Explanation');
+  hasKeysOf(idle.explanation.reason ?? {}, 'Reason');
+  for (const value of [settings, {}, 1, 1n]) hasKeysOf(validateSettings(value), 'Validation');
+  hasKeysOf(validateSettings({}).notes[0] ?? {}, 'Note');
+  const failed = mutate(/** @type {any} */ (null), settings);
+  hasKeysOf(failed, 'Failed');
+  assert(!failed.ok);
+  hasKeysOf(failed.errors[0] ?? {}, 'Failure');
+  const compiled = conditions(settings);
+  assert(compiled.ok);
+  hasKeysOf(compiled.conditions[0] ?? {}, 'Condition');
 });
 
 test('gives the object back where nothing is asked for', () => {
@@ -83,9 +150,11 @@ test('gives the object back where nothing is asked for', () => {
   assert.equal(mutation.explanation.reason?.code, 'nothing-asked');
 });
 
-test('finds every fault of settings', () => {
-  assert.deepEqual(validateSettings(settings), { valid: true, errors: [] });
-  assert.deepEqual(validateSettings(undefined), { valid: true, errors: [] });
+test('finds every error of settings', () => {
+  const release = 'read as release 1.8: ';
+  const checked = validateSettings(settings);
+  assert.deepEqual({ ...checked, release }, { valid: true, errors: [], notes: [], release });
+  assert(checked.release?.startsWith(release), checked.release ?? 'no release');
   const { valid, errors } = validateSettings({ log_levle: 'info', admission_inject_v2: 1 });
   assert.equal(valid, false);
   assert.deepEqual(
@@ -94,14 +163,97 @@ test('finds every fault of settings', () => {
   );
 });
 
+test('notes what is valid, but surely not meant', () => {
+  const nothing = { path: '', message: 'there are no rules: nothing is ever injected' };
+  const [rule] = settings.admission_inject_v2.ddtraces;
+  const again = { admission_inject_v2: { ddtraces: [rule, rule] } };
+  for (const [given, expected] of /** @type {[unknown, { path: string }[]][]} */ ([
+    [settings, []],
+    [undefined, [nothing]],
+    [{}, [nothing]],
+    [
+      again,
+      [
+        {
+          path: 'admission_inject_v2.ddtraces[1]',
+          message: 'is never used: admission_inject_v2.ddtraces[0] always comes first',
+        },
+      ],
+    ],
+  ])) {
+    assert.deepEqual(notes(given), { ok: true, notes: expected });
+    assert.deepEqual(validateSettings(given).notes, expected);
+  }
+  const failed = notes({ big: 1n });
+  assert(!failed.ok);
+  assert.equal(failed.errors[0]?.code, 'not-json');
+});
+
+test('compiles the conditions of settings', () => {
+  const compiled = conditions(settings);
+  assert(compiled.ok);
+  assert.deepEqual(
+    compiled.conditions.map(({ name }) => name),
+    ['namespace-is-not-ignored', 'is-not-opted-out', 'asks-for-an-injection'],
+  );
+  assert(compiled.conditions.every(({ expression }) => expression.includes('object')));
+  assert.deepEqual(compiled.notes, []);
+  const failed = conditions({ log_levle: 'info' });
+  assert(!failed.ok);
+  assert.deepEqual(
+    failed.errors.map(({ code, path }) => `${code} ${path}`),
+    ['invalid-settings log_levle'],
+  );
+});
+
+test('takes out what it put in', () => {
+  const mutation = mutate({ ...create, object: deployment }, settings);
+  assert(mutation.ok && mutation.mutated);
+  const injected = /** @type {object} */ (mutation.object);
+  for (const injection of [undefined, null, 'ddtrace', 'ddtrace-java']) {
+    const out = uninject(injected, settings, injection);
+    assert.deepEqual(out, { ok: true, object: deployment, removed: ['ddtrace-java'] });
+  }
+  const unchanged = { ok: true, removed: [] };
+  assert.deepEqual(uninject(injected, settings, 'otel'), { ...unchanged, object: injected });
+  assert.deepEqual(uninject(deployment, settings), { ...unchanged, object: deployment });
+  const other = { ...settings, policy: { id: 'other' } };
+  assert.deepEqual(uninject(injected, other), { ...unchanged, object: injected });
+  for (const [object, injection, path] of /** @type {[any, any, string][]} */ ([
+    [null, null, 'object'],
+    ['x', null, 'object'],
+    [[], null, 'object'],
+    [injected, 1, 'injection'],
+  ])) {
+    const failed = uninject(object, settings, injection);
+    assert(!failed.ok);
+    assert.deepEqual(
+      failed.errors.map((error) => `${error.code} ${error.path}`),
+      [`invalid-request ${path}`],
+    );
+  }
+});
+
 test('fails with values', () => {
   const cycle = /** @type {any} */ ({});
   cycle.cycle = cycle;
   let deep = /** @type {any} */ ({});
   for (let depth = 0; depth < 200; depth += 1) deep = { deep };
   for (const [request, code, path] of /** @type {[any, string, string][]} */ ([
+    [undefined, 'invalid-request', 'request'],
     [null, 'invalid-request', 'request'],
     ['text', 'invalid-request', 'request'],
+    [[], 'invalid-request', 'request'],
+    [[create], 'invalid-request', 'request'],
+    [{}, 'invalid-request', 'request.operation'],
+    [{ ...create, operation: 'create' }, 'invalid-request', 'request.operation'],
+    [{ ...create, operation: ['CREATE'] }, 'invalid-request', 'request.operation'],
+    [{ ...create, object: 'x' }, 'invalid-request', 'request.object'],
+    [{ ...create, object: [pod] }, 'invalid-request', 'request.object'],
+    [{ ...create, object: undefined }, 'invalid-request', 'request.object'],
+    [{ ...create, oldObject: 'x' }, 'invalid-request', 'request.oldObject'],
+    [{ ...create, namespace: 1 }, 'invalid-request', 'request.namespace'],
+    [{ ...create, kind: 'Pod' }, 'invalid-request', 'request.kind'],
     [cycle, 'not-json', 'request'],
     [{ big: 1n }, 'not-json', 'request'],
     [{ ...create, object: { ...pod, deep } }, 'no-patch', 'request.object'],
@@ -111,6 +263,7 @@ test('fails with values', () => {
     assert(!failure.ok, code);
     assert.equal(failure.errors[0]?.code, code);
     assert.equal(failure.errors[0]?.path, path);
+    assert(failure.errors[0]?.message);
   }
 });
 

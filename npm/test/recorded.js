@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 
 export const KINDS = ['Pod', 'Deployment', 'DaemonSet', 'StatefulSet'];
 
+const RECORD = 'admission.datakit/injected';
+
 /** @returns {any[]} */
 export function recorded() {
   return ['1.5.11', '1.8.10'].flatMap((release) => {
@@ -33,6 +35,19 @@ export function wrapped(pod, kind) {
       },
     },
   };
+}
+
+/**
+ * A workload without the record of what was injected, which the reference does not keep.
+ *
+ * @param {any} object
+ */
+export function withoutRecord(object) {
+  const { [RECORD]: record, ...annotations } = object.metadata.annotations ?? {};
+  if (record === undefined) return object;
+  const { annotations: _, ...metadata } = object.metadata;
+  const others = Object.keys(annotations).length > 0 && { annotations };
+  return { ...object, metadata: { ...metadata, ...others } };
 }
 
 /**

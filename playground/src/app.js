@@ -1,13 +1,21 @@
 // The page: two editors in, the decision of the policy out.
 
-import { mutate, validateSettings } from 'datakit-injection';
-import { readManifests, readSettings, write } from './documents.js';
-import { editor, mark, reveal, setText, showDiff } from './editor.js';
-import { examples } from './examples.js';
+import { conditions, mutate, validateSettings } from 'datakit-injection';
+import { patchedText, readManifests, readSettings } from './documents.js';
+import { editor, mark, rename, reveal, setText, showDiff } from './editor.js';
+import { examples, request } from './examples.js';
+import { download, ignoreOtherDrops, takeFiles } from './files.js';
 import { pack, unpack } from './link.js';
+import { policyManifest } from './policy.js';
+import { startTabs } from './tabs.js';
+import { documents, preferred, texts } from './texts.js';
+import { podOf } from './workloads.js';
 
 /** Long enough to end a word in. */
 const PAUSE = 150;
+
+/** Below this width the sections are one column, and the result comes first. */
+const NARROW = matchMedia('(max-width: 700px)');
 
 const element = (id) => document.getElementById(id);
 
@@ -16,90 +24,168 @@ const changed = () => {
   clearTimeout(timer);
   timer = setTimeout(decide, PAUSE);
 };
-const settings = editor(element('settings'), 'Settings, as YAML or JSON', changed);
-const manifest = editor(element('manifest'), 'Manifest, as YAML or JSON', changed);
+const settings = editor(element('settings'), '', changed);
+const manifest = editor(element('manifest'), '', changed);
+const [namespace, operation, mode] = ['namespace', 'operation', 'mode'].map(element);
+
+/** The language that was chosen, by the user or by a link; else the browser decides. */
+let chosenLanguage;
+let text = texts.en;
+
+/** What the buttons download. */
+const files = { policy: '', manifest: { name: '', text: '' } };
+
+/** What is in the address. */
+function state() {
+  return {
+    settings: settings.state.doc.toString(),
+    manifest: manifest.state.doc.toString(),
+    namespace: namespace.value,
+    operation: operation.value,
+    mode: mode.value,
+  };
+}
 
 function decide() {
   clearTimeout(timer);
-  const read = readSettings(settings.state.doc.toString());
-  const { errors } = validateSettings(read.value);
-  const faults = [
-    ...read.faults,
-    ...errors.map(({ path, message }) => ({
-      ...read.placeOf(path),
-      message: path === '' ? message : `${path}: ${message}`,
-    })),
+  element('status').textContent = '';
+  const now = state();
+  void save(now);
+  const sameAs = (example) => Object.keys(now).every((key) => now[key] === example.state[key]);
+  element('example').value = examples.find(sameAs)?.key ?? '';
+
+  const read = readSettings(now.settings);
+  // What is not YAML has no other errors.
+  const checked = read.errors.length > 0 ? undefined : validateSettings(read.value);
+  const placed = (severity) => (problem) => {
+    const { path, message } = problem;
+    const place = read.placeOf(path);
+    return { ...place, severity, message: path === '' ? message : `${path}: ${message}` };
+  };
+  const problems = [
+    ...read.errors.map((error) => ({ ...error, severity: 'error' })),
+    ...(checked?.errors.map(placed('error')) ?? []),
+    ...(checked?.notes.map(placed('warning')) ?? []),
   ];
-  listFaults(settings, element('faults'), faults);
-  element('kind').textContent = read.kind === '' ? '' : `Read from ${read.kind}.`;
+  list(settings, element('settings-problems'), problems);
+  element('kind').textContent = text.readFrom[read.kind] ?? '';
 
-  const { objects, faults: broken } = readManifests(manifest.state.doc.toString());
-  listFaults(manifest, element('manifest-faults'), broken);
+  const compiled = checked?.valid ? conditions(read.value) : undefined;
+  files.policy = compiled?.ok ? policyManifest(now.mode, read.value, compiled) : '';
+  const downloads = element('download-policy');
+  downloads.disabled = files.policy === '';
+  downloads.title = downloads.disabled ? text.downloadPolicyErrors : text.downloadPolicyTitle;
 
-  const mutations = objects.map((object) =>
-    mutate({ operation: 'CREATE', namespace: 'default', object }, read.value),
+  const manifests = readManifests(now.manifest);
+  if (now.mode === 'pods') {
+    const items = manifests.objects;
+    for (const item of items) item.pod = podOf(item.object, read.value);
+    manifests.areMade = items.some(({ pod, object }) => pod !== object);
+    for (const item of items) item.object = item.pod;
+  }
+  const results = manifests.objects.map(({ object, from }) => {
+    const request = { operation: now.operation, namespace: now.namespace || 'default', object };
+    return { object, from, mutation: mutate(request, read.value) };
+  });
+  const failures = results.flatMap(({ from, mutation }) =>
+    mutation.ok
+      ? []
+      : mutation.errors.map(({ path, message }) => ({
+          from,
+          to: from,
+          message: `${path} ${message}`,
+        })),
   );
-  show(objects, mutations, faults.length + broken.length);
+  const manifestErrors = [...manifests.errors, ...failures].map((error) => ({
+    ...error,
+    severity: 'error',
+  }));
+  list(manifest, element('manifest-problems'), manifestErrors);
+
+  const isError = ({ severity }) => severity === 'error';
+  const errors = [...problems, ...manifestErrors].filter(isError).length;
+  show(manifests, results, errors, checked?.notes.length ?? 0);
 }
 
-/** Marks faults in an editor, and lists them with their lines. */
-function listFaults(view, list, faults) {
-  const entries = mark(view, faults).map(({ from, message }) => {
+/** Marks errors and notes in an editor, and lists them with their lines. */
+function list(view, parent, problems) {
+  const entries = mark(view, problems).map(({ from, message, severity }) => {
     const { number } = view.state.doc.lineAt(from);
-    const button = make('button', `Line ${number}: ${message}`);
+    const isError = severity === 'error';
+    const button = make('button', (isError ? text.error : text.note)(number, message));
     button.type = 'button';
+    button.className = isError ? 'error' : 'note';
     button.addEventListener('click', () => reveal(view, from));
     return make('li', button);
   });
-  list.replaceChildren(...entries);
+  parent.replaceChildren(...entries);
 }
 
-function show(objects, mutations, faults) {
-  const after = mutations.map((mutation, index) =>
-    mutation.ok ? mutation.object : objects[index],
-  );
-  showDiff(element('diff'), write(objects), write(after));
+function show(manifests, results, errors, notes) {
+  const expected = results.map(({ object, mutation }) => (mutation.ok ? mutation.object : object));
+  const patches = results.map(({ mutation }) => (mutation.ok ? mutation.patch : []));
+  const { before, after } = patchedText(manifests, patches, expected);
+  showDiff(element('diff'), before, after, text);
 
-  const patches = mutations.map((mutation) => (mutation.ok ? mutation.patch : mutation.errors));
+  const names = expected.map((object) => object?.metadata?.name);
+  const name = names.length === 1 && /^[a-z0-9.-]+$/.test(names[0]) ? names[0] : 'manifest';
+  files.manifest = { name: `${name}-injected.yaml`, text: after };
+  element('download-manifest').disabled = after === '';
+
   const patch = patches.length === 1 ? patches[0] : patches;
   element('patch').querySelector('pre').textContent = JSON.stringify(patch, null, 2);
 
-  const warnings = mutations.flatMap((mutation) =>
-    mutation.ok
-      ? mutation.warnings
-      : mutation.errors.map(({ path, message }) => `${path} ${message}`),
-  );
-  element('warnings').replaceChildren(...warnings.map((warning) => make('li', warning)));
+  const mutations = results.map(({ mutation }) => mutation).filter(({ ok }) => ok);
+  const warnings = mutations.flatMap((mutation) => mutation.warnings);
+  element('warnings').replaceChildren(...warnings.map((warning) => make('li', english(warning))));
+  const explanations = results
+    .filter(({ mutation }) => mutation.ok)
+    .flatMap(({ object, mutation }) => explained(object, mutation.explanation));
+  element('explanation').replaceChildren(...explanations);
 
-  const explanations = mutations.filter(({ ok }) => ok).map(({ explanation }) => explanation);
-  element('explanation').replaceChildren(...explanations.flatMap(explained));
-
-  const injected = explanations.flatMap(({ injected }) =>
-    injected.map(({ injection }) => injection),
+  const injected = mutations.flatMap(({ explanation }) =>
+    explanation.injected.map(({ injection }) => injection),
   );
-  const what = injected.length === 0 ? 'Nothing is injected.' : `Injected: ${injected.join(', ')}.`;
-  const count = faults === 0 ? '' : ` ${faults} ${faults === 1 ? 'fault' : 'faults'}.`;
+  const what = injected.length === 0 ? text.nothingInjected : text.injected(injected);
+  const count = (errors > 0 ? text.errors(errors) : '') + (notes > 0 ? text.notes(notes) : '');
   element('summary').textContent = what + count;
 }
 
-/** The explanation of one object: what came of it, then what was looked at. */
-function explained({ workload, reason, steps, injected, present, skipped }) {
-  const outcome = [
-    ...injected.map(({ injection, rule }) => ['injected', injection, `by ${rule}`]),
-    ...present.map((injection) => ['present', injection, 'is there already']),
-    ...skipped.map(({ injection, reason }) => ['skipped', injection, reason]),
-    ...(reason ? [['nothing to do', '', reason.message]] : []),
+/** The explanation of one object: what was done, then what was considered. */
+function explained(object, explanation) {
+  const { workload, reason, release, steps } = explanation;
+  const { injected, present, skipped, removed } = explanation;
+  const { outcome } = text;
+  const outcomes = [
+    ...injected.map(({ injection, rule }) => outcome.injected(injection, rule)),
+    ...present.map((injection) => outcome.present(injection)),
+    ...skipped.map(({ injection, reason }) => outcome.skipped(injection, reason)),
+    ...removed.map((injection) => outcome.removed(injection)),
+    ...(reason ? [outcome.nothing(reason.message)] : []),
   ];
-  const outcomes = outcome.map(([what, injection, why]) => {
-    const entry = make('li', `${what} ${injection}: ${why}`.replace(' :', ':'));
+  const chosen = outcomes.map((outcome) => {
+    const entry = make('li', outcome);
     entry.className = 'chosen';
     return entry;
   });
-  const looked = steps.map(({ injection, rule, message }) => {
-    const where = make('code', rule ?? '');
-    return make('li', `${injection}: ${message} `, where);
-  });
-  return [make('h3', workload || 'No object'), make('ul', ...outcomes, ...looked)];
+  const considered = steps.map(({ injection, rule, message }) =>
+    make('li', `${text.step(injection, message)} `, make('code', rule ?? '')),
+  );
+  const isNamed = Boolean(object?.metadata?.namespace);
+  const context = [
+    (isNamed ? text.ofManifest : text.ofField)(explanation.namespace),
+    ...(operation.value === 'UPDATE' ? [text.asUpdate] : []),
+  ].map((line) => make('p', line));
+  const heading = make('h3', workload || text.noObject);
+  const releaseLine = make('p', english(release));
+  return [heading, make('ul', ...chosen), ...context, releaseLine, make('ul', ...considered)];
+}
+
+/** A text of the policy's core, which is English on any page. */
+function english(text) {
+  const made = make('span', text);
+  made.lang = 'en';
+  return made;
 }
 
 function make(name, ...children) {
@@ -108,55 +194,122 @@ function make(name, ...children) {
   return made;
 }
 
-function choose({ settings: rules, manifest: object }) {
+/** The latest write to the address; earlier ones are dropped. */
+let latest;
+
+/** Puts a state into the address. */
+async function save(saved) {
+  const mine = {};
+  latest = mine;
+  const fragment = await pack(saved, chosenLanguage);
+  if (latest !== mine) return false;
+  if (fragment === undefined) element('status').textContent = text.tooLargeForLink;
+  history.replaceState(null, '', fragment === undefined ? location.pathname : `#${fragment}`);
+  return fragment !== undefined;
+}
+
+function choose({ settings: rules, manifest: object, ...of }) {
   setText(settings, rules);
   setText(manifest, object);
+  namespace.value = of.namespace ?? request.namespace;
+  operation.value = of.operation ?? request.operation;
+  mode.value = of.mode ?? request.mode;
   decide();
 }
 
-const select = element('example');
-select.append(...examples.map(({ name }, index) => new Option(name, String(index))));
-select.addEventListener('change', () => choose(examples[Number(select.value)]));
+/** Writes the texts of a language into the page. */
+function speak(language) {
+  text = texts[language];
+  document.documentElement.lang = text.lang;
+  document.title = text.title;
+  document.querySelector('meta[name="description"]').content = text.description;
+  for (const node of document.querySelectorAll('[data-text]')) {
+    node.textContent = text[node.dataset.text];
+  }
+  for (const node of document.querySelectorAll('[data-label]')) {
+    node.setAttribute('aria-label', text[node.dataset.label]);
+  }
+  for (const node of document.querySelectorAll('[data-title]')) {
+    node.title = text[node.dataset.title];
+  }
+  element('language').value = language;
+  const nav = element('documents');
+  nav.setAttribute('aria-label', text.documents);
+  const links = Object.entries(documents).map(([name, address]) => {
+    const link = make('a', text[name]);
+    link.href = address;
+    link.rel = 'noreferrer';
+    return link;
+  });
+  nav.replaceChildren(...links);
+  const own = new Option(text.ownExample, '');
+  own.hidden = true;
+  const options = examples.map(({ key }) => new Option(text.examples[key], key));
+  element('example').replaceChildren(own, ...options);
+  rename(settings, text.settingsLabel);
+  rename(manifest, text.manifestLabel);
+}
+
+element('example').addEventListener('change', ({ target }) =>
+  choose(examples.find(({ key }) => key === target.value).state),
+);
+element('language').addEventListener('change', ({ target }) => {
+  chosenLanguage = target.value;
+  speak(chosenLanguage);
+  decide();
+});
+namespace.addEventListener('input', changed);
+operation.addEventListener('change', decide);
+mode.addEventListener('change', decide);
 
 element('share').addEventListener('click', async () => {
-  const state = {
-    settings: settings.state.doc.toString(),
-    manifest: manifest.state.doc.toString(),
-  };
-  history.replaceState(null, '', `#${await pack(state)}`);
+  decide();
+  if (!(await save(state()))) return;
   try {
     await navigator.clipboard.writeText(location.href);
-    element('shared').textContent = 'Link copied.';
+    element('status').textContent = text.linkCopied;
   } catch {
-    element('shared').textContent = 'The link is in the address bar.';
+    element('status').textContent = text.linkInAddress;
   }
 });
+element('download-policy').addEventListener('click', () => {
+  decide();
+  download('datakit-injection-policy.yaml', files.policy);
+});
+element('download-manifest').addEventListener('click', () => {
+  decide();
+  download(files.manifest.name, files.manifest.text);
+});
+for (const [name, view] of Object.entries({ settings, manifest })) {
+  const refuse = (reason, file) => {
+    element('status').textContent = text[reason](file);
+  };
+  const put = (read) => {
+    setText(view, read);
+    decide();
+  };
+  const [button, input] = [`[data-opens=${name}]`, `[data-into=${name}]`].map((selector) =>
+    document.querySelector(selector),
+  );
+  takeFiles(element(`${name}-section`), button, input, put, refuse);
+}
+ignoreOtherDrops();
 
-// Tabs, as the ARIA Authoring Practices Guide has them: arrows move, one tab stop.
-const tabs = [...document.querySelectorAll('[role="tab"]')];
-function activate(chosen) {
-  for (const tab of tabs) {
-    const isChosen = tab === chosen;
-    tab.setAttribute('aria-selected', String(isChosen));
-    tab.tabIndex = isChosen ? 0 : -1;
-    element(tab.getAttribute('aria-controls')).hidden = !isChosen;
-  }
+/** Puts the result where it is read first; the focus moves in the same order. */
+function arrange() {
+  const [main, result] = [document.querySelector('main'), element('result')];
+  if (NARROW.matches) main.prepend(result);
+  else main.append(result);
 }
-for (const [index, tab] of tabs.entries()) {
-  tab.addEventListener('click', () => activate(tab));
-  tab.addEventListener('keydown', ({ key }) => {
-    const steps = { ArrowRight: index + 1, ArrowLeft: index - 1, Home: 0, End: -1 };
-    if (!(key in steps)) return;
-    const next = tabs.at(steps[key] % tabs.length);
-    activate(next);
-    next.focus();
-  });
-}
-activate(tabs[0]);
+NARROW.addEventListener('change', arrange);
+arrange();
+startTabs();
 
 async function open() {
-  const linked = await unpack(location.hash.slice(1));
-  choose(linked ?? examples[0]);
+  const { state, language } = await unpack(location.hash.slice(1));
+  chosenLanguage = language !== null && Object.hasOwn(texts, language) ? language : undefined;
+  speak(chosenLanguage ?? preferred(navigator.language));
+  choose(state ?? examples[0].state);
 }
-window.addEventListener('hashchange', open);
+addEventListener('hashchange', open);
 await open();

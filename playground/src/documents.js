@@ -1,49 +1,76 @@
 // YAML and JSON texts as objects, and the places of what is in them.
 
-import { parseAllDocuments, parseDocument, stringify } from 'yaml';
+import { isMap, isSeq, parseAllDocuments, parseDocument, stringify } from 'yaml';
 
 const OPTIONS = { prettyErrors: false };
 
-/** Reads settings: their value, what they stand in, and the place of a path such as `a.list[1]`. */
+/** Reads settings: their value, what holds them, and the place of a path such as `a.list[1]`. */
 export function readSettings(text) {
   const document = parseDocument(text, OPTIONS);
-  const { faults, value } = read(document);
+  const { errors, value } = read(document);
   const { within, ...settings } = held(value);
-  return { faults, ...settings, placeOf: (path) => place(document, [...within, ...names(path)]) };
+  return { errors, ...settings, placeOf: (path) => place(document, [...within, ...names(path)]) };
 }
 
-/** Settings as they stand, in a policy's manifest, or as text in the Operator's ConfigMap. */
+/** Settings as they are, in a policy's manifest, or in the Operator's ConfigMap or a chart's values. */
 function held(value) {
   if (value?.kind === 'ClusterAdmissionPolicy' || value?.kind === 'AdmissionPolicy') {
-    return { value: value.spec?.settings, within: ['spec', 'settings'], kind: 'a policy' };
+    return { value: value.spec?.settings, within: ['spec', 'settings'], kind: 'policy' };
   }
-  const entries = value?.kind === 'ConfigMap' ? Object.entries(value.data ?? {}) : [];
-  const found = entries.filter(([, text]) => String(text).includes('"admission_'));
-  if (found.length !== 1) return { value, within: [], kind: '' };
-  const [[key, text]] = found;
-  // What is no JSON stays a text, which is no settings.
-  const { value: inner = text } = read(parseDocument(text, OPTIONS));
-  return { value: inner, within: ['data', key], kind: 'the Operator’s ConfigMap' };
+  const plain = { value, within: [], kind: '' };
+  if (isConfiguration(value)) return plain;
+  const isConfigMap = value?.kind === 'ConfigMap';
+  const found = isConfigMap ? configurations(value.data, ['data']) : configurations(value, []);
+  if (found.length !== 1) return plain;
+  return { ...found[0], kind: isConfigMap ? 'configMap' : 'values' };
 }
 
-/** Reads manifests: the objects of all documents, a `List` as its items. */
+/** The configurations somewhere in a value: in the text of a string, or as they are. */
+function configurations(value, within) {
+  if (typeof value === 'string' && value.includes('"admission_')) {
+    // What is not JSON stays a text, which is an error of the settings.
+    const { value: inner = value } = read(parseDocument(value, OPTIONS));
+    return [{ value: inner, within }];
+  }
+  if (isConfiguration(value)) return [{ value, within }];
+  if (value === null || typeof value !== 'object') return [];
+  const entries = Array.isArray(value) ? value.entries() : Object.entries(value);
+  return Array.from(entries, ([key, inner]) => configurations(inner, [...within, key])).flat();
+}
+
+function isConfiguration(value) {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return false;
+  const keys = ['admission_inject', 'admission_inject_v2', 'admission_mutate', 'jsonconfig'];
+  return keys.some((key) => value[key] !== undefined);
+}
+
+/** Reads manifests: the objects of all documents, a `List` as its items, each with its place. */
 export function readManifests(text) {
-  const documents = parseAllDocuments(text, OPTIONS).map(read);
-  const faults = documents.flatMap((document) => document.faults);
-  const items = ({ value }) => (Array.isArray(value?.items) ? value.items : [value]);
-  const objects = faults.length > 0 ? [] : documents.flatMap(items);
-  return { faults, objects: objects.filter((object) => object != null) };
+  const documents = parseAllDocuments(text, OPTIONS);
+  const results = [...documents].map(read);
+  const errors = results.flatMap((result) => result.errors);
+  const items = ({ value }, index) => {
+    const document = documents[index];
+    const item = (object, path) => {
+      const node = path.length === 0 ? document.contents : document.getIn(path, true);
+      return { object, document, path, from: node?.range?.[0] ?? 0 };
+    };
+    if (!Array.isArray(value?.items)) return [item(value, [])];
+    return value.items.map((object, at) => item(object, ['items', at]));
+  };
+  const objects = errors.length > 0 ? [] : results.flatMap(items);
+  return { errors, objects: objects.filter(({ object }) => object != null), text };
 }
 
-/** What a document says, or what is wrong with it. */
+/** The value of a document, or its errors. */
 function read(document) {
-  const faults = document.errors.map(fault);
-  if (faults.length > 0) return { faults };
+  const errors = document.errors.map(({ pos: [from, to], message }) => ({ from, to, message }));
+  if (errors.length > 0) return { errors };
   try {
-    return { faults, value: document.toJS() };
+    return { errors, value: document.toJS() };
   } catch (error) {
     // An alias of nothing, or so many that they are an attack.
-    return { faults: [{ from: 0, to: 0, message: error.message }] };
+    return { errors: [{ from: 0, to: 0, message: error.message }] };
   }
 }
 
@@ -54,9 +81,88 @@ export function write(objects) {
     .join('---\n');
 }
 
-function fault(error) {
-  const [from, to] = error.pos;
-  return { from, to, message: error.message };
+/**
+ * The text of manifests before and after patches, one for each object, with the comments and quotes of
+ * their author. Objects that were made of them, and what cannot be patched in place, are written anew.
+ */
+export function patchedText({ objects, text, areMade }, patches, expected) {
+  const documents = [...new Set(objects.map(({ document }) => document))];
+  const options = {
+    lineWidth: 0,
+    indentSeq: !hasFlushLists(text),
+    flowCollectionPadding: /[[{] \S/.test(text),
+  };
+  const written = () =>
+    documents.map((document) => document.toString({ ...options, directives: false })).join('---\n');
+  const isBlock = !areMade && documents.every(({ contents }) => isMap(contents) && !contents.flow);
+  if (isBlock) {
+    const before = written();
+    try {
+      for (const [index, { document, path }] of objects.entries()) {
+        for (const operation of patches[index]) {
+          apply(document, path, inOrder(operation, expected[index]));
+        }
+      }
+      const after = documents.map((document) => document.toJS());
+      const value = ({ document, path }) =>
+        path.reduce((inner, key) => inner[key], after[documents.indexOf(document)]);
+      if (objects.every((object, index) => same(value(object), expected[index]))) {
+        return { before, after: written() };
+      }
+    } catch {
+      // An alias on the way to what changes.
+    }
+  }
+  return { before: write(objects.map(({ object }) => object)), after: write(expected) };
+}
+
+/** An operation whose value has its keys in the order of the patched object. */
+function inOrder(operation, patched) {
+  const value = keysOf(operation.path).reduce((inner, key) => inner?.[key], patched);
+  return same(value, operation.value) ? { ...operation, value } : operation;
+}
+
+/** The keys of a JSON pointer. */
+function keysOf(pointer) {
+  const keys = pointer.split('/').slice(1);
+  return keys.map((key) => key.replaceAll('~1', '/').replaceAll('~0', '~'));
+}
+
+/** Applies an operation of a JSON Patch to the object at a path in a document. */
+function apply(document, path, { op, path: pointer, value }) {
+  const keys = keysOf(pointer);
+  const last = keys.pop();
+  let parent = path.reduce((node, key) => node.get(key, true), document.contents);
+  for (const key of keys) parent = parent.get(isSeq(parent) ? Number(key) : key, true);
+  const node = op === 'remove' ? undefined : document.createNode(value);
+  if (isSeq(parent)) {
+    const added = node === undefined ? [] : [node];
+    parent.items.splice(Number(last), op === 'add' ? 0 : 1, ...added);
+  } else if (!isMap(parent)) {
+    throw new TypeError(`${pointer} is not in a map or a list`);
+  } else if (node === undefined) {
+    parent.delete(last);
+  } else {
+    parent.set(last, node);
+  }
+}
+
+/** Whether a text has the items of lists below their key without indentation, as kubectl prints them. */
+function hasFlushLists(text) {
+  return /^( *)[^\s#-][^\n]*:[ \t]*\r?\n\1- /m.test(text);
+}
+
+/** Whether two values are the same JSON, in any order of keys. */
+function same(one, other) {
+  if (one === null || other === null || typeof one !== 'object' || typeof other !== 'object') {
+    return Object.is(one, other);
+  }
+  const keys = Object.keys(one);
+  return (
+    Array.isArray(one) === Array.isArray(other) &&
+    keys.length === Object.keys(other).length &&
+    keys.every((key) => Object.hasOwn(other, key) && same(one[key], other[key]))
+  );
 }
 
 /** The keys and indices of a path. */

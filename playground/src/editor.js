@@ -5,13 +5,15 @@ import { yaml } from '@codemirror/lang-yaml';
 import { HighlightStyle, syntaxHighlighting } from '@codemirror/language';
 import { lintGutter, setDiagnostics } from '@codemirror/lint';
 import { unifiedMergeView } from '@codemirror/merge';
-import { EditorState } from '@codemirror/state';
+import { Compartment, EditorState, RangeSetBuilder } from '@codemirror/state';
 import {
+  Decoration,
   drawSelection,
   EditorView,
   highlightActiveLine,
   keymap,
   lineNumbers,
+  ViewPlugin,
 } from '@codemirror/view';
 import { tags } from '@lezer/highlight';
 
@@ -22,6 +24,10 @@ const theme = EditorView.theme({
     backgroundColor: 'var(--paper)',
     color: 'var(--faint)',
     borderRight: '1px solid var(--line)',
+  },
+  '.cm-line': {
+    paddingLeft: 'calc(6px + var(--indent, 0ch))',
+    textIndent: 'calc(-1 * var(--indent, 0ch))',
   },
   '.cm-activeLine': { backgroundColor: 'var(--active)' },
   '.cm-cursor': { borderLeftColor: 'var(--ink)' },
@@ -51,9 +57,44 @@ const colours = HighlightStyle.define([
   { tag: tags.comment, color: 'var(--faint)', fontStyle: 'italic' },
 ]);
 
-/** What both kinds of editor have. Tab stops are explicit for tools that look for them. */
+/** Deeper wrapped lines would leave no room on a phone. */
+const MAX_INDENT = 16;
+
+/** Indents what is wrapped as its line is, and a little more. */
+const wrappedIndent = ViewPlugin.define(
+  (view) => ({
+    decorations: indents(view),
+    update(update) {
+      if (update.docChanged || update.viewportChanged) this.decorations = indents(update.view);
+    },
+  }),
+  { decorations: ({ decorations }) => decorations },
+);
+
+function indents(view) {
+  const builder = new RangeSetBuilder();
+  for (const { from, to } of view.visibleRanges) {
+    for (let position = from; position <= to;) {
+      const line = view.state.doc.lineAt(position);
+      const indent = Math.min(line.text.search(/\S|$/) + 2, MAX_INDENT);
+      const attributes = { style: `--indent: ${indent}ch` };
+      builder.add(line.from, line.from, Decoration.line({ attributes }));
+      position = line.to + 1;
+    }
+  }
+  return builder.finish();
+}
+
+/** The name of an editor for screen readers. Tab stops are explicit for tools that look for them. */
+const named = (label) => EditorView.contentAttributes.of({ 'aria-label': label, tabindex: '0' });
+
+const name = new Compartment();
+
+/** What both kinds of editor have. */
 const common = (label) => [
-  EditorView.contentAttributes.of({ 'aria-label': label, tabindex: '0' }),
+  name.of(named(label)),
+  EditorView.lineWrapping,
+  wrappedIndent,
   lineNumbers(),
   drawSelection(),
   yaml(),
@@ -77,20 +118,24 @@ export function editor(parent, label, changed) {
   });
 }
 
+/** Gives an editor another name for screen readers. */
+export function rename(view, label) {
+  view.dispatch({ effects: name.reconfigure(named(label)) });
+}
+
 /** Replaces the text of an editor. */
 export function setText(view, text) {
   view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: text } });
 }
 
-/** Marks faults at their lines; gives the marks, which stand within the text. */
-export function mark(view, faults) {
-  const length = view.state.doc.length;
-  const diagnostics = faults.map(({ from, to, message }) => ({
-    from: Math.min(from, length),
-    to: Math.min(Math.max(to, from), length),
-    severity: 'error',
-    message,
-  }));
+/** Marks errors and notes in their first lines; gives the marks, which are within the text. */
+export function mark(view, problems) {
+  const { doc } = view.state;
+  const diagnostics = problems.map(({ from, to, message, severity }) => {
+    const start = Math.min(from, doc.length);
+    const end = Math.min(Math.max(to, start), doc.lineAt(start).to);
+    return { from: start, to: end, severity, message };
+  });
   view.dispatch(setDiagnostics(view.state, diagnostics));
   return diagnostics;
 }
@@ -101,15 +146,16 @@ export function reveal(view, position) {
   view.focus();
 }
 
-/** Shows how one text becomes another, in an element. */
-export function showDiff(parent, before, after) {
+/** Shows how one text becomes another, in an element, with the texts of a language. */
+export function showDiff(parent, before, after, { diff, unchangedLines }) {
   const scroll = parent.querySelector('.cm-scroller')?.scrollTop ?? 0;
   parent.replaceChildren();
   const view = new EditorView({
     parent,
     doc: after,
     extensions: [
-      common('Difference'),
+      common(diff),
+      EditorState.phrases.of({ '$ unchanged lines': unchangedLines }),
       EditorState.readOnly.of(true),
       unifiedMergeView({
         original: before,

@@ -1,4 +1,5 @@
-// The examples of the Operator's documentation, from the folder that tests use too.
+// What the page opens on, and the examples of the Operator's documentation, from the folder that tests
+// use too. Their names are in the catalogue, by their keys.
 
 import logging from '../../examples/logging.yaml';
 import loggingPod from '../../examples/logging-pod.yaml';
@@ -8,18 +9,29 @@ import nginx from '../../examples/nginx.yaml';
 import nginxVersion from '../../examples/nginx-version.yaml';
 import settings from '../../examples/settings.json';
 import settingsV2 from '../../examples/settings-v2.json';
+import startManifest from './start-manifest.yaml';
+import startSettings from './start-settings.yaml';
 
 /** The documentation's rules select nothing; here the first one selects every namespace. */
 function everywhere(text) {
   return text.replace('"namespace_selectors": []', '"namespace_selectors": ["*"]');
 }
 
+/** What a request is where a state does not say. */
+export const request = { namespace: 'default', operation: 'CREATE', mode: 'workloads' };
+
+const example = (key, rules, manifest, namespace = request.namespace) => ({
+  key,
+  state: { ...request, namespace, settings: rules, manifest },
+});
+
 export const examples = [
-  { name: 'DDTrace for Java', settings, manifest: nginx },
-  { name: 'DDTrace for Java, in a version', settings, manifest: nginxVersion },
-  { name: 'logfwd, and a logging annotation', settings, manifest: logging },
-  { name: 'Logging annotation of a Pod', settings, manifest: loggingPod },
-  { name: 'Profiler for Java', settings, manifest: moviesJava },
-  { name: 'Profiler for Python', settings, manifest: moviesPython },
-  { name: 'Rules of version 2', settings: everywhere(settingsV2), manifest: nginx },
+  example('start', startSettings, startManifest, 'shop'),
+  example('ddtrace', settings, nginx),
+  example('version', settings, nginxVersion),
+  example('logfwd', settings, logging),
+  example('logging', settings, loggingPod),
+  example('profilerJava', settings, moviesJava),
+  example('profilerPython', settings, moviesPython),
+  example('rules', everywhere(settingsV2), nginx),
 ];
