@@ -235,7 +235,7 @@ function speak(language) {
   element('language').value = language;
   const nav = element('documents');
   nav.setAttribute('aria-label', text.documents);
-  const links = Object.entries(documents).map(([name, address]) => {
+  const links = Object.entries(documents[language]).map(([name, address]) => {
     const link = make('a', text[name]);
     link.href = address;
     link.rel = 'noreferrer';

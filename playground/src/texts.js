@@ -6,12 +6,20 @@
 const REPOSITORY = 'https://github.com/GuanceCloud/datakit-injection-policy';
 const document = (path) => `${REPOSITORY}/blob/main/${path}`;
 
-/** The documents that the page links to, by the key of their names. */
+/** The documents that the page links to, by language and the key of their names. */
 export const documents = {
-  readme: document('README.md'),
-  settingsReference: document('docs/settings.md'),
-  migrating: document('docs/migrating.md'),
-  package: document('npm/README.md'),
+  en: {
+    readme: document('README.md'),
+    settingsReference: document('docs/settings.md'),
+    migrating: document('docs/migrating.md'),
+    package: document('npm/README.md'),
+  },
+  zh: {
+    readme: document('README.zh-CN.md'),
+    settingsReference: document('docs/zh-CN/settings.md'),
+    migrating: document('docs/zh-CN/migrating.md'),
+    package: document('npm/README.md'),
+  },
 };
 
 const en = {

@@ -595,13 +595,15 @@ test('has every text in every language', () => {
 });
 
 test('links to documents that are there', async (context) => {
-  const tab = await open(context);
-  const nav = tab.getByRole('navigation', { name: 'Documents' });
-  const links = await nav.getByRole('link').evaluateAll((nodes) => nodes.map(({ href }) => href));
-  assert.deepEqual(links, Object.values(documents));
-  for (const link of links) {
-    const [, path] = link.split('/blob/main/');
-    assert(existsSync(new URL(`../../${path}`, import.meta.url)), path);
+  for (const [language, locale] of Object.entries({ en: 'en-US', zh: 'zh-CN' })) {
+    const tab = await open(context, { locale });
+    const nav = tab.locator('#documents');
+    const links = await nav.getByRole('link').evaluateAll((nodes) => nodes.map(({ href }) => href));
+    assert.deepEqual(links, Object.values(documents[language]));
+    for (const link of links) {
+      const [, path] = link.split('/blob/main/');
+      assert(existsSync(new URL(`../../${path}`, import.meta.url)), path);
+    }
   }
 });
 
