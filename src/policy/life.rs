@@ -170,7 +170,7 @@ pub(super) fn uninject(
         return None;
     }
     let mut kept = others;
-    kept.push(rest.clone());
+    kept.extend(Some(rest.clone()).filter(|rest| !rest.entries.is_empty()));
     out.take_out(workload.template(object)?, &kept)?;
     if rest.entries.is_empty() {
         remove_record(object, key, &out);

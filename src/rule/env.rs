@@ -417,6 +417,62 @@ mod tests {
         check_order(&[("A", "$(B)"), ("B", "$(A)"), ("C", "$(A)"), ("D", "")], &["D"], &["A", "B"]);
     }
 
+    /// A set of variables, each of which refers to some others, by their places.
+    fn set_of(references: &[Vec<usize>]) -> Vec<Variable<'static>> {
+        let value = |refers: &Vec<usize>| {
+            let refers = refers.iter().map(|place| format!("$(V{place})"));
+            VariableValue::Literal(refers.collect::<String>().into())
+        };
+        let variables = references.iter().enumerate();
+        variables
+            .map(|(place, refers)| Variable {
+                name: format!("V{place}").into(),
+                value: value(refers),
+            })
+            .collect()
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_acyclic_set_is_valid_in_any_order(
+            refers in proptest::collection::vec(proptest::collection::vec(0..12_usize, 0..4), 1..12),
+            shuffle in proptest::collection::vec(0..12_usize, 12),
+        ) {
+            // Each refers to earlier ones alone; then the order is changed.
+            let refers = refers.into_iter().enumerate();
+            let refers: Vec<Vec<usize>> =
+                refers.map(|(place, list)| list.into_iter().filter(|it| *it < place).collect()).collect();
+            let works = set_of(&refers);
+            let mut variables = works.clone();
+            for (place, other) in shuffle.into_iter().enumerate() {
+                let len = variables.len();
+                variables.swap(place % len, other % len);
+            }
+            let mut errors = Errors::default();
+            let ordered = in_order(variables.clone(), &Path::Root, &mut errors);
+            proptest::prop_assert!(errors.is_empty());
+            proptest::prop_assert_eq!(ordered.len(), variables.len());
+            for (place, variable) in ordered.iter().enumerate() {
+                for name in references(&variable.value) {
+                    proptest::prop_assert!(ordered[..place].iter().any(|it| it.name == name));
+                }
+            }
+            proptest::prop_assert_eq!(in_order(works.clone(), &Path::Root, &mut errors), works);
+        }
+
+        #[test]
+        fn every_cycle_is_named(length in 1..6_usize, others in 0..6_usize) {
+            let mut refers: Vec<Vec<usize>> = (0..length).map(|it| vec![(it + 1) % length]).collect();
+            // The rest refers into the cycle, and the cycle to none of it.
+            refers.extend((0..others).map(|it| vec![it % length]));
+            let mut errors = Errors::default();
+            let _ordered = in_order(set_of(&refers), &Path::Root, &mut errors);
+            let named: Vec<String> = errors.into_vec().into_iter().map(|it| it.path).collect();
+            let expected: Vec<String> = (0..length).map(|it| format!("V{it}")).collect();
+            proptest::prop_assert_eq!(named, expected);
+        }
+    }
+
     #[test]
     fn knows_the_names_that_kubernetes_takes() {
         for name in ["A", "testing-env", "_x", ".x", "-x", "a.b_c-9"] {

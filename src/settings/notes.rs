@@ -79,6 +79,11 @@ impl Settings<'_, '_> {
             return;
         }
         let list = |key| block.get(key).map(Value::to_json).unwrap_or_default();
+        let path = candidate.path.to_string();
+        // Release 1.5 tries the rules of `admission_mutate` twice.
+        if earlier.iter().any(|(other, ..)| *other == path) {
+            return;
+        }
         let text = format!("{} {}", list("namespace_selectors"), list("label_selectors"));
         let is_all = |pattern: &NamespacePattern| matches!(pattern, NamespacePattern::All);
         let takes_all = selectors.labels.is_empty && selectors.namespaces.valid.iter().any(is_all);
@@ -88,7 +93,7 @@ impl Settings<'_, '_> {
         }
         // A rule that requires an annotation leaves pods to the next one.
         if !candidate.requires_annotation || candidate.injection.first_match_decides {
-            earlier.push((candidate.path.to_string(), takes_all, text));
+            earlier.push((path, takes_all, text));
         }
     }
 }

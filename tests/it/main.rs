@@ -14,6 +14,7 @@ mod life;
 mod manifest;
 mod manifests;
 mod memory;
+mod mended;
 mod module;
 mod objects;
 mod packaging;
