@@ -140,8 +140,9 @@ e2e-tests: annotated-policy.wasm ## Test the annotated module under kwctl (kwctl
 	bats e2e/kwctl.bats
 
 .PHONY: e2e-cluster
-e2e-cluster: ## Test in a cluster with Kubewarden (kubectl, bats; POLICY names the module).
+e2e-cluster: ## Test in a cluster with Kubewarden (kubectl, jq, bats; POLICY names the module).
 	@$(call need,kubectl,see https://kubernetes.io/docs/tasks/tools/)
+	@$(call need,jq,apt install jq)
 	@$(call need,bats,apt install bats)
 	bats e2e/cluster.bats
 
@@ -157,6 +158,10 @@ publish: $(MODULE) clean-tree ## Push MODULE to its registry (kwctl): a clean tr
 	  if kwctl pull $(KWCTL_FLAGS) -o "$$folder/policy.wasm" "registry://$(IMAGE)" &> /dev/null; then \
 	  echo '$(IMAGE) is there already: raise the version' >&2; exit 1; fi
 	@kwctl push $(KWCTL_FLAGS) --output json "$(MODULE)" "registry://$(IMAGE)"
+
+.PHONY: conditions
+conditions: ## Renew the conditions in deploy/ from the settings of each manifest.
+	UPDATE_EXPECT=1 cargo test --locked --features cli,js --test it deploy::conditions_are_compiled
 
 .PHONY: bench
 bench: policy.wasm ## Measure against baselines of the same run; print ratios.

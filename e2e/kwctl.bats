@@ -22,24 +22,35 @@ setup() {
   cd "$BATS_TEST_DIRNAME/.." || return 1
 }
 
+# Prints a manifest as JSON.
+json_of() {
+  python3 -c 'import json, sys, yaml; json.dump(yaml.safe_load(open(sys.argv[1])), sys.stdout)' "$1"
+}
+
 # Prints the admission request for a manifest.
 request_of() {
-  local object="$BATS_TEST_TMPDIR/object.json"
-  python3 -c 'import json, sys, yaml; json.dump(yaml.safe_load(open(sys.argv[1])), sys.stdout)' \
-    "$1" > "$object"
-  kwctl scaffold admission-request --operation CREATE --object "$object"
+  json_of "$1" > "$BATS_TEST_TMPDIR/object.json"
+  kwctl scaffold admission-request --operation CREATE --object "$BATS_TEST_TMPDIR/object.json"
+}
+
+# Prints a manifest as the response on standard input patches it.
+patched() {
+  jq -e -r .patch | base64 -d > "$BATS_TEST_TMPDIR/patch.json"
+  python3 - "$1" "$BATS_TEST_TMPDIR/patch.json" << 'PYTHON'
+import json, sys, jsonpatch, yaml
+manifest, patch = (open(path) for path in sys.argv[1:])
+json.dump(jsonpatch.apply_patch(yaml.safe_load(manifest), json.load(patch)), sys.stdout)
+PYTHON
 }
 
 # Checks that the response on standard input patches a manifest into what is expected.
 patches_into() {
-  jq -e -r .patch | base64 -d > "$BATS_TEST_TMPDIR/patch.json"
-  python3 - "$1" "$2" "$BATS_TEST_TMPDIR/patch.json" << 'PYTHON'
-import json, sys, jsonpatch, yaml
-manifest, expected, patch = sys.argv[1:]
-got = jsonpatch.apply_patch(yaml.safe_load(open(manifest)), json.load(open(patch)))
-want = yaml.safe_load(open(expected))
-assert got == want, json.dumps(got, indent=2)
-PYTHON
+  diff -u <(json_of "$2" | jq -S .) <(patched "$1" | jq -S .)
+}
+
+# Prints a policy's manifest with the module that was built, in the mode that injects.
+policy_of() {
+  sed -e "s|registry://[^ ]*|file://$PWD/$MODULE|" -e 's|mode: monitor|mode: protect|' "$1"
 }
 
 @test "every example comes out as expected" {
@@ -59,7 +70,7 @@ PYTHON
   run --separate-stderr kwctl run -r "$BATS_TEST_TMPDIR/request.json" \
     -s examples/settings.json "$MODULE"
   [ "$status" -eq 0 ]
-  [ "$(jq -r '.allowed, .patch' <<< "$output")" = $'true\nnull' ]
+  [ "$(jq -r '.allowed, .patch, .warnings' <<< "$output")" = $'true\nnull\nnull' ]
 }
 
 @test "faults of the settings are told with their paths" {
@@ -67,19 +78,44 @@ PYTHON
     > "$BATS_TEST_TMPDIR/settings.yml"
   request_of examples/nginx.yaml > "$BATS_TEST_TMPDIR/request.json"
   run kwctl run -r "$BATS_TEST_TMPDIR/request.json" -s "$BATS_TEST_TMPDIR/settings.yml" "$MODULE"
-  [[ "$output" == *"admission_inject_v2.ddtraces[0].language: is needed"* ]]
-  [[ "$output" == *"admission_inject_v2.ddtraces[0].image: is needed"* ]]
+  [[ "$output" == *"admission_inject_v2.ddtraces[0].language: is required"* ]]
+  [[ "$output" == *"admission_inject_v2.ddtraces[0].image: is required"* ]]
 }
 
-@test "each manifest of deploy runs" {
-  for manifest in deploy/base/{workloads,pods,namespaced}.yaml; do
-    sed "s|registry://[^ ]*|file://$PWD/$MODULE|" "$manifest" > "$BATS_TEST_TMPDIR/policy.yaml"
-    request_of examples/nginx.yaml > "$BATS_TEST_TMPDIR/request.json"
+@test "the policies for a cluster inject what is expected" {
+  for pair in workloads/nginx pods/logging-pod; do
+    example="${pair#*/}.yaml"
+    policy_of "deploy/base/${pair%/*}.yaml" > "$BATS_TEST_TMPDIR/policy.yaml"
+    request_of "examples/$example" > "$BATS_TEST_TMPDIR/request.json"
     run --separate-stderr kwctl run -r "$BATS_TEST_TMPDIR/request.json" \
       "$BATS_TEST_TMPDIR/policy.yaml"
     [ "$status" -eq 0 ]
     [ "$(jq -r .allowed <<< "$output")" = true ]
+    patches_into "examples/$example" "examples/expected/$example" <<< "$output"
   done
+}
+
+@test "the policy for a namespace injects by label, and keeps a record of its own" {
+  policy_of deploy/base/namespaced.yaml > "$BATS_TEST_TMPDIR/policy.yaml"
+  sed -e '/annotations:/,/lib.version/d' -e 's/^        app: nginx$/&\n        tracing: java/' \
+    examples/nginx.yaml > "$BATS_TEST_TMPDIR/selected.yaml"
+  request_of "$BATS_TEST_TMPDIR/selected.yaml" > "$BATS_TEST_TMPDIR/request.json"
+  run --separate-stderr kwctl run -r "$BATS_TEST_TMPDIR/request.json" "$BATS_TEST_TMPDIR/policy.yaml"
+  [ "$status" -eq 0 ]
+  [ "$(jq -r .allowed <<< "$output")" = true ]
+  patched "$BATS_TEST_TMPDIR/selected.yaml" <<< "$output" > "$BATS_TEST_TMPDIR/got.json"
+  # What it adds is what the policy for workloads adds, but for the default resources of version 2.
+  spec='.spec.template.spec | del(.initContainers[].resources)'
+  diff -u <(json_of examples/expected/nginx.yaml | jq -S "$spec") \
+    <(jq -S "$spec" "$BATS_TEST_TMPDIR/got.json")
+  [ "$(jq -r '.metadata.annotations | keys[]' "$BATS_TEST_TMPDIR/got.json")" = \
+    admission.datakit/injected.shop ]
+
+  json_of examples/nginx.yaml | jq 'del(.spec.template.metadata.annotations)' \
+    > "$BATS_TEST_TMPDIR/other.yaml"
+  request_of "$BATS_TEST_TMPDIR/other.yaml" > "$BATS_TEST_TMPDIR/request.json"
+  run --separate-stderr kwctl run -r "$BATS_TEST_TMPDIR/request.json" "$BATS_TEST_TMPDIR/policy.yaml"
+  [ "$(jq -r '.allowed, .patch' <<< "$output")" = $'true\nnull' ]
 }
 
 @test "the module comes back from a registry as it was pushed" {

@@ -3,6 +3,7 @@
 mod cases;
 mod conditions;
 mod conformance;
+mod deploy;
 mod documents;
 mod explanation;
 #[path = "../support/host.rs"]

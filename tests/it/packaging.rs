@@ -1,12 +1,15 @@
 //! What is published says the same everywhere, and what is deployed works.
 
+use json_patch::Patch;
 use serde_json::{Value, json};
 
 use crate::documents::read;
 use crate::host::{Host, request};
+use crate::kubernetes::{list, pod_security};
 use crate::objects::{java_asked, with_annotation};
 
-fn yaml(path: &str) -> Value {
+/// A YAML file of the project.
+pub fn yaml(path: &str) -> Value {
     serde_norway::from_str(&read(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
@@ -15,8 +18,57 @@ fn annotation(metadata: &Value, key: &str) -> String {
     value.as_str().unwrap_or_else(|| panic!("{key} is missing")).to_owned()
 }
 
-const DEPLOYED: [&str; 3] =
+/// The policies that can be deployed as they are.
+pub const DEPLOYED: [&str; 3] =
     ["deploy/base/workloads.yaml", "deploy/base/pods.yaml", "deploy/base/namespaced.yaml"];
+
+/// Those of them that overlays can be made from.
+pub const BASES: [&str; 2] = ["deploy/base/pods.yaml", "deploy/base/workloads.yaml"];
+
+/// The overlays.
+pub const OVERLAYS: [&str; 3] = [
+    "deploy/overlays/private-registry",
+    "deploy/overlays/profilers-where-allowed",
+    "deploy/overlays/own-policy-server",
+];
+
+/// What `kubectl kustomize` makes of a folder, as far as the overlays use it, over one of the policies.
+pub fn kustomized(folder: &str, base: &str) -> Vec<Value> {
+    if folder.ends_with("/base") {
+        return vec![yaml(base)];
+    }
+    let kustomization = yaml(&format!("{folder}/kustomization.yaml"));
+    let used = ["apiVersion", "kind", "nameSuffix", "patches", "resources"];
+    let mut keys = kustomization.as_object().unwrap().keys();
+    assert!(keys.all(|key| used.contains(&&**key)), "{folder}");
+    let mut objects = Vec::new();
+    for resource in list(&kustomization, "resources") {
+        let path = format!("{folder}/{}", resource.as_str().unwrap());
+        if path.ends_with(".yaml") {
+            objects.push(yaml(&path));
+        } else {
+            objects.extend(kustomized(&path, base));
+        }
+    }
+    for patch in list(&kustomization, "patches") {
+        let operations: Value = serde_norway::from_str(patch["patch"].as_str().unwrap()).unwrap();
+        let operations: Patch = serde_json::from_value(operations).unwrap();
+        let kind = &patch["target"]["kind"];
+        let targets: Vec<&mut Value> =
+            objects.iter_mut().filter(|object| object["kind"] == *kind).collect();
+        assert!(!targets.is_empty(), "{folder}: no {kind}");
+        for target in targets {
+            json_patch::patch(target, &operations)
+                .unwrap_or_else(|error| panic!("{folder}: {error}"));
+        }
+    }
+    for object in &mut objects {
+        let suffix = kustomization["nameSuffix"].as_str().unwrap_or_default();
+        let name = object["metadata"]["name"].as_str().unwrap();
+        object["metadata"]["name"] = format!("{name}{suffix}").into();
+    }
+    objects
+}
 
 #[test]
 fn version_name_and_address_are_the_same_everywhere() {
@@ -65,9 +117,10 @@ fn version_name_and_address_are_the_same_everywhere() {
     for path in DEPLOYED {
         assert_eq!(yaml(path)["spec"]["module"], format!("registry://{image}"), "{path}");
     }
-    let overlay = read("deploy/overlays/private-registry/kustomization.yaml");
-    assert!(overlay.contains(&format!("/{name}:v{version}\n")));
-    assert!(read("CHANGELOG.md").contains("## "));
+    let changes = read("CHANGELOG.md");
+    let of_version = format!("## {version} ");
+    let is_section = |line: &str| line == "## Unreleased" || line.starts_with(&of_version);
+    assert!(changes.lines().any(is_section), "the changes of {version} have no section");
 }
 
 #[test]
@@ -160,6 +213,9 @@ fn the_defaults_of_the_form_are_the_defaults_of_the_settings() {
                 Host::shared().validate(&request("CREATE", &object, None), &settings.to_string())
             };
             let plain = answer(&json!({ "jsonconfig": config.to_string() })).response;
+            let is_injected = plain["audit_annotations"]["injected"] == "ddtrace-java";
+            let container = &object["spec"]["containers"][0]["name"];
+            assert_eq!(is_injected, namespace == "default" && container == "app");
             assert_eq!(answer(&filled).response, plain);
         }
     }
@@ -185,16 +241,153 @@ fn deployed_policies_never_block_and_their_settings_work() {
     assert_eq!(yaml(DEPLOYED[1])["spec"]["settings"], seed);
 }
 
-/// The overlay's patches name places that are there.
+/// The controller refuses the way from `protect` to `monitor`, so a policy starts in `monitor`.
 #[test]
-fn the_overlay_for_a_private_registry_leaves_no_public_image() {
-    let mut policy = yaml("deploy/base/pods.yaml");
-    let overlay = yaml("deploy/overlays/private-registry/kustomization.yaml");
-    let patch: Value =
-        serde_norway::from_str(overlay["patches"][0]["patch"].as_str().unwrap()).unwrap();
-    let patch: json_patch::Patch = serde_json::from_value(patch).unwrap();
-    json_patch::patch(&mut policy, &patch).unwrap();
-    let settings = &policy["spec"]["settings"];
-    assert!(!policy.to_string().contains("pubrepo.guance.com"));
-    assert_eq!(Host::shared().validate_settings(&settings.to_string()), None);
+fn deployed_policies_start_in_monitor_mode_and_say_how_to_leave_it() {
+    for path in DEPLOYED {
+        let manifest = yaml(path);
+        assert_eq!(manifest["spec"]["mode"], "monitor", "{path}");
+        let namespace = manifest["metadata"]["namespace"].as_str();
+        let command = format!(
+            "kubectl{} patch {} {} --type merge -p '{{\"spec\":{{\"mode\":\"protect\"}}}}'\n",
+            namespace.map(|name| format!(" -n {name}")).unwrap_or_default(),
+            manifest["kind"].as_str().unwrap().to_lowercase(),
+            manifest["metadata"]["name"].as_str().unwrap(),
+        );
+        assert!(read(path).contains(&command), "{path}: {command}");
+    }
+}
+
+/// A policy of the cluster may act on the same workloads, and has the record without an id.
+#[test]
+fn the_policy_of_a_namespace_has_a_record_of_its_own() {
+    let ids = DEPLOYED.map(|path| yaml(path)["spec"]["settings"]["policy"]["id"].clone());
+    assert_eq!(ids, [Value::Null, Value::Null, json!("shop")]);
+    let [workloads, _, namespaced] =
+        DEPLOYED.map(|path| yaml(path)["spec"]["settings"].to_string());
+    let mut object = crate::objects::deployment(&java_asked());
+    object["spec"]["template"]["metadata"]["labels"] = json!({ "tracing": "java" });
+    let create = |object: &Value, settings: &str| {
+        Host::shared().validate(&request("CREATE", object, None), settings).object
+    };
+    for (settings, key) in
+        [(workloads, "admission.datakit/injected"), (namespaced, "admission.datakit/injected.shop")]
+    {
+        let injected = create(&object, &settings);
+        let annotations = injected["metadata"]["annotations"].as_object().unwrap();
+        assert_eq!(annotations.keys().collect::<Vec<_>>(), [key]);
+    }
+}
+
+#[test]
+fn the_base_is_one_policy_of_the_cluster() {
+    let kustomization = yaml("deploy/base/kustomization.yaml");
+    assert_eq!(kustomization["resources"], json!(["pods.yaml"]));
+    let overlays = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/overlays"));
+    assert_eq!(overlays.unwrap().count(), OVERLAYS.len());
+}
+
+#[test]
+fn the_overlay_for_a_private_registry_takes_everything_from_there() {
+    for base in BASES {
+        let objects = kustomized(OVERLAYS[0], base);
+        let [policy] = &objects[..] else { panic!("{objects:?}") };
+        let settings = &policy["spec"]["settings"];
+        let expected = yaml(base)["spec"]["settings"].to_string();
+        let expected = expected.replace("pubrepo.guance.com/", "inside.image.hub/");
+        let mut expected: Value = serde_json::from_str(&expected).unwrap();
+        expected["policy"] = json!({ "image_pull_secrets": ["inside-image-hub"] });
+        assert_eq!(*settings, expected);
+        assert_eq!(Host::shared().validate_settings(&settings.to_string()), None);
+        let (name, version) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+        let module = format!("registry://inside.image.hub/policies/{name}:v{version}");
+        assert_eq!(policy["spec"]["module"], module);
+    }
+}
+
+/// The fields of `PolicyServerSpec` that the overlay may use.
+const SERVER_FIELDS: [&str; 6] =
+    ["affinity", "image", "limits", "minAvailable", "replicas", "requests"];
+
+#[test]
+fn the_overlay_with_a_policy_server_changes_nothing_else() {
+    for base in BASES {
+        let mut objects = kustomized(OVERLAYS[2], base);
+        let server = objects.pop().unwrap();
+        let mut policy = objects.pop().unwrap();
+        assert_eq!(objects, [Value::Null; 0]);
+        assert_eq!(
+            (&server["kind"], &policy["kind"]),
+            (&json!("PolicyServer"), &yaml(base)["kind"])
+        );
+        let name = &server["metadata"]["name"];
+        assert_eq!(
+            policy["spec"].as_object_mut().unwrap().remove("policyServer").as_ref(),
+            Some(name)
+        );
+        assert_eq!(policy, yaml(base));
+        let spec = &server["spec"];
+        assert_eq!(spec.as_object().unwrap().keys().collect::<Vec<_>>(), SERVER_FIELDS);
+        // The controller creates the disruption budget from `minAvailable`: one may always go.
+        assert_eq!((&spec["replicas"], &spec["minAvailable"]), (&json!(2), &json!(1)));
+        let affinity = &spec["affinity"]["podAntiAffinity"];
+        let term =
+            &affinity["preferredDuringSchedulingIgnoredDuringExecution"][0]["podAffinityTerm"];
+        assert_eq!(term["labelSelector"]["matchLabels"]["kubewarden/policy-server"], *name);
+        assert_eq!(spec["requests"], json!({ "cpu": "250m", "memory": "128Mi" }));
+        assert_eq!(spec["limits"], json!({ "memory": "512Mi" }));
+    }
+}
+
+/// Whether the `namespaceSelector` of a policy selects a namespace that enforces a level.
+fn selects(policy: &Value, namespace: &str, level: Option<&str>) -> bool {
+    let expressions = list(&policy["spec"]["namespaceSelector"], "matchExpressions");
+    expressions.iter().all(|expression| {
+        let label = match expression["key"].as_str().unwrap() {
+            "kubernetes.io/metadata.name" => Some(namespace),
+            "pod-security.kubernetes.io/enforce" => level,
+            other => panic!("{other}"),
+        };
+        let is_in = list(expression, "values").iter().any(|value| value.as_str() == label);
+        match expression["operator"].as_str().unwrap() {
+            "In" => is_in,
+            "NotIn" => !is_in,
+            other => panic!("{other}"),
+        }
+    })
+}
+
+#[test]
+fn the_overlay_for_profilers_keeps_them_out_where_they_are_refused() {
+    let asked = with_annotation(java_asked(), "admission.datakit/java-profiler.version", "");
+    assert_eq!(pod_security::baseline(&asked), [""; 0]);
+    let skipped = "profiler-java: these settings have no rule for annotation \
+        admission.datakit/java-profiler.version";
+    for base in BASES {
+        let policies = kustomized(OVERLAYS[1], base);
+        let name = yaml(base)["metadata"]["name"].as_str().unwrap().to_owned();
+        let without = format!("{name}-without-profilers");
+        for (level, expected, audit) in [
+            (None, &name, json!({ "injected": "ddtrace-java,profiler-java" })),
+            (Some("privileged"), &name, json!({ "injected": "ddtrace-java,profiler-java" })),
+            (Some("baseline"), &without, json!({ "injected": "ddtrace-java", "skipped": skipped })),
+            (
+                Some("restricted"),
+                &without,
+                json!({ "injected": "ddtrace-java", "skipped": skipped }),
+            ),
+        ] {
+            let selected: Vec<&Value> =
+                policies.iter().filter(|policy| selects(policy, "shop", level)).collect();
+            let [policy] = selected[..] else { panic!("{level:?}: {selected:?}") };
+            assert_eq!(policy["metadata"]["name"], **expected, "{level:?}");
+            let settings = policy["spec"]["settings"].to_string();
+            assert_eq!(Host::shared().validate_settings(&settings), None);
+            let outcome = Host::shared().validate(&request("CREATE", &asked, None), &settings);
+            assert_eq!(outcome.response["audit_annotations"], audit, "{level:?}");
+            let is_baseline = pod_security::baseline(&outcome.object).is_empty();
+            assert_eq!(is_baseline, *expected == without, "{level:?}");
+            assert!(policies.iter().all(|policy| !selects(policy, "kube-system", level)));
+        }
+    }
 }
