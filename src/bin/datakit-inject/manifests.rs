@@ -51,7 +51,8 @@ impl Manifests {
         }
     }
 
-    fn of(file: &Path, text: String, policy: &Policy, wanted: Wanted) -> Self {
+    /// Runs the objects of a text through the policy.
+    pub(crate) fn of(file: &Path, text: String, policy: &Policy, wanted: Wanted) -> Self {
         let mut manifests = Self { file: file.display().to_string(), ..Self::default() };
         let documents = documents(&text);
         let is_template = |document: &Document| {
@@ -178,3 +179,6 @@ fn run(document: &Document, source: &Source, policy: &Policy) -> (Vec<Object>, O
     }
     (objects, Some(data))
 }
+
+#[cfg(test)]
+mod tests;

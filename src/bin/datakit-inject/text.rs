@@ -42,4 +42,4 @@ pub(crate) fn read_json(text: &str) -> Result<Source<'_>, Malformed> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -11,7 +11,7 @@ use super::{Data, edited, read_json, read_yaml};
 
 /// A value as somebody writes it.
 #[derive(Clone, Debug)]
-enum Written {
+pub(crate) enum Written {
     Scalar(Data, u8),
     Seq(Vec<Written>, bool),
     Map(Vec<(String, Written)>, bool),
@@ -35,7 +35,7 @@ impl Written {
 
 /// The habits of a writer.
 #[derive(Clone, Debug)]
-struct Habits {
+pub(crate) struct Habits {
     step: usize,
     dash: usize,
     carriage_returns: bool,
@@ -44,7 +44,7 @@ struct Habits {
     ends_with_newline: bool,
 }
 
-fn habits() -> impl Strategy<Value = Habits> {
+pub(crate) fn habits() -> impl Strategy<Value = Habits> {
     (1..5_usize, 0..4_usize, any::<[bool; 4]>()).prop_map(|(step, dash, flags)| Habits {
         step,
         dash,
@@ -55,7 +55,7 @@ fn habits() -> impl Strategy<Value = Habits> {
     })
 }
 
-fn text() -> impl Strategy<Value = String> {
+pub(crate) fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         "[a-z]{1,6}",
         "[ -~]{0,12}",
@@ -104,7 +104,7 @@ fn members(
 }
 
 /// The document of a map, as somebody with these habits writes it.
-fn written(members: &[(String, Written)], habits: &Habits) -> String {
+pub(crate) fn written(members: &[(String, Written)], habits: &Habits) -> String {
     let mut text = String::new();
     if habits.comments {
         text.push_str("# at the beginning\n");
