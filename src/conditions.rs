@@ -187,18 +187,16 @@ fn rules(injection: &'static Injection, settings: &Settings) -> Option<String> {
     // Rules that end the search and inject nothing.
     let mut exclusions: Vec<String> = Vec::new();
     settings.visit_candidates(injection, &mut |candidate| {
-        let Some(selects) = selects(&candidate) else {
-            return ControlFlow::Continue(());
-        };
-        let ends_search = injection.first_match_decides;
         if candidate.is_switched_off() || candidate.requires_annotation {
-            if let (true, true) = (ends_search, selects.is_exact) {
-                exclusions.push(selects.text);
+            if injection.first_match_decides {
+                exclusions.extend(selects(&candidate, Doubt::False));
             }
             return ControlFlow::Continue(());
         }
-        let excluded = exclusions.iter().map(|excluded| format!(" && !({excluded})"));
-        rules.push(format!("{}{}", selects.text, excluded.collect::<String>()));
+        if let Some(selects) = selects(&candidate, Doubt::True) {
+            let excluded = exclusions.iter().map(|excluded| format!(" && !({excluded})"));
+            rules.push(format!("{selects}{}", excluded.collect::<String>()));
+        }
         ControlFlow::Continue(())
     });
     if rules.is_empty() {
@@ -215,47 +213,42 @@ fn rules(injection: &'static Injection, settings: &Settings) -> Option<String> {
     Some(format!("{} && (\n      {})", guards.join(" && "), rules.join(" ||\n      ")))
 }
 
-/// An expression, and whether it says exactly what the matcher says.
-struct Selects {
-    text: String,
-    is_exact: bool,
+/// What an expression is where CEL cannot say it: it must not keep a request that selects, and an
+/// exclusion, which is negated, must not keep one that it does not exclude.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    True,
+    False,
 }
 
 /// Whether the selectors of a rule select; nothing where they never do.
-fn selects(candidate: &Candidate) -> Option<Selects> {
+fn selects(candidate: &Candidate, doubt: Doubt) -> Option<String> {
     let Selectors { namespaces, labels, mode } = &candidate.selectors;
     if candidate.selectors.is_off() {
         return None;
     }
-    let mut is_exact = true;
     let mut parts = Vec::new();
-    let mut known = false;
-    if !namespaces.is_empty && !namespaces.valid.is_empty() {
-        let any: Vec<String> =
-            namespaces.valid.iter().map(|it| namespace(it, &mut is_exact)).collect();
+    if !namespaces.valid.is_empty() {
+        let any: Vec<String> = namespaces.valid.iter().map(|it| namespace(it, doubt)).collect();
         parts.push(disjunction(&any));
-        known = true;
     }
-    if !labels.is_empty && !labels.valid.is_empty() {
+    if !labels.valid.is_empty() {
         let any: Vec<String> = labels
             .valid
             .iter()
             .map(|selector| {
                 let all: Vec<String> =
-                    selector.requirements.iter().map(|it| requirement(it, &mut is_exact)).collect();
+                    selector.requirements.iter().map(|it| requirement(it, doubt)).collect();
                 if all.is_empty() { "true".to_owned() } else { all.join(" && ") }
             })
             .collect();
         parts.push(disjunction(&any));
-        known = true;
     }
-    match (known, mode) {
-        (true, _) => Some(Selects { text: parts.join(" && "), is_exact }),
-        (false, Mode::All) if namespaces.is_empty && labels.is_empty => {
-            Some(Selects { text: "true".to_owned(), is_exact })
-        }
+    match mode {
+        _ if !parts.is_empty() => Some(parts.join(" && ")),
+        Mode::All if namespaces.is_empty && labels.is_empty => Some("true".to_owned()),
         // Nothing but selectors with errors: the rule selects nothing.
-        (false, _) => None,
+        _ => None,
     }
 }
 
@@ -266,18 +259,18 @@ fn disjunction(any: &[String]) -> String {
     }
 }
 
-fn namespace(pattern: &NamespacePattern, is_exact: &mut bool) -> String {
+fn namespace(pattern: &NamespacePattern, doubt: Doubt) -> String {
     match pattern {
         NamespacePattern::All => "true".to_owned(),
         NamespacePattern::Is(name) => format!("ns == {}", string(name)),
         NamespacePattern::StartsWith(name) => format!("ns.startsWith({})", string(name)),
         NamespacePattern::EndsWith(name) => format!("ns.endsWith({})", string(name)),
         NamespacePattern::Contains(name) => format!("ns.contains({})", string(name)),
-        NamespacePattern::Regex(expression) => matches("ns", &expression.source, is_exact),
+        NamespacePattern::Regex(expression) => matches("ns", &expression.source, doubt),
     }
 }
 
-fn requirement(requirement: &Requirement, is_exact: &mut bool) -> String {
+fn requirement(requirement: &Requirement, doubt: Doubt) -> String {
     let key = string(&requirement.key);
     let has = format!("{key} in labels");
     let label = format!("labels[{key}]");
@@ -285,10 +278,10 @@ fn requirement(requirement: &Requirement, is_exact: &mut bool) -> String {
         let values: Vec<String> = values.iter().map(|value| string(value)).collect();
         format!("[{}]", values.join(", "))
     };
-    let mut glob = |glob: &Glob| match glob {
+    let glob = |glob: &Glob, doubt| match glob {
         Glob::StartsWith(start) => format!("{label}.startsWith({})", string(start)),
         Glob::EndsWith(end) => format!("{label}.endsWith({})", string(end)),
-        Glob::Expression(expression) => matches(&label, &expression.source, is_exact),
+        Glob::Expression(expression) => matches(&label, &expression.source, doubt),
     };
     match &requirement.operator {
         Operator::Exists => has,
@@ -298,33 +291,35 @@ fn requirement(requirement: &Requirement, is_exact: &mut bool) -> String {
             values => format!("{has} && {label} in {}", list(values)),
         },
         Operator::NotIn(values) => format!("!({has} && {label} in {})", list(values)),
-        Operator::Matches(it) => format!("{has} && {}", glob(it)),
+        Operator::Matches(it) => format!("{has} && {}", glob(it, doubt)),
         Operator::DoesNotMatch(it) => {
-            let matches = glob(it);
-            // What counts as true must not become false.
-            if matches == "true" { matches } else { format!("!({has} && {matches})") }
+            // What is negated is in doubt the other way round.
+            let doubt = if doubt == Doubt::True { Doubt::False } else { Doubt::True };
+            format!("!({has} && {})", glob(it, doubt))
         }
-        Operator::GreaterThan(bound) => number(&has, &label, '>', *bound, is_exact),
-        Operator::LessThan(bound) => number(&has, &label, '<', *bound, is_exact),
+        Operator::GreaterThan(bound) => number(&has, &label, '>', *bound, doubt),
+        Operator::LessThan(bound) => number(&has, &label, '<', *bound, doubt),
     }
 }
 
 /// Compares a label as a number, after a look at its form: 18 digits always are one, more may be.
-fn number(has: &str, label: &str, operator: char, bound: i64, is_exact: &mut bool) -> String {
-    *is_exact = false;
+fn number(has: &str, label: &str, operator: char, bound: i64, doubt: Doubt) -> String {
+    let more = match doubt {
+        Doubt::True => format!("{label}.matches('^[+-]?[0-9]{{19,}}$')"),
+        Doubt::False => "false".to_owned(),
+    };
     format!(
-        "{has} && ({label}.matches('^[+-]?[0-9]{{1,18}}$') ? int({label}) {operator} {bound} : \
-         {label}.matches('^[+-]?[0-9]{{19,}}$'))"
+        "{has} && ({label}.matches('^[+-]?[0-9]{{1,18}}$') ? int({label}) {operator} {bound} : {more})"
     )
 }
 
-/// Whether a text matches an expression; true where RE2 may not take the expression.
-fn matches(text: &str, expression: &str, is_exact: &mut bool) -> String {
-    if is_common(expression) {
-        return format!("{text}.matches({})", string(expression));
+/// Whether a text matches an expression, where RE2 surely takes the expression.
+fn matches(text: &str, expression: &str, doubt: Doubt) -> String {
+    match doubt {
+        _ if is_common(expression) => format!("{text}.matches({})", string(expression)),
+        Doubt::True => "true".to_owned(),
+        Doubt::False => "false".to_owned(),
     }
-    *is_exact = false;
-    "true".to_owned()
 }
 
 /// Whether an expression has nothing but what the engine here and RE2 read in the same way.

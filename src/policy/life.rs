@@ -114,6 +114,10 @@ impl<'a> Life<'a> {
             if let (Some(part), Some(old_part)) = (part, old_part)
                 && json::same(&part, &old_part)
             {
+                // What another policy put there, that one puts back.
+                if of_stored.is_none() && given.own.is_none() {
+                    return Self::Unchanged;
+                }
                 if has_given && is_incomplete {
                     report.warned(
                         "what was injected and removed by hand is put back; opt out with \

@@ -18,8 +18,7 @@ const REWRITTEN: [&str; 1] = [r#"- { name: JAVA_TOOL_OPTIONS, value: "-Dhost=$(H
 
 #[test]
 fn gives_every_manifest_back() {
-    // `policy::uninject` leaves `imagePullSecrets` behind.
-    let settings = settings().replace(r#""image_pull_secrets":["hub"]"#, "");
+    let settings = settings();
     let settings = file("uninject-everything.json", &settings);
     let (mut workloads, mut pods) = (0, 0);
     for manifest in manifests() {

@@ -137,8 +137,8 @@ fn an_update_that_leaves_the_template_as_it_is_starts_no_rollout() {
     let text = r#"{"request":{"kind":{"group":"apps","version":"v1","kind":"Deployment"},
         "operation":"UPDATE",
         "object":{"spec":{"template":{"metadata":{"annotations":
-            {"a":"1","admission.datakit/java-lib.version":""}},"spec":{"containers":[]}}}},
-        "oldObject":{"spec":{"template":{"spec":{"containers":[]},"metadata":{"annotations":
+            {"a":"1","admission.datakit/java-lib.version":""}},"spec":{"containers":[{"name":"app"}]}}}},
+        "oldObject":{"spec":{"template":{"spec":{"containers":[{"name":"app"}]},"metadata":{"annotations":
             {"admission.datakit/java-lib.version":"","a":"1"}}}}}},"settings":SETTINGS}"#;
     let text = text.replace("SETTINGS", &settings().to_string());
     let answer = host.call("validate", text.as_bytes()).unwrap();

@@ -116,6 +116,7 @@ fn finds_all_faults_at_once() {
         admission_inject_v2.otels[0].language: unknown language `php`; expected one of java, python, nodejs
         admission_inject_v2.otels[0].name: is a number, expected a string
         admission_inject_v2.otels[0].image: is required: the image to inject
+        admission_inject.logfwd.images.logfwd_image: is not an image reference: `X` in the name; names are lower case, without spaces
         admission_inject.logfwd.image_pull_policy: unknown value `always`; did you mean `Always`?
         admission_inject_v2.logfwds: conflicts with `admission_inject.logfwd`
         admission_inject_v2.logfwds[0].log_configs: is not a JSON array of objects: line 1 column 2
