@@ -28,6 +28,10 @@ fn validate(payload: &[u8]) -> CallResult {
 fn validate_settings(payload: &[u8]) -> CallResult {
     let errors = settings::validate(&String::from_utf8_lossy(payload));
     let message: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    let log = Logger::root(KubewardenDrain::default().ignore_res(), o!());
+    for note in settings::notes(&String::from_utf8_lossy(payload)) {
+        info!(log, "note on the settings"; "note" => note.to_string());
+    }
     let response = SettingsValidationResponse {
         valid: errors.is_empty(),
         message: (!errors.is_empty()).then(|| message.join("\n")),
@@ -58,6 +62,8 @@ fn log(answer: &Answer) {
         }
     }
     if answer.log_level <= LogLevel::Debug {
+        let (release, reason) = answer.release;
+        debug!(log, "settings"; "release" => %release, "reason" => reason);
         for warning in report.warnings() {
             debug!(log, "warned"; "warning" => warning);
         }

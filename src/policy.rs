@@ -21,7 +21,7 @@ use crate::record::Record;
 use crate::report::{InjectionName, Report};
 use crate::rule::ImageReference;
 use crate::selector::{Entries, Target};
-use crate::settings::{self, LogLevel, SETTINGS, Settings, SidecarMode};
+use crate::settings::{self, LogLevel, Release, SETTINGS, Settings, SidecarMode};
 use crate::trace::{Explanation, Trace};
 use life::Life;
 use selection::{Selected, Selection};
@@ -38,6 +38,8 @@ pub struct Answer {
     pub report: Report,
     /// The least important lines to be logged.
     pub log_level: LogLevel,
+    /// The release that the settings were read for, and why.
+    pub release: (Release, &'static str),
 }
 
 const ACCEPTED: &str = "{\"accepted\":true";
@@ -161,6 +163,7 @@ fn answer(payload: &[u8], trace: &mut Trace) -> Answer {
         Err(reason) => Answer::untouched(reason, trace),
     };
     answer.log_level = settings.log_level;
+    answer.release = (settings.release, settings.release_reason);
     answer
 }
 

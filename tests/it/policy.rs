@@ -251,7 +251,15 @@ fn limits_tracing_to_the_containers_that_are_named() {
 fn logs_what_it_does_at_the_level_of_the_settings() {
     let bad = with_annotation(java_asked(), "admission.datakit/logfwd.instances", "no");
     for (level, expected) in [
-        ("debug", &["info injected ddtrace-java", "warning skipped logfwd", "debug warned "][..]),
+        (
+            "debug",
+            &[
+                "info injected ddtrace-java",
+                "warning skipped logfwd",
+                "debug settings ",
+                "debug warned ",
+            ][..],
+        ),
         ("info", &["info injected ddtrace-java", "warning skipped logfwd"]),
         ("warn", &["warning skipped logfwd"]),
         ("error", &[]),
