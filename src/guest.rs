@@ -39,10 +39,15 @@ fn validate_settings(payload: &[u8]) -> CallResult {
     Ok(serde_json::to_vec(&response)?)
 }
 
-/// One line for everything injected or skipped.
+/// One line for each injection that was injected, removed or skipped; at `debug` also each warning.
 fn log(answer: &Answer) {
     let report = &answer.report;
-    if report.injected.is_empty() && report.skipped.is_empty() && report.removed.is_empty() {
+    let is_quiet = answer.log_level > LogLevel::Debug || report.warnings().is_empty();
+    if report.injected.is_empty()
+        && report.skipped.is_empty()
+        && report.removed.is_empty()
+        && is_quiet
+    {
         return;
     }
     // Failing to log must not fail the request.

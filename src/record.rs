@@ -149,6 +149,18 @@ impl Record {
         (of(meant), of(rest.clone()))
     }
 
+    /// Takes over the volumes of another record that are still in a template, because a container of
+    /// this record mounts them.
+    pub(crate) fn inherit_volumes(&mut self, other: &Self, template: &Object) {
+        let mut template = template.clone();
+        let (Ok(pod), Some(entry)) = (Pod::open(&mut template), self.entries.first_mut()) else {
+            return;
+        };
+        let stamps = other.entries.iter().flat_map(|entry| &entry.volumes);
+        let left = stamps.filter(|stamp| pod.volume(&stamp.name).is_some());
+        entry.volumes.extend(left.cloned());
+    }
+
     /// Adds what an injection is about to change in a pod.
     pub(crate) fn add(&mut self, name: String, pod: &Pod, edits: &Edits) {
         let mut entry = Entry { name, ..Entry::default() };
@@ -202,8 +214,9 @@ impl Record {
         }
         if let Some(spec) = pod.spec() {
             for (name, value) in &edits.spec {
+                // What another injection set as well stays until the last of them goes.
                 let of_others = self.others.iter().flat_map(|other| &other.entries);
-                let mut of_others = of_others.flat_map(|entry| &entry.spec);
+                let mut of_others = of_others.chain(&self.entries).flat_map(|entry| &entry.spec);
                 match of_others.find(|(other, _)| other == name) {
                     Some(shared) => entry.spec.push(shared.clone()),
                     None if spec.get(name) == Some(value) => {}

@@ -104,7 +104,8 @@ impl<'a> Life<'a> {
                 && (has_given || counts_for(stored, object, workload))
         });
         let own: Vec<&Record> = given.own.iter().chain(&of_stored_for_given).collect();
-        let all_others: Vec<&Record> = given.others.iter().chain(&stored_others).collect();
+        let only_stored = stored_others.iter().filter(|it| !given.others.contains(it));
+        let all_others: Vec<&Record> = given.others.iter().chain(only_stored).collect();
         if let Some(mut old) = old_object {
             let of_old: Vec<&Record> = of_stored.iter().chain(&stored_others).collect();
             let of_new: Vec<&Record> = own.iter().copied().chain(all_others).collect();
@@ -128,9 +129,7 @@ impl<'a> Life<'a> {
                 if let (Some(template), Some(stored)) = templates {
                     template.clone_from(stored);
                 }
-                if of_stored.is_some() || !is_unreadable {
-                    set_record(object, key, stored_text.as_deref());
-                }
+                set_record(object, key, stored_text.as_deref());
                 let is_same = json::same(&before, &object.to_json());
                 return if is_same { Self::Unchanged } else { Self::PutBack };
             }
@@ -168,7 +167,7 @@ pub(super) fn uninject(
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
         })
     };
-    let (out, rest) = record.split(is_meant);
+    let (out, mut rest) = record.split(is_meant);
     let removed: Vec<String> = out.entries.iter().map(|entry| entry.name.clone()).collect();
     if removed.is_empty() {
         return None;
@@ -176,6 +175,7 @@ pub(super) fn uninject(
     let mut kept = others;
     kept.extend(Some(rest.clone()).filter(|rest| !rest.entries.is_empty()));
     out.take_out(workload.template(object)?, &kept)?;
+    rest.inherit_volumes(&out, workload.template(object)?);
     if rest.entries.is_empty() {
         remove_record(object, key, &out);
     } else {

@@ -482,6 +482,13 @@ fn several_policies_keep_their_records_apart() {
         let changed = annotated(&stored, "x", "y");
         let fresh = both(&annotated(&object, "x", "y"), None, first, second);
         assert_eq!(both(&changed, Some(&stored), first, second), fresh);
+        // Another order is no removal by hand.
+        let mut reordered = stored.clone();
+        reordered["spec"]["template"]["spec"]["volumes"].as_array_mut().unwrap().reverse();
+        for settings in [first, second] {
+            let answer = evaluate(&request("UPDATE", &reordered, Some(&stored)), settings);
+            assert_eq!(answer.report.warnings(), [""; 0]);
+        }
         // One leaves, the other stays.
         let left = both(
             &changed,
@@ -513,4 +520,35 @@ fn a_record_never_makes_an_object_too_large() {
         ["ddtrace-java is not injected into Deployment/web: the annotations of the object would \
           exceed 200 KiB; remove annotations"],
     );
+}
+
+#[test]
+fn one_injection_after_another_leaves_nothing_behind() {
+    let envs = json!({ "FLAMESHOT_PROFILING_PATH": "/flame", "FLAMESHOT_HTTP_LOCAL_PORT": 8089 });
+    let rule = |more: Value| {
+        let mut rule = json!({ "namespace_selectors": ["*"], "image": "h/x:1" });
+        rule.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!([rule])
+    };
+    let settings = json!({
+        "admission_inject_v2": {
+            "flameshots": rule(json!({ "processes": "[]", "envs": envs })),
+            "profilers": rule(json!({ "language": "java" })),
+        },
+        "policy": { "image_pull_secrets": ["hub"] },
+    });
+    let settings = settings.to_string();
+    let bare = crate::objects::deployment(&crate::objects::pod());
+    for [first, second] in [["flameshot", "profiler"], ["profiler", "flameshot-"]] {
+        let (injected, _) = admit(&bare, None, "default", &settings);
+        let out = policy::uninject(&injected.to_string(), &settings, Some(first)).unwrap();
+        let left: Value = serde_json::from_str(&out.object).unwrap();
+        let spec = &left["spec"]["template"]["spec"];
+        assert_eq!(spec["shareProcessNamespace"], true, "{first}: the other one needs it");
+        assert_eq!(spec["imagePullSecrets"], json!([{ "name": "hub" }]));
+        let second = second.trim_end_matches('-');
+        let out = policy::uninject(&out.object, &settings, Some(second)).unwrap();
+        assert_eq!(serde_json::from_str::<Value>(&out.object).unwrap(), bare, "{second}");
+        assert_eq!(policy::uninject(&out.object, &settings, None), None);
+    }
 }
