@@ -650,6 +650,11 @@ fn write_canonical(value: &Value, key: &str, depth: usize, out: &mut String) {
     const DEPTH: usize = 8;
     let text = match value {
         Value::Text(text) => *text,
+        Value::New(text) if is_flat(text) => {
+            // Variables and mounts are written with their keys in order.
+            out.push_str(text.strip_suffix('}').unwrap_or(text));
+            return out.push_str(",}");
+        }
         Value::New(text) => text,
         Value::Object(object) => return write_canonical_object(object, depth, out),
         Value::Array(_) => return write_canonical_array(value, key, depth, out),
@@ -673,6 +678,14 @@ fn write_canonical(value: &Value, key: &str, depth: usize, out: &mut String) {
             None => out.push_str(text),
         },
     }
+}
+
+/// Whether an added object has nothing but strings in it, none of them empty.
+fn is_flat(text: &str) -> bool {
+    let braces = text.bytes().filter(|b| *b == b'{').count();
+    let has_list = text.bytes().any(|b| b == b'[');
+    let is_object = text.starts_with("{\"");
+    is_object && braces == 1 && !has_list && !text.contains(":\"\"") && text.ends_with("\"}")
 }
 
 fn write_canonical_array(array: &Value, key: &str, depth: usize, out: &mut String) {
