@@ -242,10 +242,7 @@ fn mutate<'a>(
     }
     match reason {
         // What comes out may be what came in.
-        Injected::Something | Injected::Nothing(_)
-            if before.as_ref().is_some_and(|it| json::same(&it.object, &object.to_json())) =>
-        {
-            trace.with(|explanation| explanation.reason = None);
+        _ if before.as_ref().is_some_and(|it| json::same(&it.object, &object.to_json())) => {
             Answer { report, ..Answer::default() }
         }
         Injected::Something => written(&object, report),
@@ -548,11 +545,12 @@ fn claims(object: &Value) -> BTreeSet<String> {
 
 /// Whether an update leaves the pod template as it is stored.
 fn is_unchanged(template: &Object, mut old: Value, workload: &Workload) -> bool {
-    let Some(old) = workload.template(&mut old) else {
-        return false;
-    };
-    // The order of keys does not matter.
-    *template == *old || json::same(&text(template), &text(old))
+    workload.template(&mut old).is_some_and(|old| is_same(template, old))
+}
+
+/// Whether two pod templates are the same; the order of keys does not matter.
+fn is_same(template: &Object, other: &Object) -> bool {
+    *template == *other || json::same(&text(template), &text(other))
 }
 
 fn text(object: &Object) -> String {

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::text;
+use super::{is_same, text};
 use crate::admission::Workload;
 use crate::annotations;
 use crate::injection::Skip;
@@ -242,7 +242,7 @@ pub(super) fn other_records(object: &Value, key: &str) -> Vec<Record> {
 /// Whether two objects have the same pod template.
 fn is_same_template(object: &mut Value, old: &mut Value, workload: &Workload) -> bool {
     match (workload.template(object), workload.template(old)) {
-        (Some(template), Some(old)) => *template == *old || json::same(&text(template), &text(old)),
+        (Some(template), Some(old)) => is_same(template, old),
         _ => false,
     }
 }

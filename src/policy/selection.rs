@@ -122,6 +122,10 @@ impl<'a> Selection<'a> {
             }
             return;
         };
+        // Another policy may serve what this one does not.
+        if settings.options.id.is_some() || !settings.has_rules() {
+            return;
+        }
         let name = injection.name(Some(variant));
         let is_selected =
             |it: &Selected| it.injection == injection && it.variant.language == variant.language;
@@ -131,9 +135,7 @@ impl<'a> Selection<'a> {
             || self.left_out.iter().any(|(left_out, _)| left_out.injection == injection.name)
             || self.unserved.iter().any(|(unserved, _)| *unserved == name)
             || injection.opt_out().is_some_and(|it| !annotations::is_enabled(target, &it));
-        // Another policy may serve what this one does not.
-        let is_alone = settings.options.id.is_none() && settings.has_rules();
-        if is_settled || !is_alone {
+        if is_settled {
             return;
         }
         if is_served(injection, variant, settings) {
