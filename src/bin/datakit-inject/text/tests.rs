@@ -436,6 +436,19 @@ fn adds_where_people_would() {
     }
 }
 
+/// What was added comes out again, blanks at its end too.
+#[test]
+fn takes_out_what_ends_in_a_blank() {
+    let text = "a:\n- []";
+    let source = read_yaml(text).unwrap().unwrap();
+    let mut data = source.data.clone();
+    push(&mut data.get_mut("a").unwrap().as_seq_mut().unwrap()[0], "x\n: ");
+    let grown = edited(&source, &data).unwrap().text;
+    assert_eq!(grown, "a:\n- - |-\n    x\n    : ");
+    let back = super::edited(&read_yaml(&grown).unwrap().unwrap(), &source.data).unwrap();
+    assert_eq!(back.text, text);
+}
+
 #[test]
 fn grows_with_an_anchor() {
     let text = "a:\n- env: &env\n  - x # y\n- env: *env\n";

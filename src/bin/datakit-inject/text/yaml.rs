@@ -140,9 +140,10 @@ impl<'t> Reader<'t> {
                 let header = content.lines().next().unwrap_or_default();
                 let keeps = header.split('#').next().is_some_and(|header| header.contains('+'));
                 let content = match (keeps, content.rfind('\n')) {
-                    (true, Some(newline)) => slice(content, 0, newline).trim_end_matches('\r'),
-                    _ => content.trim_end(),
+                    (true, Some(newline)) => slice(content, 0, newline),
+                    _ => without_blank_lines(content),
                 };
+                let content = content.trim_end_matches('\r');
                 (start, start + content.len().max(header.trim_end().len()))
             }
             // Nothing at all is null, and is where the parser looked next.
@@ -354,6 +355,16 @@ fn anchor(id: usize) -> Option<usize> {
 
 fn span_start(span: &Span) -> usize {
     span.start.byte_offset().unwrap_or_default()
+}
+
+/// The text without the blank lines at its end; blanks at the end of its last line are text.
+fn without_blank_lines(mut text: &str) -> &str {
+    while let Some((before, last)) = text.rsplit_once('\n')
+        && last.trim().is_empty()
+    {
+        text = before;
+    }
+    text
 }
 
 fn span_end(span: &Span) -> usize {
