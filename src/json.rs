@@ -36,7 +36,8 @@ impl Shape {
     fn member(&self, key: &Key) -> Option<&'static Self> {
         match self {
             Self::Object(members) => {
-                let named = members.iter().find(|(name, _)| key.is(name));
+                let key = key.name().unwrap_or_default();
+                let named = members.iter().find(|(name, _)| **name == *key);
                 Some(named.map_or(&Self::Text, |(_, shape)| shape))
             }
             Self::Map(member) => Some(member),

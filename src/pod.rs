@@ -62,7 +62,7 @@ pub(crate) enum ContainerRef {
 /// What one injection adds and changes.
 #[derive(Debug, Default)]
 pub(crate) struct Edits<'a> {
-    pub(crate) volumes: Vec<NewVolume>,
+    pub(crate) volumes: Vec<Volume<'a>>,
     pub(crate) env: Vec<(ContainerRef, EnvEdit<'a>)>,
     pub(crate) mounts: Vec<(ContainerRef, VolumeMount<'a>)>,
     pub(crate) init_containers: Vec<Container<'a>>,
@@ -170,7 +170,6 @@ impl<'t, 'a> Pod<'t, 'a> {
             }
         }
         for volume in edits.volumes {
-            let volume = Volume::added(volume);
             self.volume_places.entry(volume.name.clone()).or_insert(self.volumes.len());
             self.volumes.push(volume);
         }

@@ -17,7 +17,7 @@ use crate::json::{self, Object, Shape, Value};
 use crate::pod::Pod;
 use crate::reader::Errors;
 use crate::reason::Reason;
-use crate::record::Record;
+use crate::record::Recorder;
 use crate::report::{InjectionName, Report};
 use crate::rule::ImageReference;
 use crate::selector::{Entries, Target};
@@ -230,9 +230,12 @@ fn mutate<'a>(
         }
     };
 
-    let others = life::other_records(&object, &record_key);
-    let record = Record::beside(others, before.is_some() && is_update);
-    let part = UserPart { object: &mut object, old_object, namespace, record };
+    // Pods keep no record: they are injected once, and end.
+    let recorder = (!workload.is_pod()).then(|| {
+        let others = life::other_records(&object, &record_key);
+        Recorder::new(others, before.is_some() && is_update)
+    });
+    let part = UserPart { object: &mut object, old_object, namespace, recorder };
     let reason = inject(part, workload, settings, &mut report, trace);
     if let Some(before) = &before {
         let made_again =
@@ -280,8 +283,8 @@ struct UserPart<'o, 'a> {
     /// The stored object, where nothing was injected into it.
     old_object: Option<Value<'a>>,
     namespace: Cow<'a, str>,
-    /// The record to fill.
-    record: Record,
+    /// Records what is injected, unless the object is a pod.
+    recorder: Option<Recorder>,
 }
 
 /// Selects what to inject into the user's part of an object, and injects it.
@@ -292,7 +295,7 @@ fn inject<'a>(
     report: &mut Report,
     trace: &mut Trace,
 ) -> Injected {
-    let UserPart { object, old_object, namespace, mut record } = part;
+    let UserPart { object, old_object, namespace, mut recorder } = part;
     if settings.options.ignored_namespaces.contains(&namespace) {
         return Injected::Nothing(Reason::IgnoredNamespace);
     }
@@ -331,15 +334,15 @@ fn inject<'a>(
         native_sidecars: false,
         restricted: None,
     };
-    let before = template.clone();
-    let is_changed = inject_all(template, selection, &mut context, &mut record, report);
-    if workload.is_pod() {
+    let before = recorder.is_some().then(|| template.clone());
+    let is_changed = inject_all(template, selection, &mut context, recorder.as_mut(), report);
+    let (Some(recorder), Some(before)) = (recorder, before) else {
         return with_status(template, is_changed, settings, report);
-    }
+    };
     if !is_changed {
         return Injected::Nothing(Reason::NothingAsked);
     }
-    if let Err(skip) = life::write_record(object, record, &settings.options.record_annotation()) {
+    if let Err(skip) = life::write_record(object, recorder, &settings.options.record_annotation()) {
         // All or nothing: without its record an injection could never be taken out.
         if let Some(template) = workload.template(object) {
             *template = before;
@@ -355,7 +358,7 @@ fn inject_all<'a>(
     template: &mut Object<'a>,
     selection: Selection<'a>,
     context: &mut Context<'_, 'a>,
-    record: &mut Record,
+    mut recorder: Option<&mut Recorder>,
     report: &mut Report,
 ) -> bool {
     let mut pod = match Pod::open(template) {
@@ -387,12 +390,17 @@ fn inject_all<'a>(
     context.restricted = RestrictedContext::of(&pod, context.options);
     let mut is_changed = false;
     for selected in selection.selected {
-        is_changed |= inject_one(&mut pod, selected, context, record, report);
+        is_changed |= inject_one(&mut pod, selected, context, recorder.as_deref_mut(), report);
     }
     if is_changed && !context.options.image_pull_secrets.is_empty() {
-        let list = pod.spec().and_then(|spec| spec.get("imagePullSecrets"));
-        record.create("imagePullSecrets".to_owned(), list);
-        record.secrets = pod.add_image_pull_secrets(&context.options.image_pull_secrets);
+        if let Some(recorder) = &mut recorder {
+            let list = pod.spec().and_then(|spec| spec.get("imagePullSecrets"));
+            recorder.create("imagePullSecrets".to_owned(), list);
+        }
+        let added = pod.add_image_pull_secrets(&context.options.image_pull_secrets);
+        if let Some(recorder) = recorder {
+            recorder.add_secrets(added);
+        }
     }
     pod.close();
     is_changed
@@ -403,7 +411,7 @@ fn inject_one<'a>(
     pod: &mut Pod<'_, 'a>,
     selected: Selected<'a>,
     context: &Context<'_, 'a>,
-    record: &mut Record,
+    recorder: Option<&mut Recorder>,
     report: &mut Report,
 ) -> bool {
     let Selected { injection, variant, path, annotation, compiled } = selected;
@@ -429,7 +437,9 @@ fn inject_one<'a>(
     };
     match plan {
         Ok(Plan { edits, notes }) => {
-            record.add(name.to_string(), pod, &edits);
+            if let Some(recorder) = recorder {
+                recorder.add(name.to_string(), pod, &edits);
+            }
             pod.apply(edits);
             report.injected(name, path);
             for note in notes {

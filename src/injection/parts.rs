@@ -9,7 +9,7 @@ use super::{ALL, Ask, Container as Name, Plan, Skip};
 use crate::collections::set;
 use crate::json::{Object, Shape, Value};
 use crate::pod::{
-    Container, ContainerRef, Edits, EnvVar, NewVolume, Pod, VolumeMount, VolumeSource,
+    Container, ContainerRef, Edits, EnvVar, NewVolume, Pod, Volume, VolumeMount, VolumeSource,
     meets_restricted,
 };
 use crate::rule::{ImageReference, Resources, VariableValue};
@@ -278,7 +278,7 @@ pub(super) fn volume(
         }
     }
     let name = volume.name.clone();
-    edits.volumes.push(volume);
+    edits.volumes.push(Volume::new(volume));
     Ok(name)
 }
 
@@ -298,7 +298,7 @@ pub(super) fn fixed_volume(
         Some(there) if there.source == VolumeSource::EmptyDir => Ok(()),
         Some(_) => Err(Skip::OtherVolume(name.to_owned())),
         None => {
-            edits.volumes.push(empty_dir(name, ask));
+            edits.volumes.push(Volume::new(empty_dir(name, ask)));
             Ok(())
         }
     }

@@ -50,7 +50,8 @@ impl<'a> Volume<'a> {
         Some(Self { name, source, value })
     }
 
-    pub(super) fn added(volume: NewVolume) -> Self {
+    /// A volume to add.
+    pub(crate) fn new(volume: NewVolume) -> Self {
         let source = volume.source();
         Self { value: Value::new(&volume), name: volume.name.into(), source }
     }

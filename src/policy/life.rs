@@ -10,7 +10,7 @@ use crate::admission::Workload;
 use crate::annotations;
 use crate::injection::Skip;
 use crate::json::{self, Object, Value};
-use crate::record::{Record, Was, remove_all_empty, remove_empty_object};
+use crate::record::{Record, Recorder, Was, remove_all_empty, remove_empty_object};
 use crate::report::Report;
 
 /// The annotations of an object together, with room for those of others: Kubernetes takes 256 KiB.
@@ -67,10 +67,12 @@ impl<'a> Life<'a> {
         key: &str,
         report: &mut Report,
     ) -> Self {
+        if workload.is_pod() {
+            return Self::New(old_object);
+        }
         let given = Records::of(object, key);
         let stored = old_object.as_ref().map(|old| Records::of(old, key));
-        let is_unrecorded = given.is_empty() && stored.as_ref().is_none_or(Records::is_empty);
-        if workload.is_pod() || is_unrecorded {
+        if given.is_empty() && stored.as_ref().is_none_or(Records::is_empty) {
             return Self::New(old_object);
         }
         let (stored_text, of_stored, stored_others) =
@@ -282,13 +284,17 @@ fn remove_record(object: &mut Value, key: &str, record: &Record) {
 /// # Errors
 ///
 /// If the metadata is malformed, or the annotations would be too large.
-pub(super) fn write_record(object: &mut Value, mut record: Record, key: &str) -> Result<(), Skip> {
+pub(super) fn write_record(
+    object: &mut Value,
+    mut recorder: Recorder,
+    key: &str,
+) -> Result<(), Skip> {
     let object = object.as_object_mut().ok_or(Skip::MetadataMalformed)?;
     let metadata = object.get("metadata");
     let annotations = metadata.and_then(Value::as_object).and_then(|it| it.get("annotations"));
-    record.create("own/metadata".to_owned(), metadata);
-    record.create("own/annotations".to_owned(), annotations);
-    let text = record.to_text();
+    recorder.create("own/metadata".to_owned(), metadata);
+    recorder.create("own/annotations".to_owned(), annotations);
+    let text = recorder.finish().to_text();
     let present = annotations.and_then(Value::as_object);
     let present = present
         .into_iter()

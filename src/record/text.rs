@@ -17,8 +17,6 @@
 //!  "null":"initContainers"}                                 what was null before
 //! ```
 
-use std::borrow::Cow;
-
 use super::{Changes, Entry, Moved, Record, SPEC_MEMBERS, SetVariable, Stamp, Was};
 use crate::injection::{ALL, Injection};
 use crate::json::{Object, Shape, Value, push_text};
@@ -48,10 +46,10 @@ impl Record {
             out.push(':');
             entry.write(&mut out);
         }
-        push_words(&mut out, "secrets", self.secrets.iter().map(|name| Cow::Borrowed(&**name)));
+        push_words(&mut out, "secrets", &self.secrets, |name, out| out.push_str(name));
         for (key, was) in [("new", Was::Absent), ("null", Was::Null)] {
             let paths = self.created.iter().filter(|(_, created)| **created == was);
-            push_words(&mut out, key, paths.map(|(path, _)| Cow::Borrowed(&**path)));
+            push_words(&mut out, key, paths, |(path, _), out| out.push_str(path));
         }
         out.push('}');
         out
@@ -115,8 +113,8 @@ fn may_add_volume(injection: &Injection, name: &str) -> bool {
 impl Entry {
     fn write(&self, out: &mut String) {
         out.push('{');
-        push_words(out, "volumes", self.volumes.iter().map(Stamp::text));
-        push_words(out, "annotations", self.annotations.iter().map(Stamp::text));
+        push_words(out, "volumes", &self.volumes, Stamp::write);
+        push_words(out, "annotations", &self.annotations, Stamp::write);
         let spec = self.spec.iter().map(|(name, before)| {
             (&**name, format!("[{}]", before.as_deref().unwrap_or_default()))
         });
@@ -164,12 +162,12 @@ impl Entry {
 impl Changes {
     fn to_text(&self) -> String {
         let mut out = String::from("{");
-        push_words(&mut out, "env", self.env.iter().map(Stamp::text));
+        push_words(&mut out, "env", &self.env, Stamp::write);
         for (key, moves) in [("set", false), ("moved", true)] {
             let set = self.set.iter().filter(|set| set.moved.is_some() == moves);
             push_object(&mut out, key, set.map(|set| (&*set.name, set.to_text())));
         }
-        push_list(&mut out, "mounts", self.mounts.iter().map(Stamp::text));
+        push_stamps(&mut out, "mounts", &self.mounts);
         out.push('}');
         out
     }
@@ -255,27 +253,38 @@ fn push_key(out: &mut String, key: &str) {
     out.push(':');
 }
 
-fn push_list<'s>(out: &mut String, key: &str, strings: impl Iterator<Item = Cow<'s, str>>) {
-    for (index, string) in strings.enumerate() {
-        if index == 0 {
-            push_key(out, key);
-            out.push('[');
-        } else {
-            // The bracket that closed the list so far.
-            out.pop();
-            out.push(',');
-        }
-        push_text(out, &string);
-        out.push(']');
+fn push_stamps(out: &mut String, key: &str, stamps: &[Stamp]) {
+    if stamps.is_empty() {
+        return;
     }
+    push_key(out, key);
+    let mut text = String::new();
+    for (index, stamp) in stamps.iter().enumerate() {
+        out.push(if index == 0 { '[' } else { ',' });
+        text.clear();
+        stamp.write(&mut text);
+        push_text(out, &text);
+    }
+    out.push(']');
 }
 
-/// Appends names, none of which has a space in it.
-fn push_words<'s>(out: &mut String, key: &str, words: impl Iterator<Item = Cow<'s, str>>) {
-    let words: Vec<Cow<str>> = words.collect();
-    if !words.is_empty() {
+/// Appends words, none of which has a space in it.
+fn push_words<T>(
+    out: &mut String,
+    key: &str,
+    words: impl IntoIterator<Item = T>,
+    write: impl Fn(T, &mut String),
+) {
+    let mut text = String::new();
+    for word in words {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        write(word, &mut text);
+    }
+    if !text.is_empty() {
         push_key(out, key);
-        push_text(out, &words.join(" "));
+        push_text(out, &text);
     }
 }
 
@@ -322,11 +331,7 @@ fn words(text: &str) -> Option<Vec<String>> {
 }
 
 fn stamps(texts: Vec<String>) -> Option<Vec<Stamp>> {
-    let stamp = |text: String| {
-        let (name, hash) = text.rsplit_once('=')?;
-        Some(Stamp { name: name.to_owned(), hash: hash.to_owned() })
-    };
-    texts.into_iter().map(stamp).collect()
+    texts.iter().map(|text| Stamp::parse(text)).collect()
 }
 
 #[cfg(test)]
@@ -337,7 +342,7 @@ mod tests {
 
     #[test]
     fn reads_what_it_writes() {
-        let stamp = |name: &str| Stamp { name: name.to_owned(), hash: "x4fR".to_owned() };
+        let stamp = |name: &str| Stamp::parse(&format!("{name}=x4fR")).unwrap();
         let set = |name: &str, was, moved| SetVariable {
             name: name.to_owned(),
             prefix: "a\"".to_owned(),
@@ -388,7 +393,6 @@ mod tests {
                 ("app/env".to_owned(), Was::Absent),
                 ("volumes".to_owned(), Was::Null),
             ]),
-            ..Record::default()
         };
         let text = record.to_text();
         assert_eq!(Record::parse(&text), Some(record), "{text}");
