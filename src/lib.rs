@@ -47,6 +47,8 @@
 //! 5. [`report`] collects what was injected or skipped, for warnings, audit annotations and the log;
 //!    [`trace`] collects each [`reason`], if somebody asks.
 //!
+//! `language` translates messages for the command and the npm package.
+//!
 //! [`conditions`] compiles the same rules into `matchConditions`, which keep requests that ask for
 //! nothing in the API server.
 //!
@@ -78,6 +80,11 @@ pub mod injection;
 #[cfg(all(feature = "js", not(all(feature = "policy", target_arch = "wasm32"))))]
 pub mod js;
 pub mod json;
+#[cfg(any(
+    feature = "cli",
+    all(feature = "js", not(all(feature = "policy", target_arch = "wasm32")))
+))]
+pub mod language;
 mod pod;
 pub mod policy;
 mod reader;

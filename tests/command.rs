@@ -198,6 +198,75 @@ fn explains_annotations_that_nobody_reads_and_what_is_removed() {
     assert!(stdout.ends_with(": removed ddtrace-java\n1 object: 1 removed\n"), "{stdout}");
 }
 
+#[test]
+fn explains_in_chinese() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  annotations:\n    \
+               admission.datakit/java-lib.version: no tag\n    admission.datakit/jav: v1\n    \
+               admission.datakit/java-profiler.version: ''\nspec:\n  containers: [{name: c}]\n";
+    let opted_out = "apiVersion: v1\nkind: Pod\nmetadata: {name: b, annotations: \
+                     {admission.datakit/enabled: 'false'}}\nspec:\n  containers: [{name: c}]\n";
+    let input = format!(
+        "{pod}---\n{opted_out}---\n{{apiVersion: v1, kind: Service, metadata: {{name: c}}}}\n"
+    );
+    let settings = file(
+        "explained-in-chinese.json",
+        r#"{"admission_inject":{"ddtrace":{"images":{"java_agent_image":"a/b:1"},
+        "enabled_namespaces":[{"namespace":"shop","language":"java"}]},
+        "profiler":{"images":{"java_profiler_image":"a/c:1"}}}}"#,
+    );
+    let explain = ["explain", "-f", "-", "-s", &settings, "--lang", "zh"];
+    let expected = "\
+Pod/a (-:1)：已注入 profiler-java；已跳过 ddtrace-java：注解 admission.datakit/java-lib.version 的值不是镜像 tag；注解 admission.datakit/jav 未知
+Pod/b (-:12)：已排除：admission.datakit/enabled 要求不注入
+Service/c (-:18)：无需注入：不知道此类对象的 Pod 模板在哪里；可以在 policy.extra_workloads 中指定
+3 个对象：已注入 1 个、已排除 1 个、无需注入 1 个
+";
+    assert_eq!(text(&run(&explain, &input).stdout), expected);
+    let output = run(&[&explain[..], &["--verbose"]].concat(), pod);
+    let expected = format!(
+        "\
+{settings}：按 1.5 版读取：配置中没有 admission_inject_v2
+Pod/a (-:1)：已注入 profiler-java；已跳过 ddtrace-java：注解 admission.datakit/java-lib.version 的值不是镜像 tag；注解 admission.datakit/jav 未知
+  ddtrace，admission_inject.ddtrace：设置了注解 admission.datakit/java-lib.version
+  otel：未考虑，因为 ddtrace 优先
+  profiler，admission_inject.profiler：设置了注解 admission.datakit/java-profiler.version
+  annotation：注解 admission.datakit/jav 未知
+  已注入 profiler-java，依据 admission_inject.profiler
+1 个对象：已注入 1 个
+"
+    );
+    assert_eq!(text(&output.stdout), expected);
+    // Codes and keys are the same in every language.
+    let json = |arguments: &[&str]| -> Value {
+        let output = run(&[arguments, &["-o", "json"]].concat(), pod);
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let (mut chinese, mut english) = (json(&explain), json(&explain[..5]));
+    let explained = |json: &mut Value| json[0]["objects"][0].take();
+    let (chinese, english) = (explained(&mut chinese), explained(&mut english));
+    assert_eq!(chinese["release"], "按 1.5 版读取：配置中没有 admission_inject_v2");
+    assert_eq!(
+        chinese["warnings"][1],
+        "ddtrace-java 未注入到 Pod/a：注解 admission.datakit/java-lib.version 的值不是镜像 tag；\
+         请使用 v1.2.3 这样的版本，或者留空"
+    );
+    for (chinese, english) in
+        chinese["steps"].as_array().unwrap().iter().zip(english["steps"].as_array().unwrap())
+    {
+        for key in ["injection", "rule", "code"] {
+            assert_eq!(chinese[key], english[key]);
+        }
+        assert_ne!(chinese["message"], english["message"]);
+    }
+    let faulty = file("faulty-in-chinese.json", r#"{"admission_injekt":{}}"#);
+    let output = run(&["explain", "-f", "-", "-s", &faulty, "--lang", "zh"], pod);
+    let expected = format!(
+        "error: {faulty}: 1 个错误，第一个是：admission_injekt：未知的键；是否应为 \
+         `admission_inject`？；`check-settings` 会列出全部错误\n"
+    );
+    assert_eq!(text(&output.stderr), expected);
+}
+
 /// kubectl finds plugins by their names.
 #[test]
 fn is_a_plugin_of_kubectl() {

@@ -80,6 +80,59 @@ read as release 1.8: the configuration has admission_inject_v2
     }
 }
 
+#[test]
+fn checks_settings_in_chinese() {
+    let settings = "\
+admission_inject_v2:
+  ddtraces:
+  - language: jva
+    namespace_selectors: ['(']
+    image: hub/java:1
+  - language: java
+    image: hub/java:1
+";
+    let values = format!("operator:\n  config: '{CONFIG}'\n---\nkind: Service\n");
+    for (input, code, expected) in [
+        (
+            settings,
+            1,
+            "\
+admission_inject_v2.ddtraces[0].namespace_selectors[0]：`(` 不是正则表达式：分组的 '(' 没有对应的 ')'
+admission_inject_v2.ddtraces[0].language：未知的语言 `jva`；是否应为 `java`？
+提示：admission_inject_v2.ddtraces[1]：没有能够匹配的选择器，因此规则处于关闭状态
+按 1.8 版读取：配置中有 admission_inject_v2
+2 个错误，1 条提示（来源：普通配置）
+",
+        ),
+        (
+            &*values,
+            0,
+            "\
+按 1.5 版读取：配置中没有 admission_inject_v2
+有效（来源：chart 的 values，共 2 个文档中的第 1 个）
+",
+        ),
+        ("{}", 0, "\
+提示：没有规则：永远不会注入任何内容
+按 1.5 版读取：配置中没有 admission_inject_v2
+有效，1 条提示（来源：普通配置）
+"),
+        ("policy: 1", 1, "\
+policy：应为对象，实际为数字
+提示：没有规则：永远不会注入任何内容
+按 1.5 版读取：配置中没有 admission_inject_v2
+1 个错误，1 条提示（来源：普通配置）
+"),
+    ] {
+        let output = run(&["check-settings", "-", "--lang", "zh"], input);
+        assert_eq!(text(&output.stdout), expected);
+        assert_eq!(output.status.code(), Some(code), "{input}");
+    }
+    let output = run(&["check-settings", "-", "--lang", "zh"], "kind: ConfigMap");
+    let expected = "error: -: 是 ConfigMap，但其中没有 Datakit Operator 的配置\n";
+    assert_eq!((text(&output.stderr), output.status.code()), (expected.to_owned(), Some(2)));
+}
+
 const POLICY: &str = "\
 # The team's policy.
 apiVersion: policies.kubewarden.io/v1

@@ -22,4 +22,6 @@ mod packaging;
 mod policy;
 mod properties;
 mod settings;
+#[cfg(any(feature = "cli", feature = "js"))]
+mod translations;
 mod workflows;

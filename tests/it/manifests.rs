@@ -58,6 +58,15 @@ impl Settings {
         self
     }
 
+    /// A manifest with the annotations that ask for the injections.
+    fn asked(&self, manifest: &str) -> Value {
+        let mut object: Value = serde_norway::from_str(manifest).unwrap();
+        for (key, value) in &self.annotations {
+            template_of(&mut object)["metadata"]["annotations"][*key] = json!(value);
+        }
+        object
+    }
+
     /// Whether a pod that meets `restricted` has to go on doing so.
     fn respect_pod_security(&self) -> bool {
         self.option != Some("pod_security")
@@ -218,10 +227,7 @@ static INJECTED: LazyLock<Vec<Injected>> = LazyLock::new(|| {
     for settings in &*SETTINGS {
         let text = settings.json.to_string();
         for path in files("tests/manifests") {
-            let mut before: Value = serde_norway::from_str(&read(&path)).unwrap();
-            for (key, value) in &settings.annotations {
-                template_of(&mut before)["metadata"]["annotations"][*key] = json!(value);
-            }
+            let before = settings.asked(&read(&path));
             let outcome = Host::shared().validate(&request("CREATE", &before, None), &text);
             injected.push(Injected {
                 file: path.file_name().unwrap().to_str().unwrap().to_owned(),
@@ -234,6 +240,18 @@ static INJECTED: LazyLock<Vec<Injected>> = LazyLock::new(|| {
     }
     injected
 });
+
+/// Every manifest with all settings: the request, and the settings as JSON.
+#[cfg(any(feature = "cli", feature = "js"))]
+pub fn requests() -> Vec<(Value, String)> {
+    let manifests: Vec<String> = files("tests/manifests").iter().map(read).collect();
+    let with = |settings: &Settings| {
+        let objects = manifests.iter().map(|manifest| settings.asked(manifest));
+        let requests = objects.map(|object| request("CREATE", &object, None));
+        requests.map(|request| (request, settings.json.to_string())).collect::<Vec<_>>()
+    };
+    SETTINGS.iter().flat_map(with).collect()
+}
 
 /// A rule, or all of them: it gives what breaks it.
 type Check = fn(&Value) -> Vec<String>;

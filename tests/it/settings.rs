@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use datakit_injection::settings::validate;
 use expect_test::expect;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::host::Host;
 
@@ -16,9 +16,9 @@ fn faults(settings: &str) -> String {
     out
 }
 
-#[test]
-fn finds_all_faults_at_once() {
-    let settings = json!({
+/// Settings with many errors.
+pub fn faulty() -> Value {
+    json!({
         "log_level": "inof",
         "server_listen": "0.0.0.0:9543",
         "admission_injectt": {},
@@ -74,7 +74,33 @@ fn finds_all_faults_at_once() {
             "empty_dir_size_limit": "1 Gi",
             "allow_version_annotations": "no",
         },
-    });
+    })
+}
+
+/// Valid settings with many notes.
+pub fn questionable() -> Value {
+    let rule = |more: Value| {
+        let mut rule = json!({ "language": "java", "image": "a/b:1" });
+        rule.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        rule
+    };
+    json!({ "admission_inject_v2": {
+        "ddtraces": [
+            rule(json!({ "label_selectors": ["app in (a),app in (b)"] })),
+            rule(json!({ "namespace_selectors": ["*"], "envs": {
+                "A": "{fieldref:metadata.name}", "B": "$(MISSING) $(A) $$(X) $(HOSTNAME)",
+                "C": "{\"json\":1}" } })),
+            rule(json!({ "namespace_selectors": ["^shop$"] })),
+            rule(json!({})),
+        ],
+        "logfwds": [{ "namespace_selectors": ["*"], "image": "a/b:1",
+                      "envs": { "LOGFWD_DATAKIT_OPERATOR_ENDPOINT": "x" } }],
+    } })
+}
+
+#[test]
+fn finds_all_faults_at_once() {
+    let settings = faulty();
     expect![[r#"
         admission_injectt: unknown key; did you mean `admission_inject`?
         policy.sidecar_mode: unknown value `natve`; did you mean `native`?
@@ -205,23 +231,7 @@ fn rules_that_are_switched_off_may_be_empty() {
 
 #[test]
 fn notes_what_is_valid_but_probably_unintended() {
-    let rule = |more: serde_json::Value| {
-        let mut rule = json!({ "language": "java", "image": "a/b:1" });
-        rule.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        rule
-    };
-    let settings = json!({ "admission_inject_v2": {
-        "ddtraces": [
-            rule(json!({ "label_selectors": ["app in (a),app in (b)"] })),
-            rule(json!({ "namespace_selectors": ["*"], "envs": {
-                "A": "{fieldref:metadata.name}", "B": "$(MISSING) $(A) $$(X) $(HOSTNAME)",
-                "C": "{\"json\":1}" } })),
-            rule(json!({ "namespace_selectors": ["^shop$"] })),
-            rule(json!({})),
-        ],
-        "logfwds": [{ "namespace_selectors": ["*"], "image": "a/b:1",
-                      "envs": { "LOGFWD_DATAKIT_OPERATOR_ENDPOINT": "x" } }],
-    } });
+    let settings = questionable();
     let mut out = String::new();
     for note in datakit_injection::settings::notes(&settings.to_string()) {
         writeln!(out, "{note}").unwrap();

@@ -3,15 +3,24 @@
 use std::io::Write;
 use std::path::Path;
 
+use datakit_injection::language::Language;
 use datakit_injection::settings;
 
 use crate::convert::check_conditions;
 use crate::failure::{Exit, Failure, count};
+use crate::problem::Problem;
 use crate::settings_file::SettingsFile;
 
 /// Prints the errors, then the notes, then what the settings were read as.
-pub(crate) fn print(file: &Path, strict: bool, out: &mut impl Write) -> Result<Exit, Failure> {
-    let settings = SettingsFile::read(file)?;
+pub(crate) fn print(
+    file: &Path,
+    strict: bool,
+    language: Language,
+    out: &mut impl Write,
+) -> Result<Exit, Failure> {
+    let say = |message: &str| language.translate(message).into_owned();
+    let settings = SettingsFile::read(file)
+        .map_err(|problem| Problem { reason: say(&problem.reason), ..problem })?;
     let mut errors = settings.errors();
     let mut notes = settings::notes(&settings.json);
     // Conditions of settings with errors would change with them.
@@ -21,22 +30,22 @@ pub(crate) fn print(file: &Path, strict: bool, out: &mut impl Write) -> Result<E
         notes.extend(of_conditions.1);
     }
     for error in &errors {
-        writeln!(out, "{error}")?;
+        writeln!(out, "{}", language.error(error))?;
     }
     for note in &notes {
-        writeln!(out, "note: {note}")?;
+        writeln!(out, "{}", say(&format!("note: {}", language.error(note))))?;
     }
     if let Some(sentence) = settings::release(&settings.json) {
-        writeln!(out, "{sentence}")?;
+        writeln!(out, "{}", say(&sentence))?;
     }
-    let verdict = match errors.len() {
-        0 => "valid".to_owned(),
-        number => count(number, "error"),
+    let (found, of_errors, of_notes) =
+        (&settings.found, count(errors.len(), "error"), count(notes.len(), "note"));
+    let summary = match (errors.is_empty(), notes.is_empty()) {
+        (true, true) => format!("valid (read as {found})"),
+        (true, false) => format!("valid, {of_notes} (read as {found})"),
+        (false, true) => format!("{of_errors} (read as {found})"),
+        (false, false) => format!("{of_errors}, {of_notes} (read as {found})"),
     };
-    let notes_too = match notes.len() {
-        0 => String::new(),
-        number => format!(", {}", count(number, "note")),
-    };
-    writeln!(out, "{verdict}{notes_too} (read as {})", settings.found)?;
+    writeln!(out, "{}", say(&summary))?;
     Ok(Exit::of(!errors.is_empty() || (strict && !notes.is_empty()), 0))
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use datakit_injection::language::Language;
 
 use crate::convert::{Resources, Target};
 use crate::coverage::FailOn;
@@ -101,6 +102,9 @@ Examples:
         /// The format.
         #[arg(short, long, value_enum, default_value_t)]
         output: Output,
+        /// The language of the messages.
+        #[arg(long, value_enum, default_value_t)]
+        lang: Lang,
     },
     /// Print which workloads of a cluster run with the injections
     ///
@@ -154,6 +158,9 @@ Examples:
         /// Exit with 1 if there are notes.
         #[arg(long)]
         strict: bool,
+        /// The language of the messages.
+        #[arg(long, value_enum, default_value_t)]
+        lang: Lang,
     },
     /// Convert an Operator configuration into a policy manifest, optionally with v2 rules.
     #[command(after_help = "\
@@ -235,6 +242,25 @@ pub(crate) enum Output {
     Text,
     /// For machines.
     Json,
+}
+
+/// A language of messages.
+#[derive(Clone, Copy, Default, ValueEnum)]
+pub(crate) enum Lang {
+    /// English.
+    #[default]
+    En,
+    /// Chinese.
+    Zh,
+}
+
+impl From<Lang> for Language {
+    fn from(lang: Lang) -> Self {
+        match lang {
+            Lang::En => Self::English,
+            Lang::Zh => Self::Chinese,
+        }
+    }
 }
 
 /// A format of a list.

@@ -2,12 +2,13 @@
 
 use std::io::{self, Write};
 
-use console::style;
+use console::{Style, style};
+use datakit_injection::language::Language;
 use datakit_injection::settings;
 use serde_json::json;
 
 use crate::cli::{Input, Output};
-use crate::evaluate::Outcome;
+use crate::evaluate::{Outcome, Reason, Step};
 use crate::failure::{Exit, Failure, count};
 use crate::manifests::{Manifests, Wanted};
 
@@ -16,27 +17,29 @@ pub(crate) fn print(
     input: &Input,
     verbose: bool,
     output: Output,
+    language: Language,
     out: &mut impl Write,
 ) -> Result<Exit, Failure> {
-    let mut policy = input.settings.policy()?;
+    let mut policy = input.settings.policy().map_err(|failure| failure.in_language(language))?;
     policy.wants_json = output == Output::Json;
     let (mut summary, mut explained) = (Summary::default(), Vec::new());
     if let Some(sentence) = settings::release(&policy.settings).filter(|_| verbose)
         && output == Output::Text
     {
-        writeln!(out, "{}: {sentence}", input.settings.settings.display())?;
+        let file = input.settings.settings.display();
+        writeln!(out, "{file}{}{}", language.translate(": "), language.translate(&sentence))?;
     }
     let problems = input.each(&policy, Wanted::Outcomes, |manifests| {
         if output == Output::Json {
-            explained.extend(to_json(&manifests));
+            explained.extend(to_json(&manifests, language));
             return Ok(());
         }
         for object in manifests.objects() {
             let place = format!("{}:{}", manifests.file, object.line);
             summary.add(&object.outcome);
-            line(&place, &object.outcome, out)?;
+            line(&place, &object.outcome, language, out)?;
             if verbose {
-                steps(&object.outcome, out)?;
+                steps(&object.outcome, language, out)?;
             }
         }
         Ok(())
@@ -46,52 +49,76 @@ pub(crate) fn print(
             let text = serde_json::to_string_pretty(&explained);
             writeln!(out, "{}", text.map_err(|error| error.to_string())?)?;
         }
-        Output::Text => writeln!(out, "{}", summary.text())?,
+        Output::Text => writeln!(out, "{}", summary.text(language))?,
     }
     Ok(Exit::of(false, problems))
 }
 
 /// Such as `Deployment/web (shop.yaml:1): injected ddtrace-java; skipped logfwd: why`.
-fn line(place: &str, outcome: &Outcome, out: &mut impl Write) -> io::Result<()> {
+fn line(
+    place: &str,
+    outcome: &Outcome,
+    language: Language,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let name = match &*outcome.workload {
         "" => place.to_owned(),
         workload => format!("{workload} ({place})"),
     };
+    let (green, yellow, dim) = (Style::new().green(), Style::new().yellow(), Style::new().dim());
     let mut parts = Vec::new();
+    let mut add = |state, style: &Style, text: String| {
+        parts.push(painted(state, style, &text, language));
+    };
     if !outcome.injected.is_empty() {
         let names: Vec<_> = outcome.injected.iter().map(|(injection, _)| &**injection).collect();
-        parts.push(format!("{} {}", style("injected").green(), names.join(", ")));
+        add("injected", &green, format!("injected {}", names.join(", ")));
     }
     if !outcome.present.is_empty() {
-        parts.push(format!("{} {}", style("present").green(), outcome.present.join(", ")));
+        add("present", &green, format!("present {}", outcome.present.join(", ")));
     }
     if !outcome.removed.is_empty() {
-        parts.push(format!("{} {}", style("removed").yellow(), outcome.removed.join(", ")));
+        add("removed", &yellow, format!("removed {}", outcome.removed.join(", ")));
     }
     for (injection, reason) in &outcome.skipped {
-        parts.push(format!("{} {injection}: {reason}", style("skipped").yellow()));
+        add("skipped", &yellow, format!("skipped {injection}: {reason}"));
     }
     if parts.is_empty() {
-        parts.push(match (outcome.opted_out(), outcome.not_asked()) {
-            (Some(reason), _) => format!("{}: {reason}", style("opted out").dim()),
-            (None, Some(reason)) => format!("{}: {reason}", style(NOTHING).dim()),
-            (None, None) => style(NOTHING).dim().to_string(),
-        });
+        let mut add = |state, text: String| parts.push(painted(state, &dim, &text, language));
+        match (outcome.opted_out(), outcome.not_asked()) {
+            (Some(reason), _) => add("opted out", format!("opted out: {reason}")),
+            (None, Some(reason)) => add(NOTHING, format!("nothing asked for: {reason}")),
+            (None, None) => add(NOTHING, NOTHING.to_owned()),
+        }
     }
-    parts.extend(outcome.hints());
-    writeln!(out, "{}: {}", style(name).bold(), parts.join("; "))
+    parts.extend(outcome.hints().iter().map(|hint| language.translate(hint).into_owned()));
+    let (colon, semicolon) = (language.translate(": "), language.translate("; "));
+    writeln!(out, "{}{colon}{}", style(name).bold(), parts.join(&semicolon))
 }
 
 const NOTHING: &str = "nothing asked for";
 
+/// A text that begins with a state, in a language, the state in its colour.
+fn painted(state: &str, style: &Style, text: &str, language: Language) -> String {
+    let (state, text) = (language.translate(state), language.translate(text));
+    match text.strip_prefix(&*state) {
+        Some(rest) => format!("{}{rest}", style.apply_to(state)),
+        None => text.into_owned(),
+    }
+}
+
 /// Every candidate rule, and the rules that injected something.
-fn steps(outcome: &Outcome, out: &mut impl Write) -> io::Result<()> {
-    for step in &outcome.steps {
-        let rule = step.rule.iter().map(|rule| format!(", {rule}")).collect::<String>();
-        writeln!(out, "  {}{rule}: {}", step.injection, step.reason.message)?;
+fn steps(outcome: &Outcome, language: Language, out: &mut impl Write) -> io::Result<()> {
+    for Step { injection, rule, reason: Reason { message, .. } } in &outcome.steps {
+        let step = match rule {
+            Some(rule) => format!("{injection}, {rule}: {message}"),
+            None => format!("{injection}: {message}"),
+        };
+        writeln!(out, "  {}", language.translate(&step))?;
     }
     for (injection, rule) in &outcome.injected {
-        writeln!(out, "  {} {injection}, by {rule}", style("injected").green())?;
+        let text = format!("injected {injection}, by {rule}");
+        writeln!(out, "  {}", painted("injected", &Style::new().green(), &text, language))?;
     }
     Ok(())
 }
@@ -123,7 +150,8 @@ impl Summary {
         *counter += 1;
     }
 
-    fn text(&self) -> String {
+    fn text(&self, language: Language) -> String {
+        let say = |message: &str| language.translate(message).into_owned();
         let counts = [
             (self.injected, "injected"),
             (self.present, "present"),
@@ -133,19 +161,25 @@ impl Summary {
             (self.nothing, NOTHING),
         ];
         let counts = counts.iter().filter(|(number, _)| *number > 0);
-        let counts: Vec<_> = counts.map(|(number, word)| format!("{number} {word}")).collect();
+        let counts: Vec<_> =
+            counts.map(|(number, word)| say(&format!("{number} {word}"))).collect();
+        let objects = say(&count(self.objects, "object"));
         match self.objects {
-            0 => count(0, "object"),
-            objects => format!("{}: {}", count(objects, "object"), counts.join(", ")),
+            0 => objects,
+            _ => format!("{objects}{}{}", say(": "), counts.join(&say(", "))),
         }
     }
 }
 
 /// For machines: one element for each document.
-fn to_json(manifests: &Manifests) -> Vec<serde_json::Value> {
+fn to_json(manifests: &Manifests, language: Language) -> Vec<serde_json::Value> {
     let documents = manifests.documents.iter().map(|objects| {
-        let objects: Vec<_> = objects.iter().map(|object| &object.outcome.json).collect();
-        json!({ "file": manifests.file, "objects": objects })
+        let objects = objects.iter().map(|object| {
+            let mut json = object.outcome.json.clone();
+            language.translate_members(&mut json);
+            json
+        });
+        json!({ "file": manifests.file, "objects": objects.collect::<Vec<_>>() })
     });
     documents.collect()
 }

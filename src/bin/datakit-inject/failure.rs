@@ -4,6 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use console::style;
+use datakit_injection::language::Language;
 
 use crate::problem::Problem;
 
@@ -13,6 +14,16 @@ pub(crate) enum Failure {
     Write(io::Error),
     /// A message for the user.
     Message(String),
+}
+
+impl Failure {
+    /// The same, with its message in a language.
+    pub(crate) fn in_language(self, language: Language) -> Self {
+        match self {
+            Self::Message(message) => Self::Message(language.translate(&message).into_owned()),
+            other => other,
+        }
+    }
 }
 
 impl From<io::Error> for Failure {

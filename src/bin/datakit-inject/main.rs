@@ -74,13 +74,15 @@ fn run(command: &Command, out: &mut impl Write) -> Result<Exit, Failure> {
             write(filenames, &policy, *in_place, out)
         }
         Command::Diff { input, exit_code } => diff::print(input, *exit_code, out),
-        Command::Explain { input, verbose, output } => {
-            explain::print(input, *verbose, *output, out)
+        Command::Explain { input, verbose, output, lang } => {
+            explain::print(input, *verbose, *output, (*lang).into(), out)
         }
         Command::Coverage { filenames, settings, output, fail_on } => {
             coverage::print(filenames, settings, *output, *fail_on, out)
         }
-        Command::CheckSettings { file, strict } => check_settings::print(file, *strict, out),
+        Command::CheckSettings { file, strict, lang } => {
+            check_settings::print(file, *strict, (*lang).into(), out)
+        }
         Command::Convert { file, to, v2, resources } => {
             let settings = SettingsFile::read_valid(file)?;
             let converted = convert::convert(&settings, *to, *v2, *resources)?;

@@ -1,0 +1,293 @@
+//! Messages in other languages than English, for the command and the npm package. The policy itself
+//! speaks English, and its module has nothing of this.
+//!
+//! The English message is the key, as in gettext: a table pairs patterns of English messages with
+//! those of another language. In a pattern, `{name}` stands for one word, `{name:any}` for any text,
+//! `{name:message}` for a message that is translated too, and `{name:list}` for several of them with
+//! commas between. Codes, names and paths are never translated.
+
+mod zh;
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use crate::settings::SettingsError;
+
+/// A language for messages.
+///
+/// ```
+/// use datakit_injection::language::Language;
+///
+/// let chinese = Language::of_tag("zh-CN");
+/// assert_eq!(chinese.translate("is a string, expected an array"), "应为数组，实际为字符串");
+/// assert_eq!(chinese.translate("not a message"), "not a message");
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Language {
+    /// What the policy speaks.
+    #[default]
+    English,
+    /// Simplified Chinese.
+    Chinese,
+}
+
+impl Language {
+    /// The language of a tag such as `zh` or `zh-CN` (BCP 47); English if there is no translation.
+    pub fn of_tag(tag: &str) -> Self {
+        let (language, _) = tag.split_once('-').unwrap_or((tag, ""));
+        if language.eq_ignore_ascii_case("zh") { Self::Chinese } else { Self::English }
+    }
+
+    /// English patterns, each with its translation.
+    pub fn patterns(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::English => &[],
+            Self::Chinese => zh::PATTERNS,
+        }
+    }
+
+    /// A message in this language. One that no pattern matches stays English; of several patterns,
+    /// the one with the most text of its own counts.
+    pub fn translate(self, message: &str) -> Cow<'_, str> {
+        let mut best: Option<(usize, &str, Vec<Placed>)> = None;
+        for (english, translated) in self.patterns() {
+            let length = own_length(english);
+            if best.as_ref().is_none_or(|(longest, ..)| length > *longest)
+                && let Some(placed) = matched(english, message)
+            {
+                best = Some((length, translated, placed));
+            }
+        }
+        best.map_or(Cow::Borrowed(message), |(_, pattern, placed)| {
+            Cow::Owned(self.filled(pattern, &placed))
+        })
+    }
+
+    /// An error or a note in this language, after its path.
+    pub fn error(self, error: &SettingsError) -> String {
+        let SettingsError { path, message } = error;
+        let separator = if path.is_empty() { Cow::Borrowed("") } else { self.translate(": ") };
+        format!("{path}{separator}{}", self.translate(message))
+    }
+
+    /// Translates the messages of an answer for machines: every `message`, `reason`, `release` and
+    /// `readAs`, and the texts in `warnings` and `notes`.
+    pub fn translate_members(self, answer: &mut Value) {
+        match answer {
+            Value::Array(elements) => elements.iter_mut().for_each(|it| self.translate_members(it)),
+            Value::Object(members) => members.iter_mut().for_each(|(key, value)| match value {
+                Value::String(text) => {
+                    if matches!(&**key, "message" | "reason" | "release" | "readAs") {
+                        *text = self.translate(text).into_owned();
+                    }
+                }
+                Value::Array(elements) if matches!(&**key, "warnings" | "notes") => {
+                    for element in elements {
+                        match element {
+                            Value::String(text) => *text = self.translate(text).into_owned(),
+                            other => self.translate_members(other),
+                        }
+                    }
+                }
+                other => self.translate_members(other),
+            }),
+            _ => {}
+        }
+    }
+
+    /// A translated pattern with its placeholders filled.
+    fn filled(self, pattern: &str, placed: &[Placed]) -> String {
+        let (start, placeholders) = parts(pattern);
+        let mut out = start.to_owned();
+        for (name, _, text) in placeholders {
+            if let Some(Placed { kind, value, .. }) = placed.iter().find(|it| it.name == name) {
+                match kind {
+                    Kind::Word | Kind::Any => out.push_str(value),
+                    Kind::Message => out.push_str(&self.translate(value)),
+                    Kind::List => {
+                        let elements: Vec<_> =
+                            value.split(", ").map(|it| self.translate(it)).collect();
+                        out.push_str(&elements.join(&self.translate(", ")));
+                    }
+                }
+            }
+            out.push_str(text);
+        }
+        out
+    }
+}
+
+/// What a placeholder stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Word,
+    Any,
+    Message,
+    List,
+}
+
+/// What a placeholder stands for in a message.
+struct Placed<'t> {
+    name: &'t str,
+    kind: Kind,
+    value: &'t str,
+}
+
+/// The text of a pattern before its first placeholder; then each placeholder, by name and kind, with
+/// the text behind it.
+fn parts(pattern: &str) -> (&str, impl Iterator<Item = (&str, Kind, &str)>) {
+    let (start, rest) = pattern.split_once('{').unwrap_or((pattern, ""));
+    let placeholders = rest.split('{').filter_map(|part| {
+        let (placeholder, text) = part.split_once('}')?;
+        let (name, kind) = placeholder.split_once(':').unwrap_or((placeholder, ""));
+        let kind = match kind {
+            "any" => Kind::Any,
+            "list" => Kind::List,
+            "message" => Kind::Message,
+            _ => Kind::Word,
+        };
+        Some((name, kind, text))
+    });
+    (start, placeholders)
+}
+
+/// How much text of its own a pattern has.
+fn own_length(pattern: &str) -> usize {
+    let (start, placeholders) = parts(pattern);
+    placeholders.fold(start.len(), |length, (_, _, text)| length.saturating_add(text.len()))
+}
+
+/// What the placeholders of a pattern stand for in a message; nothing where it does not match. A
+/// placeholder ends at the first occurrence of the text behind it.
+fn matched<'t>(pattern: &'t str, message: &'t str) -> Option<Vec<Placed<'t>>> {
+    let (start, placeholders) = parts(pattern);
+    let mut placeholders = placeholders.peekable();
+    let mut rest = message.strip_prefix(start)?;
+    let mut placed = Vec::new();
+    while let Some((name, kind, text)) = placeholders.next() {
+        let (value, after) = match placeholders.peek() {
+            Some(_) => rest.split_once(text)?,
+            None => (rest.strip_suffix(text)?, ""),
+        };
+        if kind == Kind::Word && value.contains(char::is_whitespace) {
+            return None;
+        }
+        placed.push(Placed { name, kind, value });
+        rest = after;
+    }
+    rest.is_empty().then_some(placed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn matches_by_the_text_between_placeholders() {
+        for (pattern, message, expected) in [
+            ("is set", "is set", Some(&[][..])),
+            ("is set", "is set twice", None),
+            ("{name} is set", "a is set", Some(&["a"])),
+            ("{name} is set", "a b is set", None),
+            ("{name:any} is set", "a b is set", Some(&["a b"])),
+            ("in {name}", "in ", Some(&[""])),
+            ("{a:any}: {b:any}", "a: b: c", Some(&["a", "b: c"])),
+            ("{a} and {b}", "a and", None),
+        ] {
+            let placed = matched(pattern, message);
+            let values = placed.map(|it| it.iter().map(|it| it.value).collect::<Vec<_>>());
+            assert_eq!(values.as_deref(), expected, "{pattern}: {message}");
+        }
+    }
+
+    #[test]
+    fn the_pattern_with_the_most_text_counts() {
+        for (message, expected) in [
+            ("is required", "必填"),
+            ("is required: java, python", "必填，应为其中之一：java、python"),
+            ("is required: the image to inject", "必填：要注入的镜像"),
+            ("unknown value `a b`; did you mean `c`?", "未知的值 `a b`；是否应为 `c`？"),
+            (
+                "logfwd is not injected into Pod/a: the pod runs on Windows; something el",
+                "logfwd 未注入到 Pod/a：Pod 运行在 Windows 上；something el",
+            ),
+            (
+                "2 errors, 1 note (read as values of a chart)",
+                "2 个错误，1 条提示（来源：chart 的 values）",
+            ),
+        ] {
+            assert_eq!(Language::Chinese.translate(message), expected);
+            assert_eq!(Language::English.translate(message), message);
+        }
+    }
+
+    #[test]
+    fn translates_the_messages_of_answers_alone() {
+        let mut answer = serde_json::json!({
+            "errors": [{ "code": "matches", "path": "matches", "message": "is required" }],
+            "notes": [{ "path": "", "message": "is empty" }, "is empty"],
+            "object": { "name": "is empty" }, "reason": { "message": "matches" }, "release": null,
+        });
+        Language::Chinese.translate_members(&mut answer);
+        let expected = serde_json::json!({
+            "errors": [{ "code": "matches", "path": "matches", "message": "必填" }],
+            "notes": [{ "path": "", "message": "为空" }, "为空"],
+            "object": { "name": "is empty" }, "reason": { "message": "匹配" }, "release": null,
+        });
+        assert_eq!(answer, expected);
+    }
+
+    #[test]
+    fn reads_tags() {
+        for (tag, expected) in [
+            ("zh", Language::Chinese),
+            ("ZH-Hans-CN", Language::Chinese),
+            ("en", Language::English),
+            ("zhx", Language::English),
+            ("", Language::English),
+        ] {
+            assert_eq!(Language::of_tag(tag), expected, "{tag}");
+        }
+    }
+
+    /// A placeholder that only one of the two has would lose what it stands for.
+    #[test]
+    fn patterns_have_the_same_placeholders_in_both_languages() {
+        let names = |pattern: &'static str| {
+            let mut names: Vec<_> = parts(pattern).1.map(|(name, ..)| name).collect();
+            names.sort_unstable();
+            names
+        };
+        for (english, translated) in Language::Chinese.patterns() {
+            assert_eq!(names(english), names(translated), "{english}");
+            let kinds = ["any", "list", "message"];
+            let given =
+                english.split('{').skip(1).filter_map(|it| it.split_once('}')?.0.split_once(':'));
+            for (_, kind) in given {
+                assert!(kinds.contains(&kind), "{english}");
+            }
+            let mut distinct = names(english);
+            distinct.dedup();
+            assert_eq!(distinct, names(english), "{english}");
+            assert!(own_length(english) > 0 && !translated.contains(":message"), "{english}");
+            // Without a text between them there is no telling two placeholders apart.
+            let count = parts(english).1.count();
+            let empty =
+                parts(english).1.take(count.saturating_sub(1)).find(|(.., text)| text.is_empty());
+            assert!(empty.is_none(), "{english}");
+        }
+    }
+
+    /// Of two patterns that match the same texts, one would never be used.
+    #[test]
+    fn no_two_patterns_match_the_same() {
+        let mut shapes = std::collections::BTreeMap::new();
+        for (english, _) in Language::Chinese.patterns() {
+            let (start, placeholders) = parts(english);
+            let shape: String = placeholders.map(|(.., text)| format!("{{}}{text}")).collect();
+            let other = shapes.insert(format!("{start}{shape}"), english);
+            assert_eq!(other, None, "{english}");
+        }
+    }
+}
