@@ -1,4 +1,6 @@
 //! The edge to JavaScript: JSON text in, JSON text out. `npm/index.js` makes objects of it.
+//!
+//! A language comes as JSON too: a tag such as `"zh"`; null is English.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -7,6 +9,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::conditions;
 use crate::json::{self, Shape};
+use crate::language::Language;
 use crate::policy;
 use crate::settings::{self, SettingsError};
 
@@ -48,46 +51,50 @@ impl Failure {
 /// Answers an `AdmissionRequest` under settings, both as JSON.
 ///
 /// Gives `{"ok": true, …}` with the object, the patch and what there is to say, or
-/// `{"ok": false, "errors": […]}`.
+/// `{"ok": false, "errors": […]}`. The explanation and errors are in the language; the warnings are
+/// those of the policy.
 #[wasm_bindgen]
-pub fn mutate(request: &str, settings: &str) -> String {
-    try_mutate(request, settings).unwrap_or_else(|failures| failed(&failures))
+pub fn mutate(request: &str, settings: &str, language: &str) -> String {
+    let language = language_of(language);
+    try_mutate(request, settings, language).unwrap_or_else(|failures| failed(&failures, language))
 }
 
 /// Checks settings, as JSON: `{"valid": …, "errors": […], "notes": […], "release": …}`, with every
 /// error, what is probably unintended, and the release of the Operator that they are read for.
 #[wasm_bindgen(js_name = validateSettings)]
-pub fn validate_settings(settings: &str) -> String {
+pub fn validate_settings(settings: &str, language: &str) -> String {
     let errors = errors(settings);
-    serde_json::json!({
+    let validation = serde_json::json!({
         "valid": errors.is_empty(),
         "errors": errors,
         "notes": notes_of(settings),
         "release": settings::release(settings),
-    })
-    .to_string()
+    });
+    said(validation, language_of(language))
 }
 
 /// Gives what is valid in settings, but probably unintended, as JSON: `{"ok": true, "notes": […]}`.
 #[wasm_bindgen]
-pub fn notes(settings: &str) -> String {
-    serde_json::json!({ "ok": true, "notes": notes_of(settings) }).to_string()
+pub fn notes(settings: &str, language: &str) -> String {
+    said(serde_json::json!({ "ok": true, "notes": notes_of(settings) }), language_of(language))
 }
 
 /// Compiles the `matchConditions` of valid settings, as JSON: `{"ok": true, "conditions": […],
 /// "notes": […]}`, or the errors of the settings.
 #[wasm_bindgen(js_name = conditions)]
-pub fn match_conditions(settings: &str) -> String {
+pub fn match_conditions(settings: &str, language: &str) -> String {
+    let language = language_of(language);
     let errors = errors(settings);
     if !errors.is_empty() {
-        return failed(&errors);
+        return failed(&errors, language);
     }
     let compiled = conditions::compile(settings);
     let conditions = compiled.conditions.iter();
     let conditions: Vec<_> = conditions
         .map(|it| serde_json::json!({ "name": it.name, "expression": it.expression }))
         .collect();
-    serde_json::json!({ "ok": true, "conditions": conditions, "notes": compiled.notes }).to_string()
+    let notes = compiled.notes;
+    said(serde_json::json!({ "ok": true, "conditions": conditions, "notes": notes }), language)
 }
 
 /// Takes what was injected out of a workload by its record, all as JSON: everything, or the
@@ -95,8 +102,9 @@ pub fn match_conditions(settings: &str) -> String {
 ///
 /// Gives `{"ok": true, "object": …, "removed": […]}`; the object as it is where nothing is recorded.
 #[wasm_bindgen]
-pub fn uninject(object: &str, settings: &str, injection: &str) -> String {
-    try_uninject(object, settings, injection).unwrap_or_else(|failure| failed(&[failure]))
+pub fn uninject(object: &str, settings: &str, injection: &str, language: &str) -> String {
+    try_uninject(object, settings, injection)
+        .unwrap_or_else(|failure| failed(&[failure], language_of(language)))
 }
 
 fn try_uninject(object: &str, settings: &str, injection: &str) -> Result<String, Failure> {
@@ -119,7 +127,7 @@ fn try_uninject(object: &str, settings: &str, injection: &str) -> Result<String,
     serde_json::to_string(&Uninjected { ok: true, object, removed }).map_err(internal)
 }
 
-fn try_mutate(request: &str, settings: &str) -> Result<String, Vec<Failure>> {
+fn try_mutate(request: &str, settings: &str, language: Language) -> Result<String, Vec<Failure>> {
     let opened = open("request", request).map_err(|failure| vec![failure])?;
     let Some(members) = opened.as_object() else {
         let message = expected("an object", &opened);
@@ -130,11 +138,16 @@ fn try_mutate(request: &str, settings: &str) -> Result<String, Vec<Failure>> {
         return Err(failures);
     }
     let object = members.get("object").and_then(json::Value::as_text);
-    answer(request, object, settings).map_err(|failure| vec![failure])
+    answer(request, object, settings, language).map_err(|failure| vec![failure])
 }
 
 /// Answers a request that is one; `object` is the text of its object.
-fn answer(request: &str, object: Option<&str>, settings: &str) -> Result<String, Failure> {
+fn answer(
+    request: &str,
+    object: Option<&str>,
+    settings: &str,
+    language: Language,
+) -> Result<String, Failure> {
     let read = |code: &'static str, path: &'static str| {
         move |error: serde_json::Error| unreadable(code, path, &error)
     };
@@ -153,6 +166,8 @@ fn answer(request: &str, object: Option<&str>, settings: &str) -> Result<String,
         _ => json_patch::Patch::default(),
     };
     let annotations = answer.report.audit_annotations();
+    let mut explanation = explanation.to_json(&answer.report);
+    language.translate_members(&mut explanation);
     let mutation = Mutation {
         ok: true,
         mutated: mutated.is_some(),
@@ -160,7 +175,7 @@ fn answer(request: &str, object: Option<&str>, settings: &str) -> Result<String,
         patch,
         warnings: answer.report.warnings(),
         audit_annotations: annotations.map(|(key, text)| (key.to_owned(), text.into())).collect(),
-        explanation: explanation.to_json(&answer.report),
+        explanation,
     };
     serde_json::to_string(&mutation).map_err(read("internal", "request.object"))
 }
@@ -245,8 +260,20 @@ fn tree(object: &RawValue) -> Result<Value, Failure> {
     })
 }
 
-fn failed(errors: &[Failure]) -> String {
-    serde_json::json!({ "ok": false, "errors": errors }).to_string()
+fn failed(errors: &[Failure], language: Language) -> String {
+    said(serde_json::json!({ "ok": false, "errors": errors }), language)
+}
+
+/// The text of an answer, with its messages in a language.
+fn said(mut answer: Value, language: Language) -> String {
+    language.translate_members(&mut answer);
+    answer.to_string()
+}
+
+/// The language of a tag; English where it is none.
+fn language_of(tag: &str) -> Language {
+    let tag: Option<String> = serde_json::from_str(tag).unwrap_or_default();
+    tag.map(|tag| Language::of_tag(&tag)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -312,7 +339,7 @@ mod tests {
                 .iter()
                 .map(|it| format!("invalid-request {}", it.replace("OPERATIONS", operations)))
                 .collect();
-            assert_eq!(failures(&mutate(request, SETTINGS)), expected, "{request}");
+            assert_eq!(failures(&mutate(request, SETTINGS, "null")), expected, "{request}");
         }
     }
 
@@ -320,32 +347,35 @@ mod tests {
     fn fails_with_values() {
         let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
         for (answer, code, path) in [
-            (mutate(&pod("1"), "{"), "invalid-settings", "settings"),
-            (mutate(&pod(&deep), SETTINGS), "no-patch", "request.object"),
-            (uninject("[]", "{}", "null"), "invalid-request", "object"),
-            (uninject("{", "{}", "null"), "invalid-request", "object"),
-            (uninject("{}", "{}", "1"), "invalid-request", "injection"),
-            (match_conditions("[]"), "invalid-settings", ""),
-            (match_conditions(r#"{"a":1}"#), "invalid-settings", "a"),
+            (mutate(&pod("1"), "{", "null"), "invalid-settings", "settings"),
+            (mutate(&pod(&deep), SETTINGS, "null"), "no-patch", "request.object"),
+            (uninject("[]", "{}", "null", "null"), "invalid-request", "object"),
+            (uninject("{", "{}", "null", "null"), "invalid-request", "object"),
+            (uninject("{}", "{}", "1", "null"), "invalid-request", "injection"),
+            (match_conditions("[]", "null"), "invalid-settings", ""),
+            (match_conditions(r#"{"a":1}"#, "null"), "invalid-settings", "a"),
         ] {
             let failures = failures(&answer);
             assert!(failures[0].starts_with(&format!("{code} {path}: ")), "{failures:?}");
         }
-        assert_eq!(read(&mutate(&pod("1"), SETTINGS))["mutated"], true);
+        assert_eq!(read(&mutate(&pod("1"), SETTINGS, "null"))["mutated"], true);
     }
 
     #[test]
     fn gives_back_what_it_leaves_alone() {
         for operation in ["DELETE", "CONNECT"] {
             let request = format!(r#"{{"operation":"{operation}","object":{{"a":[1.0]}}}}"#);
-            let mutation = read(&mutate(&request, "null"));
+            let mutation = read(&mutate(&request, "null", "null"));
             assert_eq!(mutation["object"], serde_json::json!({ "a": [1.0] }));
             assert_eq!(mutation["mutated"], false);
             assert_eq!(mutation["patch"], serde_json::json!([]));
             assert_eq!(mutation["explanation"]["reason"]["code"], "other-operation");
         }
-        assert_eq!(read(&mutate(r#"{"operation":"DELETE"}"#, "null"))["object"], Value::Null);
-        let same = read(&uninject(r#"{"a":[1.0]}"#, "{}", "null"));
+        assert_eq!(
+            read(&mutate(r#"{"operation":"DELETE"}"#, "null", "null"))["object"],
+            Value::Null
+        );
+        let same = read(&uninject(r#"{"a":[1.0]}"#, "{}", "null", "null"));
         assert_eq!(same, serde_json::json!({ "ok": true, "object": {"a": [1.0]}, "removed": [] }));
     }
 
@@ -355,19 +385,59 @@ mod tests {
         for text in ["null", "{}"] {
             let expected = serde_json::json!([{ "path": "", "message": nothing }]);
             let noted = serde_json::json!({ "ok": true, "notes": expected });
-            assert_eq!(read(&notes(text)), noted);
-            let checked = read(&validate_settings(text));
+            assert_eq!(read(&notes(text, "null")), noted);
+            let checked = read(&validate_settings(text, "null"));
             assert_eq!(checked["notes"], expected);
             assert_eq!(checked["valid"], true);
             assert!(checked["release"].as_str().unwrap().starts_with("read as release "));
         }
-        assert_eq!(read(&validate_settings("{"))["release"], Value::Null);
-        assert_eq!(read(&validate_settings(SETTINGS))["notes"], serde_json::json!([]));
+        assert_eq!(read(&validate_settings("{", "null"))["release"], Value::Null);
+        assert_eq!(read(&validate_settings(SETTINGS, "null"))["notes"], serde_json::json!([]));
+    }
+
+    #[test]
+    fn speaks_the_language_that_is_asked_for() {
+        let invalid = r#"{"log_level":"inof"}"#;
+        let message = |answer: &str, pointer: &str| {
+            read(answer).pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        for (tag, expected) in [
+            (r#""zh""#, "未知的级别 `inof`；是否应为 `info`？"),
+            (r#""zh-CN""#, "未知的级别 `inof`；是否应为 `info`？"),
+            (r#""en""#, "unknown level `inof`; did you mean `info`?"),
+            ("null", "unknown level `inof`; did you mean `info`?"),
+            ("{", "unknown level `inof`; did you mean `info`?"),
+        ] {
+            assert_eq!(message(&validate_settings(invalid, tag), "/errors/0/message"), expected);
+            assert_eq!(message(&match_conditions(invalid, tag), "/errors/0/message"), expected);
+        }
+        let zh = r#""zh""#;
+        assert_eq!(message(&notes("{}", zh), "/notes/0/message"), "没有规则：永远不会注入任何内容");
+        assert_eq!(message(&mutate("1", "{}", zh), "/errors/0/message"), "应为对象，实际为数字");
+        assert_eq!(
+            message(&uninject("1", "{}", "null", zh), "/errors/0/message"),
+            "应为对象，实际为数字"
+        );
+        // The object and the warnings are those of the policy.
+        let pod = pod("\"is required\"").replace("\"name\":\"app\"", "\"name\":1");
+        let mutation = read(&mutate(&pod, SETTINGS, zh));
+        assert_eq!(mutation["object"]["deep"], "is required");
+        assert_eq!(
+            mutation["warnings"][0],
+            "ddtrace-java is not injected into Pod: spec.containers of the pod template is \
+             malformed; correct the pod template"
+        );
+        assert_eq!(
+            mutation["explanation"]["warnings"][0],
+            "ddtrace-java 未注入到 Pod：Pod 模板的 spec.containers 格式不正确；请修正 Pod 模板"
+        );
+        assert_eq!(mutation["explanation"]["steps"][0]["code"], "selects");
+        assert_eq!(mutation["explanation"]["steps"][0]["message"], "匹配");
     }
 
     #[test]
     fn compiles_the_conditions_of_valid_settings() {
-        let compiled = read(&match_conditions(SETTINGS));
+        let compiled = read(&match_conditions(SETTINGS, "null"));
         let names: Vec<_> = compiled["conditions"].as_array().unwrap().iter().collect();
         assert_eq!(names[2]["name"], "asks-for-an-injection");
         assert_eq!(compiled["notes"], serde_json::json!([]));
@@ -380,13 +450,13 @@ mod tests {
             "spec": { "template": { "spec": { "containers": [{ "name": "app" }] } } },
         });
         let request = serde_json::json!({ "operation": "CREATE", "object": object }).to_string();
-        let injected = read(&mutate(&request, SETTINGS))["object"].to_string();
+        let injected = read(&mutate(&request, SETTINGS, "null"))["object"].to_string();
         for injection in ["null", r#""ddtrace""#, r#""ddtrace-java""#] {
-            let out = read(&uninject(&injected, SETTINGS, injection));
+            let out = read(&uninject(&injected, SETTINGS, injection, "null"));
             assert_eq!(out["object"], object);
             assert_eq!(out["removed"], serde_json::json!(["ddtrace-java"]));
         }
-        let out = read(&uninject(&injected, SETTINGS, r#""otel""#));
+        let out = read(&uninject(&injected, SETTINGS, r#""otel""#, "null"));
         assert_eq!(out["removed"], serde_json::json!([]));
         assert_eq!(out["object"].to_string(), read(&injected).to_string());
     }
