@@ -1,6 +1,9 @@
 /** Anything that JSON can say, and nothing else: no cycles, no `bigint`. */
 export type Json = unknown;
 
+/** A language of messages; English without one. Codes, names and paths are the same in both. */
+export type Language = 'en' | 'zh';
+
 /** A Kubernetes `AdmissionRequest` (admission.k8s.io/v1), as far as it is read. */
 export interface AdmissionRequest {
   /** Nothing is injected at `DELETE` and `CONNECT`. */
@@ -120,8 +123,9 @@ export interface Mutation {
   object: Json;
   /** From the object of the request to this one; empty where nothing changes. */
   patch: Operation[];
-  /** For the person who applied the object: at most ten, of at most 256 bytes each. */
+  /** For the person who applied the object, in English: at most ten, of at most 256 bytes each. */
   warnings: string[];
+  /** In English. */
   auditAnnotations: { injected?: string; skipped?: string; removed?: string };
   explanation: Explanation;
 }
@@ -137,6 +141,21 @@ export interface Validation {
   release: string | null;
 }
 
+/** Settings that were found in documents, and what checking them found. */
+export interface Checked extends Validation {
+  ok: true;
+  /** The settings; null where their text is not JSON. */
+  settings: Json;
+  /** What they were found in: alone, in the Operator's ConfigMap, in values of a chart, in a policy. */
+  source: 'configuration' | 'config-map' | 'chart-values' | 'policy';
+  /** The same for people, with the document: `the Operator's ConfigMap, document 2 of 3`. */
+  readAs: string;
+  /** The index of the document. */
+  document: number;
+  /** Their place in the document, as a JSON pointer (RFC 6901): `/data/config`. */
+  place: string;
+}
+
 /** A named CEL expression, as `spec.matchConditions` of a policy or a webhook has it. */
 export interface Condition {
   name: string;
@@ -149,13 +168,27 @@ export interface Condition {
  * A rule with an error is left out, with a warning: check settings with {@link validateSettings}
  * before they are used.
  */
-export function mutate(request: AdmissionRequest, settings: Json): Mutation | Failed;
+export function mutate(
+  request: AdmissionRequest,
+  settings: Json,
+  language?: Language | null,
+): Mutation | Failed;
 
 /** Checks settings: finds every error, and what is surely not meant. Never throws. */
-export function validateSettings(settings: Json): Validation;
+export function validateSettings(settings: Json, language?: Language | null): Validation;
+
+/**
+ * Finds settings in the documents of a file, and checks them, as the command `check-settings` does.
+ * The documents are a plain configuration, the Operator's ConfigMap or its whole
+ * `datakit-operator.yaml`, values of a chart, or the manifest of a policy. Never throws.
+ */
+export function checkSettings(documents: Json[], language?: Language | null): Checked | Failed;
 
 /** What is valid in settings, but surely not meant. Never throws. */
-export function notes(settings: Json): { ok: true; notes: Note[] } | Failed;
+export function notes(
+  settings: Json,
+  language?: Language | null,
+): { ok: true; notes: Note[] } | Failed;
 
 /**
  * The `matchConditions` that keep requests which ask for nothing in the API server: a request is sent
@@ -163,6 +196,7 @@ export function notes(settings: Json): { ok: true; notes: Note[] } | Failed;
  */
 export function conditions(
   settings: Json,
+  language?: Language | null,
 ): { ok: true; conditions: Condition[]; notes: string[] } | Failed;
 
 /**
@@ -176,4 +210,5 @@ export function uninject(
   object: object,
   settings: Json,
   injection?: string | null,
+  language?: Language | null,
 ): { ok: true; object: Json; removed: string[] } | Failed;

@@ -3,34 +3,39 @@
 import * as wasm from './wasm/datakit_injection.js';
 
 /** @type {typeof import('./index.d.ts').mutate} */
-export function mutate(request, settings) {
-  return call(wasm.mutate, { request, settings }, notOk);
+export function mutate(request, settings, language) {
+  return call(wasm.mutate, { request, settings, language }, notOk);
 }
 
 /** @type {typeof import('./index.d.ts').validateSettings} */
-export function validateSettings(settings) {
+export function validateSettings(settings, language) {
   const failed = (/** @type {import('./index.d.ts').Failure[]} */ errors) => ({
     valid: false,
     errors,
     notes: [],
     release: null,
   });
-  return call(wasm.validateSettings, { settings }, failed);
+  return call(wasm.validateSettings, { settings, language }, failed);
+}
+
+/** @type {typeof import('./index.d.ts').checkSettings} */
+export function checkSettings(documents, language) {
+  return call(wasm.checkSettings, { documents, language }, notOk);
 }
 
 /** @type {typeof import('./index.d.ts').notes} */
-export function notes(settings) {
-  return call(wasm.notes, { settings }, notOk);
+export function notes(settings, language) {
+  return call(wasm.notes, { settings, language }, notOk);
 }
 
 /** @type {typeof import('./index.d.ts').conditions} */
-export function conditions(settings) {
-  return call(wasm.conditions, { settings }, notOk);
+export function conditions(settings, language) {
+  return call(wasm.conditions, { settings, language }, notOk);
 }
 
 /** @type {typeof import('./index.d.ts').uninject} */
-export function uninject(object, settings, injection) {
-  return call(wasm.uninject, { object, settings, injection }, notOk);
+export function uninject(object, settings, injection, language) {
+  return call(wasm.uninject, { object, settings, injection, language }, notOk);
 }
 
 /** @param {import('./index.d.ts').Failure[]} errors */

@@ -39,6 +39,18 @@ impl fmt::Display for Source {
     }
 }
 
+impl Source {
+    /// A word for machines, which stays as it is.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Configuration => "configuration",
+            Self::ConfigMap => "config-map",
+            Self::ChartValues => "chart-values",
+            Self::Policy => "policy",
+        }
+    }
+}
+
 /// A configuration, and where it is. Its `Display` text says where, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -50,6 +62,8 @@ pub struct Found {
     pub document: usize,
     /// The index in the list that the document is, if it is one.
     pub item: Option<usize>,
+    /// Its place in the document, as a JSON pointer (RFC 6901).
+    pub place: String,
     /// How many documents there are.
     documents: usize,
     /// The object, such as ``ConfigMap `datakit-operator-config` ``.
@@ -198,17 +212,18 @@ impl<'d> Search<'d> {
         let kind = string(&members, "kind").filter(|kind| !kind.is_empty());
         let before = self.found.len();
         let documents = self.documents;
-        let found = |source, settings: String, key: Option<&str>| {
+        let object = item.map(|item| format!("/items/{item}")).unwrap_or_default();
+        let found = |source, (place, settings): (String, String), key: Option<&str>| {
             let name = label(&members, kind.as_deref(), key, document);
-            Found { settings, source, document, item, documents, name }
+            Found { settings, source, document, item, place, documents, name }
         };
         match kind.as_deref() {
             Some("ConfigMap") => {
                 for (key, value) in get(&members, "data").map(self::members).unwrap_or_default() {
                     let mut configurations = Vec::new();
-                    collect(value, &mut configurations);
-                    for settings in configurations {
-                        self.found.push(found(Source::ConfigMap, settings, Some(&key)));
+                    collect(value, below(&format!("{object}/data"), &key), &mut configurations);
+                    for configuration in configurations {
+                        self.found.push(found(Source::ConfigMap, configuration, Some(&key)));
                     }
                 }
             }
@@ -219,21 +234,23 @@ impl<'d> Search<'d> {
                 // Beside other objects, policies of other modules are not meant.
                 let is_ours = module.contains("datakit-injection");
                 if is_ours || (documents == 1 && item.is_none()) {
-                    self.found.push(found(Source::Policy, settings.to_owned(), None));
+                    let place = format!("{object}/spec/settings");
+                    self.found.push(found(Source::Policy, (place, settings.to_owned()), None));
                 }
             }
             Some(_) => {}
             None if is_configuration(&members) => {
-                self.found.push(found(Source::Configuration, raw.get().to_owned(), None));
+                let settings = raw.get().to_owned();
+                self.found.push(found(Source::Configuration, (object, settings), None));
             }
             None => {
                 let mut configurations = Vec::new();
-                collect(raw, &mut configurations);
+                collect(raw, object, &mut configurations);
                 if configurations.is_empty() {
                     self.plain.push(raw);
                 }
-                for settings in configurations {
-                    self.found.push(found(Source::ChartValues, settings, None));
+                for configuration in configurations {
+                    self.found.push(found(Source::ChartValues, configuration, None));
                 }
             }
         }
@@ -259,6 +276,7 @@ impl<'d> Search<'d> {
                 source: Source::Configuration,
                 document: 0,
                 item: None,
+                place: String::new(),
                 documents: self.documents,
                 name: String::new(),
             }),
@@ -298,26 +316,38 @@ fn label(members: &Members, kind: Option<&str>, key: Option<&str>, document: usi
     format!("{kind} `{namespace}{name}`{key}")
 }
 
-/// The configurations somewhere in a value: in the text of a string, or as they are.
-fn collect(raw: &RawValue, found: &mut Vec<String>) {
+/// The configurations somewhere in a value, in the text of a string or as they are, each with its
+/// place.
+fn collect(raw: &RawValue, place: String, found: &mut Vec<(String, String)>) {
     match raw.get().as_bytes().first() {
         Some(b'"') => {
             let text: String = serde_json::from_str(raw.get()).unwrap_or_default();
             if text.contains("\"admission_") {
-                found.push(text);
+                found.push((place, text));
             }
         }
         Some(b'{') => {
             let members = members(raw);
             if is_configuration(&members) {
-                found.push(raw.get().to_owned());
+                found.push((place, raw.get().to_owned()));
             } else {
-                members.iter().for_each(|(_, value)| collect(value, found));
+                for (key, value) in &members {
+                    collect(value, below(&place, key), found);
+                }
             }
         }
-        Some(b'[') => elements(raw).into_iter().for_each(|value| collect(value, found)),
+        Some(b'[') => {
+            for (index, value) in elements(raw).into_iter().enumerate() {
+                collect(value, format!("{place}/{index}"), found);
+            }
+        }
         _ => {}
     }
+}
+
+/// The JSON pointer of a member.
+fn below(place: &str, key: &str) -> String {
+    format!("{place}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
 fn is_configuration(members: &Members) -> bool {
@@ -437,6 +467,29 @@ mod tests {
             (&["{"], "document 1 is not JSON: line 1 column 1"),
         ] {
             assert_eq!(found(documents), expected);
+        }
+    }
+
+    #[test]
+    fn points_to_where_it_was() {
+        let map = config_map("a");
+        let list = format!(r#"{{"kind":"List","items":[{{"kind":"Service"}},{map}]}}"#);
+        let values = format!(r#"{{"a/b":[1,{{"~":{CONFIG}}}]}}"#);
+        let policy = object("AdmissionPolicy", "p", &format!(r#""spec":{{"settings":{CONFIG}}}"#));
+        for (document, expected) in [
+            (CONFIG, ""),
+            ("{}", ""),
+            (&map, "/data/config"),
+            (&list, "/items/1/data/config"),
+            (&values, "/a~1b/1/~0"),
+            (&policy, "/spec/settings"),
+        ] {
+            let found = find(&[document]).unwrap();
+            assert_eq!(found.place, expected, "{document}");
+            let document: serde_json::Value = serde_json::from_str(document).unwrap();
+            let there = document.pointer(&found.place).unwrap();
+            let there = there.as_str().map_or_else(|| there.to_string(), str::to_owned);
+            assert_eq!(there, found.settings);
         }
     }
 

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::conditions;
+use crate::document;
 use crate::json::{self, Shape};
 use crate::language::Language;
 use crate::policy;
@@ -32,6 +33,15 @@ struct Uninjected<'a> {
     ok: bool,
     object: &'a RawValue,
     removed: Vec<String>,
+}
+
+/// What `checkSettings` gives.
+#[derive(Serialize)]
+struct Checked<'a> {
+    /// As text, because the order of variables counts.
+    settings: Option<&'a RawValue>,
+    #[serde(flatten)]
+    said: Value,
 }
 
 /// Something that cannot be done, as a value.
@@ -71,6 +81,41 @@ pub fn validate_settings(settings: &str, language: &str) -> String {
         "release": settings::release(settings),
     });
     said(validation, language_of(language))
+}
+
+/// Finds the settings in documents, a JSON array, and checks them as the command `check-settings`
+/// does.
+///
+/// Gives `{"ok": true, …}` with the settings, where they are, and what `validateSettings` gives, or
+/// `{"ok": false, "errors": […]}` where the documents hold no settings.
+#[wasm_bindgen(js_name = checkSettings)]
+pub fn check_settings(documents: &str, language: &str) -> String {
+    let language = language_of(language);
+    try_check_settings(documents, language).unwrap_or_else(|failure| failed(&[failure], language))
+}
+
+fn try_check_settings(documents: &str, language: Language) -> Result<String, Failure> {
+    let invalid = |error| unreadable("invalid-request", "documents", &error);
+    let documents: Vec<&RawValue> = serde_json::from_str(documents).map_err(invalid)?;
+    let texts: Vec<&str> = documents.iter().map(|document| document.get()).collect();
+    let found = document::find(&texts)
+        .map_err(|error| Failure::new("invalid-settings", "", error.to_string()))?;
+    let errors = failures(document::validate(&found.settings));
+    let mut said = serde_json::json!({
+        "ok": true,
+        "source": found.source.code(),
+        "readAs": found.to_string(),
+        "document": found.document,
+        "place": found.place,
+        "valid": errors.is_empty(),
+        "errors": errors,
+        "notes": notes_of(&found.settings),
+        "release": settings::release(&found.settings),
+    });
+    language.translate_members(&mut said);
+    let settings = serde_json::from_str(&found.settings).ok();
+    let internal = |error| unreadable("internal", "documents", &error);
+    serde_json::to_string(&Checked { settings, said }).map_err(internal)
 }
 
 /// Gives what is valid in settings, but probably unintended, as JSON: `{"ok": true, "notes": […]}`.
@@ -241,9 +286,13 @@ fn expected(noun: &str, found: &json::Value) -> String {
 }
 
 fn errors(settings: &str) -> Vec<Failure> {
+    failures(settings::validate(settings))
+}
+
+fn failures(errors: Vec<SettingsError>) -> Vec<Failure> {
     let failure =
         |SettingsError { path, message }| Failure { code: "invalid-settings", path, message };
-    settings::validate(settings).into_iter().map(failure).collect()
+    errors.into_iter().map(failure).collect()
 }
 
 fn notes_of(settings: &str) -> Vec<Value> {
@@ -393,6 +442,45 @@ mod tests {
         }
         assert_eq!(read(&validate_settings("{", "null"))["release"], Value::Null);
         assert_eq!(read(&validate_settings(SETTINGS, "null"))["notes"], serde_json::json!([]));
+    }
+
+    #[test]
+    fn finds_and_checks_settings() {
+        let text =
+            r#"{"admission_inject":{"ddtrace":{"envs":{"B":"1","A":"2"},"notes":["is empty"]}}}"#;
+        let values = serde_json::json!({ "a": { "config": text } }).to_string();
+        let checked = check_settings(&format!("[1,{values}]"), r#""zh""#);
+        assert!(checked.contains(&format!("\"settings\":{text}")), "{checked}");
+        let expected = serde_json::json!({
+            "ok": true, "settings": read(text), "source": "chart-values", "document": 1,
+            "place": "/a/config", "readAs": "chart 的 values，共 2 个文档中的第 2 个", "valid": false,
+            "errors": [{
+                "code": "invalid-settings", "path": "admission_inject.ddtrace.notes",
+                "message": "未知的键",
+            }],
+            "notes": [], "release": "按 1.5 版读取：配置中没有 admission_inject_v2",
+        });
+        assert_eq!(read(&checked), expected);
+        // The command tells where keys belong, too.
+        let checked = read(&check_settings(r#"[{"ddtraces":[]}]"#, "null"));
+        assert_eq!(checked["errors"][0]["message"], "belongs in `admission_inject_v2.ddtraces`");
+        let map = r#"[{"kind":"ConfigMap","data":{"a.json":"{\"admission_x\":"}}]"#;
+        let checked = read(&check_settings(map, "null"));
+        assert_eq!(
+            (&checked["settings"], &checked["place"]),
+            (&Value::Null, &"/data/a.json".into())
+        );
+        assert_eq!(checked["errors"][0]["message"], "is not JSON: line 1 column 15");
+        for (documents, expected) in [
+            ("[]", "invalid-settings : is empty"),
+            (
+                r#"[{"kind":"ConfigMap"}]"#,
+                "invalid-settings : is a ConfigMap without a configuration of Datakit Operator",
+            ),
+            ("{}", "invalid-request documents: cannot be read: line 1 column 0"),
+        ] {
+            assert_eq!(failures(&check_settings(documents, "null")), [expected]);
+        }
     }
 
     #[test]

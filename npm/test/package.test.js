@@ -3,7 +3,14 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
 import ts from 'typescript';
-import { conditions, mutate, notes, uninject, validateSettings } from 'datakit-injection';
+import {
+  checkSettings,
+  conditions,
+  mutate,
+  notes,
+  uninject,
+  validateSettings,
+} from 'datakit-injection';
 import { listener } from '../example/webhook.js';
 import { KINDS, normalised, recorded, withoutRecord, wrapped } from './recorded.js';
 
@@ -133,6 +140,9 @@ test('answers with the keys of its types', () => {
   hasKeysOf(idle.explanation.reason ?? {}, 'Reason');
   for (const value of [settings, {}, 1, 1n]) hasKeysOf(validateSettings(value), 'Validation');
   hasKeysOf(validateSettings({}).notes[0] ?? {}, 'Note');
+  const checked = checkSettings([settings]);
+  assert(checked.ok);
+  hasKeysOf(checked, 'Checked');
   const failed = mutate(/** @type {any} */ (null), settings);
   hasKeysOf(failed, 'Failed');
   assert(!failed.ok);
@@ -161,6 +171,79 @@ test('finds every error of settings', () => {
     errors.map(({ code, path }) => `${code} ${path}`),
     ['invalid-settings log_levle', 'invalid-settings admission_inject_v2'],
   );
+});
+
+test('finds settings in documents', () => {
+  const rule = { language: 'jva', namespace_selectors: ['*'] };
+  const config = { admission_inject_v2: { ddtraces: [rule] } };
+  const map = { kind: 'ConfigMap', data: { 'a/b.json': JSON.stringify(config) } };
+  const policy = { kind: 'ClusterAdmissionPolicy', spec: { settings: config } };
+  const list = { kind: 'List', items: [{ kind: 'Service' }, map] };
+  for (const [documents, source, readAs, document, place] of /** @type {any[]} */ ([
+    [[config], 'configuration', 'a plain configuration', 0, ''],
+    [[{ kind: 'Service' }, map], 'config-map', /ConfigMap, document 2 of 2$/, 1, '/data/a~1b.json'],
+    [[list], 'config-map', /ConfigMap, item 2 of a List$/, 0, '/items/1/data/a~1b.json'],
+    [[{ a: [config] }], 'chart-values', 'values of a chart', 0, '/a/0'],
+    [[policy], 'policy', 'the settings of a policy', 0, '/spec/settings'],
+  ])) {
+    const checked = checkSettings(documents);
+    assert(checked.ok);
+    assert.deepEqual(checked.settings, config);
+    assert.deepEqual([checked.source, checked.document, checked.place], [source, document, place]);
+    assert.match(checked.readAs, new RegExp(readAs));
+    assert.equal(checked.errors[0]?.path, 'admission_inject_v2.ddtraces[0].language');
+  }
+  const broken = checkSettings([{ kind: 'ConfigMap', data: { config: '{"admission_a":' } }]);
+  assert(broken.ok && broken.settings === null && !broken.valid);
+  for (const [documents, code, message] of /** @type {any[]} */ ([
+    [[], 'invalid-settings', /^is empty$/],
+    [[config, map], 'invalid-settings', /^holds 2 configurations/],
+    [[{ kind: 'Service' }], 'invalid-settings', /^is a Service, not settings/],
+    [null, 'invalid-request', /^cannot be read/],
+  ])) {
+    const failed = checkSettings(documents);
+    assert(!failed.ok);
+    assert.equal(failed.errors[0]?.code, code);
+    assert.match(failed.errors[0]?.message ?? '', message);
+  }
+});
+
+test('speaks Chinese', () => {
+  const faulty = { log_level: 'inof' };
+  const message = '未知的级别 `inof`；是否应为 `info`？';
+  for (const { errors } of /** @type {any[]} */ ([
+    validateSettings(faulty, 'zh'),
+    checkSettings([faulty], 'zh'),
+    conditions(faulty, 'zh'),
+  ])) {
+    assert.deepEqual(errors, [{ code: 'invalid-settings', path: 'log_level', message }]);
+  }
+  const noted = notes({}, 'zh');
+  assert(noted.ok);
+  assert.equal(noted.notes[0]?.message, '没有规则：永远不会注入任何内容');
+  const failed = uninject(/** @type {any} */ (null), settings, null, 'zh');
+  assert(!failed.ok);
+  assert.equal(failed.errors[0]?.message, '应为对象，实际为 null');
+
+  const metadata = { name: 'web', annotations: { 'admission.datakit/java-lib.version': 'no tag' } };
+  const asked = structuredClone(settings);
+  Object.assign(asked.admission_inject_v2.ddtraces[0] ?? {}, { check_annotation: true });
+  const request = { ...create, object: { ...pod, metadata } };
+  const [chinese, english] = [mutate(request, asked, 'zh'), mutate(request, asked)];
+  assert(chinese.ok && english.ok);
+  const { warnings, skipped, steps, release } = chinese.explanation;
+  assert.match(warnings[0] ?? '', /^ddtrace-java 未注入到 Pod\/web：注解 .* 的值不是镜像 tag；请/);
+  assert.match(skipped[0]?.reason ?? '', /的值不是镜像 tag$/);
+  assert.equal(release, '按 1.8 版读取：配置中有 admission_inject_v2');
+  assert.equal(steps[0]?.message, '匹配');
+  const codes = (/** @type {typeof chinese} */ { explanation }) =>
+    explanation.steps.map(({ code, rule, injection }) => ({ code, rule, injection }));
+  assert.deepEqual(codes(chinese), codes(english));
+  // What the policy answers is the same for everybody.
+  assert.deepEqual(chinese.warnings, english.warnings);
+  assert.deepEqual(chinese.auditAnnotations, english.auditAnnotations);
+  assert.deepEqual(mutate(request, asked, 'en'), english);
+  assert.deepEqual(mutate(request, asked, null), english);
 });
 
 test('notes what is valid, but surely not meant', () => {
