@@ -1,6 +1,6 @@
 // The page: two editors in, the decision of the policy out.
 
-import { conditions, mutate, validateSettings } from 'datakit-injection';
+import { conditions, mutate } from 'datakit-injection';
 import { patchedText, readManifests, readSettings } from './documents.js';
 import { editor, mark, rename, reveal, setText, showDiff } from './editor.js';
 import { examples, request } from './examples.js';
@@ -30,7 +30,9 @@ const [namespace, operation, mode] = ['namespace', 'operation', 'mode'].map(elem
 
 /** The language that was chosen, by the user or by a link; else the browser decides. */
 let chosenLanguage;
-let text = texts.en;
+/** The language of the page. */
+let language = 'en';
+let text = texts[language];
 
 /** What the buttons download. */
 const files = { policy: '', manifest: { name: '', text: '' } };
@@ -54,24 +56,22 @@ function decide() {
   const sameAs = (example) => Object.keys(now).every((key) => now[key] === example.state[key]);
   element('example').value = examples.find(sameAs)?.key ?? '';
 
-  const read = readSettings(now.settings);
-  // What is not YAML has no other errors.
-  const checked = read.errors.length > 0 ? undefined : validateSettings(read.value);
-  const placed = (severity) => (problem) => {
-    const { path, message } = problem;
-    const place = read.placeOf(path);
-    return { ...place, severity, message: path === '' ? message : `${path}: ${message}` };
-  };
-  const problems = [
-    ...read.errors.map((error) => ({ ...error, severity: 'error' })),
-    ...(checked?.errors.map(placed('error')) ?? []),
-    ...(checked?.notes.map(placed('warning')) ?? []),
-  ];
+  const read = readSettings(now.settings, language);
+  const problem =
+    (severity) =>
+    ({ from, to, path, message }) => ({
+      from,
+      to,
+      severity,
+      message: path ? text.at(path, message) : message,
+    });
+  const problems = [...read.errors.map(problem('error')), ...read.notes.map(problem('warning'))];
   list(settings, element('settings-problems'), problems);
-  element('kind').textContent = text.readFrom[read.kind] ?? '';
+  const isPlain = !read.ok || read.source === 'configuration';
+  element('kind').textContent = isPlain ? '' : text.readAs(read.readAs);
 
-  const compiled = checked?.valid ? conditions(read.value) : undefined;
-  files.policy = compiled?.ok ? policyManifest(now.mode, read.value, compiled) : '';
+  const compiled = read.valid ? conditions(read.settings) : undefined;
+  files.policy = compiled?.ok ? policyManifest(now.mode, read.settings, compiled) : '';
   const downloads = element('download-policy');
   downloads.disabled = files.policy === '';
   downloads.title = downloads.disabled ? text.downloadPolicyErrors : text.downloadPolicyTitle;
@@ -79,13 +79,13 @@ function decide() {
   const manifests = readManifests(now.manifest);
   if (now.mode === 'pods') {
     const items = manifests.objects;
-    for (const item of items) item.pod = podOf(item.object, read.value);
+    for (const item of items) item.pod = podOf(item.object, read.settings);
     manifests.areMade = items.some(({ pod, object }) => pod !== object);
     for (const item of items) item.object = item.pod;
   }
   const results = manifests.objects.map(({ object, from }) => {
     const request = { operation: now.operation, namespace: now.namespace || 'default', object };
-    return { object, from, mutation: mutate(request, read.value) };
+    return { object, from, mutation: mutate(request, read.settings, language) };
   });
   const failures = results.flatMap(({ from, mutation }) =>
     mutation.ok
@@ -104,7 +104,7 @@ function decide() {
 
   const isError = ({ severity }) => severity === 'error';
   const errors = [...problems, ...manifestErrors].filter(isError).length;
-  show(manifests, results, errors, checked?.notes.length ?? 0);
+  show(manifests, results, errors, read.notes.length);
 }
 
 /** Marks errors and notes in an editor, and lists them with their lines. */
@@ -136,8 +136,8 @@ function show(manifests, results, errors, notes) {
   element('patch').querySelector('pre').textContent = JSON.stringify(patch, null, 2);
 
   const mutations = results.map(({ mutation }) => mutation).filter(({ ok }) => ok);
-  const warnings = mutations.flatMap((mutation) => mutation.warnings);
-  element('warnings').replaceChildren(...warnings.map((warning) => make('li', english(warning))));
+  const warnings = mutations.flatMap(({ explanation }) => explanation.warnings);
+  element('warnings').replaceChildren(...warnings.map((warning) => make('li', warning)));
   const explanations = results
     .filter(({ mutation }) => mutation.ok)
     .flatMap(({ object, mutation }) => explained(object, mutation.explanation));
@@ -177,15 +177,8 @@ function explained(object, explanation) {
     ...(operation.value === 'UPDATE' ? [text.asUpdate] : []),
   ].map((line) => make('p', line));
   const heading = make('h3', workload || text.noObject);
-  const releaseLine = make('p', english(release));
+  const releaseLine = make('p', release);
   return [heading, make('ul', ...chosen), ...context, releaseLine, make('ul', ...considered)];
-}
-
-/** A text of the policy's core, which is English on any page. */
-function english(text) {
-  const made = make('span', text);
-  made.lang = 'en';
-  return made;
 }
 
 function make(name, ...children) {
@@ -218,7 +211,8 @@ function choose({ settings: rules, manifest: object, ...of }) {
 }
 
 /** Writes the texts of a language into the page. */
-function speak(language) {
+function speak(spoken) {
+  language = spoken;
   text = texts[language];
   document.documentElement.lang = text.lang;
   document.title = text.title;

@@ -1,47 +1,31 @@
 // YAML and JSON texts as objects, and the places of what is in them.
 
-import { isMap, isSeq, parseAllDocuments, parseDocument, stringify } from 'yaml';
+import { checkSettings } from 'datakit-injection';
+import { isMap, isSeq, parseAllDocuments, stringify } from 'yaml';
 
 const OPTIONS = { prettyErrors: false };
 
-/** Reads settings: their value, what holds them, and the place of a path such as `a.list[1]`. */
-export function readSettings(text) {
-  const document = parseDocument(text, OPTIONS);
-  const { errors, value } = read(document);
-  const { within, ...settings } = held(value);
-  return { errors, ...settings, placeOf: (path) => place(document, [...within, ...names(path)]) };
-}
-
-/** Settings as they are, in a policy's manifest, or in the Operator's ConfigMap or a chart's values. */
-function held(value) {
-  if (value?.kind === 'ClusterAdmissionPolicy' || value?.kind === 'AdmissionPolicy') {
-    return { value: value.spec?.settings, within: ['spec', 'settings'], kind: 'policy' };
-  }
-  const plain = { value, within: [], kind: '' };
-  if (isConfiguration(value)) return plain;
-  const isConfigMap = value?.kind === 'ConfigMap';
-  const found = isConfigMap ? configurations(value.data, ['data']) : configurations(value, []);
-  if (found.length !== 1) return plain;
-  return { ...found[0], kind: isConfigMap ? 'configMap' : 'values' };
-}
-
-/** The configurations somewhere in a value: in the text of a string, or as they are. */
-function configurations(value, within) {
-  if (typeof value === 'string' && value.includes('"admission_')) {
-    // What is not JSON stays a text, which is an error of the settings.
-    const { value: inner = value } = read(parseDocument(value, OPTIONS));
-    return [{ value: inner, within }];
-  }
-  if (isConfiguration(value)) return [{ value, within }];
-  if (value === null || typeof value !== 'object') return [];
-  const entries = Array.isArray(value) ? value.entries() : Object.entries(value);
-  return Array.from(entries, ([key, inner]) => configurations(inner, [...within, key])).flat();
-}
-
-function isConfiguration(value) {
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) return false;
-  const keys = ['admission_inject', 'admission_inject_v2', 'admission_mutate', 'jsonconfig'];
-  return keys.some((key) => value[key] !== undefined);
+/**
+ * Reads settings from whatever holds them: what the policy found, in a language, each error and note
+ * with its place. What is not YAML has no other errors.
+ */
+export function readSettings(text, language) {
+  const documents = [...parseAllDocuments(text, OPTIONS)].filter(({ contents }) => contents);
+  const results = documents.map(read);
+  const errors = results.flatMap((result) => result.errors);
+  if (errors.length > 0) return { ok: false, errors, notes: [] };
+  const values = results.map(({ value }) => value);
+  const checked = checkSettings(values, language);
+  const at = checked.ok ? keysOf(checked.place) : [];
+  const placed = (problem) => ({
+    ...problem,
+    ...place(documents[checked.document ?? 0], [...at, ...names(problem.path)]),
+  });
+  return {
+    ...checked,
+    errors: checked.errors.map(placed),
+    notes: (checked.notes ?? []).map(placed),
+  };
 }
 
 /** Reads manifests: the objects of all documents, a `List` as its items, each with its place. */
@@ -168,7 +152,7 @@ function same(one, other) {
 /** The keys and indices of a path. */
 function names(path) {
   const steps = path.matchAll(/\[(\d+)\]|([^.[\]]+)/g);
-  return Array.from(steps, ([, index, name]) => (index === undefined ? name : Number(index)));
+  return Array.from(steps, ([, index, name]) => index ?? name);
 }
 
 /** The place of the node at a path, or of the nearest one that is there. */
@@ -177,7 +161,7 @@ function place(document, path) {
     const parent =
       length === 1 ? document.contents : document.getIn(path.slice(0, length - 1), true);
     const name = path[length - 1];
-    const found = parent?.items?.[typeof name === 'number' ? name : keyIndex(parent, name)];
+    const found = parent?.items?.[isSeq(parent) ? Number(name) : keyIndex(parent, name)];
     const range = (found?.key ?? found)?.range;
     if (range) return { from: range[0], to: range[1] };
   }

@@ -231,19 +231,37 @@ test('reads settings from whatever holds them', async (context) => {
   const policy = `kind: ClusterAdmissionPolicy\nspec:\n  settings: ${config}\n`;
   const values = `operator:\n  tag: v1\n  settings:\n    config: '${config}'\n`;
   const configMap = `kind: ConfigMap\ndata:\n  other: x\n  config: '${config}'\n`;
+  const service = 'kind: Service\n';
+  const operator = `${service}---\n${configMap}---\n${service}`;
+  const printed = `kind: List\nitems:\n- ${service}- ${configMap.replaceAll('\n', '\n  ')}\n`;
   for (const [text, kind] of [
-    [policy, 'Read from a policy.'],
-    [configMap, 'Read from the Operator’s ConfigMap.'],
-    [values, 'Read from values of a chart.'],
+    [policy, 'Read as the settings of a policy.'],
+    [configMap, "Read as the Operator's ConfigMap."],
+    [values, 'Read as values of a chart.'],
+    [operator, "Read as the Operator's ConfigMap, document 2 of 3."],
+    [printed, "Read as the Operator's ConfigMap, item 2 of a List."],
   ]) {
     await write(tab, 'settings', text);
     await tab.locator('#kind', { hasText: kind }).waitFor();
     await waitForSummary(tab, 'Injected: ddtrace-java.');
     await write(tab, 'settings', text.replace('java', 'jva'));
-    const line = text === policy ? 3 : 4;
+    const line = text.slice(0, text.indexOf(config)).split('\n').length;
     await tab
       .locator('#settings-problems button', { hasText: new RegExp(`^Line ${line}: .*java`) })
       .waitFor();
+  }
+  // As the command says it, and where.
+  for (const [text, problem] of [
+    [`${service}---\n${service}`, /^Line 1: holds 2 documents \(Service, Service\) without/],
+    [`${configMap}---\n${values}`, /^Line 1: holds 2 configurations: .*; pass one of them$/],
+    [
+      `${service}---\nkind: ConfigMap\ndata:\n  a.json: '{"admission_a":'\n`,
+      /^Line 5: is not JSON/,
+    ],
+    ['log_level: info\nddtraces: []\n', /^Line 2: ddtraces: belongs in `admission_inject_v2/],
+  ]) {
+    await write(tab, 'settings', text);
+    await tab.locator('#settings-problems .error', { hasText: problem }).waitFor();
   }
 });
 
@@ -565,11 +583,24 @@ test('speaks the language of the browser, or the chosen one', async (context) =>
   await write(tab, 'settings', 'log_levle: info\n');
   await waitForSummary(tab, '没有注入任何内容。1 个错误。1 条提示。');
   const problems = await tab.locator('#settings-problems').innerText();
-  assert.match(problems, /^第 1 行：log_levle: unknown key/);
-  assert.match(problems, /第 1 行，提示：there are no rules/);
+  assert.match(problems, /^第 1 行：log_levle：未知的键；是否应为 `log_level`？/);
+  assert.match(problems, /第 1 行，提示：没有规则：永远不会注入任何内容/);
   assert.equal(await tab.getByRole('textbox', { name: '清单，YAML 或 JSON 格式' }).count(), 1);
   await tab.getByRole('tab', { name: '说明' }).click();
-  assert.match(await tab.locator('#explanation').innerText(), /名字空间 shop，取自输入框/);
+  const explanation = await tab.locator('#explanation').innerText();
+  assert.match(explanation, /命名空间 shop，取自输入框/);
+  assert.match(explanation, /无需处理：没有规则或注解要求注入/);
+  assert.match(explanation, /按 1\.5 版读取：配置中没有 admission_inject_v2/);
+
+  const asked = settingsWith({ check_annotation: true });
+  const annotation = 'admission.datakit/java-lib.version: no tag';
+  await write(tab, 'settings', `kind: AdmissionPolicy\nspec:\n  settings: ${asked}\n`);
+  await write(tab, 'manifest', POD.replace('name: web', `annotations: {${annotation}}`));
+  await tab.getByText('来源：策略的设置。').waitFor();
+  await tab.getByText('ddtrace-java 未注入到 Pod：注解').waitFor();
+  await tab.getByText('已跳过 ddtrace-java：注解').waitFor();
+  await write(tab, 'settings', 'log_levle: info\n');
+  await waitForSummary(tab, '1 个错误。1 条提示。');
 
   await tab.getByLabel('语言').selectOption('English');
   await waitForSummary(tab, 'Nothing is injected. 1 error. 1 note.');
