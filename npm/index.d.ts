@@ -200,6 +200,16 @@ export function conditions(
 ): { ok: true; conditions: Condition[]; notes: string[] } | Failed;
 
 /**
+ * Converts settings of any release to rules of `admission_inject_v2` with the same meaning, as the command
+ * `convert --v2` does; the notes say what version 2 does in another way. Settings with errors are not
+ * converted. Never throws.
+ */
+export function convertSettings(
+  settings: Json,
+  language?: Language | null,
+): { ok: true; settings: Json; notes: string[] } | Failed;
+
+/**
  * Takes what was injected out of a workload, as its record says: everything, or one injection, such as
  * `ddtrace` or `ddtrace-java`. Never throws.
  *

@@ -33,6 +33,11 @@ export function conditions(settings, language) {
   return call(wasm.conditions, { settings, language }, notOk);
 }
 
+/** @type {typeof import('./index.d.ts').convertSettings} */
+export function convertSettings(settings, language) {
+  return call(wasm.convertSettings, { settings, language }, notOk);
+}
+
 /** @type {typeof import('./index.d.ts').uninject} */
 export function uninject(object, settings, injection, language) {
   return call(wasm.uninject, { object, settings, injection, language }, notOk);

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::conditions;
+use crate::convert::{self, Converted};
 use crate::document;
 use crate::json::{self, Shape};
 use crate::language::Language;
@@ -35,9 +36,9 @@ struct Uninjected<'a> {
     removed: Vec<String>,
 }
 
-/// What `checkSettings` gives.
+/// An answer with settings.
 #[derive(Serialize)]
-struct Checked<'a> {
+struct WithSettings<'a> {
     /// As text, because the order of variables counts.
     settings: Option<&'a RawValue>,
     #[serde(flatten)]
@@ -115,7 +116,7 @@ fn try_check_settings(documents: &str, language: Language) -> Result<String, Fai
     language.translate_members(&mut said);
     let settings = serde_json::from_str(&found.settings).ok();
     let internal = |error| unreadable("internal", "documents", &error);
-    serde_json::to_string(&Checked { settings, said }).map_err(internal)
+    serde_json::to_string(&WithSettings { settings, said }).map_err(internal)
 }
 
 /// Gives what is valid in settings, but probably unintended, as JSON: `{"ok": true, "notes": […]}`.
@@ -140,6 +141,27 @@ pub fn match_conditions(settings: &str, language: &str) -> String {
         .collect();
     let notes = compiled.notes;
     said(serde_json::json!({ "ok": true, "conditions": conditions, "notes": notes }), language)
+}
+
+/// Converts valid settings of any release to version 2, as JSON: `{"ok": true, "settings": …,
+/// "notes": […]}`, or the errors of the settings.
+#[wasm_bindgen(js_name = convertSettings)]
+pub fn convert_settings(settings: &str, language: &str) -> String {
+    let language = language_of(language);
+    try_convert(settings, language).unwrap_or_else(|failures| failed(&failures, language))
+}
+
+fn try_convert(settings: &str, language: Language) -> Result<String, Vec<Failure>> {
+    let errors = errors(settings);
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let internal = |error| vec![unreadable("internal", "settings", &error)];
+    let Converted { settings, notes } = convert::to_v2(settings).map_err(internal)?;
+    let mut said = serde_json::json!({ "ok": true, "notes": notes });
+    language.translate_members(&mut said);
+    let settings = serde_json::from_str(&settings).map_err(internal)?;
+    serde_json::to_string(&WithSettings { settings, said }).map_err(internal)
 }
 
 /// Takes what was injected out of a workload by its record, all as JSON: everything, or the
@@ -529,6 +551,23 @@ mod tests {
         let names: Vec<_> = compiled["conditions"].as_array().unwrap().iter().collect();
         assert_eq!(names[2]["name"], "asks-for-an-injection");
         assert_eq!(compiled["notes"], serde_json::json!([]));
+    }
+
+    #[test]
+    fn converts_valid_settings() {
+        let block = r#"{"images":{"logfwd_image":"a/b:1"},"envs":{"B":"1","A":"2"}}"#;
+        let converted =
+            convert_settings(&format!(r#"{{"admission_inject":{{"logfwd":{block}}}}}"#), r#""zh""#);
+        assert!(converted.contains(r#""envs":{"B":"1","A":"2"}"#), "{converted}");
+        let converted = read(&converted);
+        let rule = &converted["settings"]["admission_inject_v2"]["logfwds"][0];
+        assert_eq!((&rule["image"], &rule["check_annotation"]), (&"a/b:1".into(), &true.into()));
+        let note = "第 2 版会把 Pod 的标签挂载到 logfwd；第 1 版不会";
+        assert_eq!(converted["notes"], serde_json::json!([note]));
+        assert_eq!(
+            failures(&convert_settings(r#"{"a":1}"#, "null")),
+            ["invalid-settings a: unknown key"]
+        );
     }
 
     #[test]

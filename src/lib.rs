@@ -47,7 +47,8 @@
 //! 5. [`report`] collects what was injected or skipped, for warnings, audit annotations and the log;
 //!    [`trace`] collects each [`reason`], if somebody asks.
 //!
-//! `language` translates messages for the command and the npm package.
+//! `convert` makes version 2 of older rules, and `language` translates messages: both for the command
+//! and the npm package.
 //!
 //! [`conditions`] compiles the same rules into `matchConditions`, which keep requests that ask for
 //! nothing in the API server.
@@ -73,6 +74,11 @@ pub mod admission;
 mod annotations;
 mod collections;
 pub mod conditions;
+#[cfg(any(
+    feature = "cli",
+    all(feature = "js", not(all(feature = "policy", target_arch = "wasm32")))
+))]
+pub mod convert;
 pub mod document;
 #[cfg(all(feature = "policy", target_arch = "wasm32"))]
 mod guest;

@@ -6,6 +6,7 @@ import ts from 'typescript';
 import {
   checkSettings,
   conditions,
+  convertSettings,
   mutate,
   notes,
   uninject,
@@ -287,6 +288,23 @@ test('compiles the conditions of settings', () => {
     failed.errors.map(({ code, path }) => `${code} ${path}`),
     ['invalid-settings log_levle'],
   );
+});
+
+test('converts settings of any release', () => {
+  const logfwd = { images: { logfwd_image: 'a/b:1' }, envs: { B: '$(A)', A: '1' } };
+  const converted = convertSettings({ admission_inject: { logfwd } });
+  assert(converted.ok);
+  const rule = { namespace_selectors: ['*'], check_annotation: true, image: 'a/b:1' };
+  const expected = { admission_inject_v2: { logfwds: [{ ...rule, envs: logfwd.envs }] } };
+  assert.equal(JSON.stringify(converted.settings), JSON.stringify(expected));
+  assert.match(converted.notes[0] ?? '', /^version 2 mounts the labels of the pod/);
+  assert(validateSettings(converted.settings).valid);
+  const same = convertSettings(settings);
+  assert(same.ok);
+  assert.deepEqual([same.settings, same.notes], [settings, []]);
+  const failed = convertSettings({ log_levle: 'info' });
+  assert(!failed.ok);
+  assert.equal(failed.errors[0]?.path, 'log_levle');
 });
 
 test('takes out what it put in', () => {

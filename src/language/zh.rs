@@ -432,6 +432,31 @@ pub(super) const PATTERNS: &[(&str, &str)] = &[
          adds it",
         "缺少 `{name}`，因此到达策略服务器的请求多于所需；`convert` 会添加它",
     ),
+    // What a conversion to version 2 changes.
+    (
+        "admission_inject.ddtrace: {language} is left out: releases since 1.7 inject java alone there",
+        "admission_inject.ddtrace：省略了 {language}：1.7 及以后版本在这里只注入 java",
+    ),
+    (
+        "admission_inject.{entry} is left out: no image is configured for {what}",
+        "省略了 admission_inject.{entry}：没有为 {what} 配置镜像",
+    ),
+    (
+        "annotation {annotation} is left out: no image is configured for {language}",
+        "省略了注解 {annotation}：没有为 {language} 配置镜像",
+    ),
+    (
+        "version 2 gives the ddtrace init container default resources; version 1 gave none",
+        "第 2 版给 ddtrace 的 Init 容器默认的 resources；第 1 版没有",
+    ),
+    (
+        "version 2 mounts the labels of the pod into logfwd; version 1 did not",
+        "第 2 版会把 Pod 的标签挂载到 logfwd；第 1 版不会",
+    ),
+    (
+        "{variable:any} of {block} becomes a reference; version 1 took it literally",
+        "{block} 的 {variable} 变成引用；第 1 版按字面值使用它",
+    ),
     // What is passed to the npm package.
     ("cannot be read: line {line} column {column}", "无法读取：第 {line} 行第 {column} 列"),
     ("is required, one of {names:list}", "必填，应为其中之一：{names}"),

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use datakit_injection::convert::to_v2;
 use datakit_injection::language::Language;
 use datakit_injection::{document, policy, settings};
 use regex_lite::{Captures, Regex};
@@ -243,6 +244,9 @@ fn of_settings() -> Vec<String> {
         found.extend(document::validate(text).into_iter().map(|error| error.message));
         found.extend(settings::notes(text).into_iter().map(|note| note.message));
         found.extend(settings::release(text));
+    }
+    for case in all_recorded() {
+        found.extend(to_v2(case.settings.get()).unwrap().notes);
     }
     let configuration = r#"{"admission_mutate":{}}"#;
     let map = r#"{"kind":"ConfigMap"}"#;

@@ -1,10 +1,10 @@
 //! Blocks of `admission_inject` as rules of `admission_inject_v2`.
 
-use datakit_injection::injection::{ALL, Injection, Variant};
 use serde_norway::{Mapping, Value};
 
 use super::loggings::exactly;
-use super::release::Release;
+use crate::injection::{ALL, Injection, Variant};
+use crate::settings::Release;
 
 /// The lists of entries of a block that select, and the key of what each entry selects by.
 const ENTRIES: [(&str, &str); 2] =
@@ -144,7 +144,8 @@ impl Block<'_> {
         let asked: Vec<_> = asked.collect();
         for (index, variant) in asked.iter().enumerate() {
             let has_image = |variant: &&Variant| self.image(variant.language).is_some();
-            let is_followed = has_entries || asked.iter().skip(index + 1).any(has_image);
+            let is_followed =
+                has_entries || asked.iter().skip(index.saturating_add(1)).any(has_image);
             if let (false, true, Some(language), Some(annotation)) =
                 (has_image(variant), is_followed, variant.language, variant.annotations.first())
             {
