@@ -1,6 +1,6 @@
 // The page: two editors in, the decision of the policy out.
 
-import { conditions, mutate } from 'datakit-injection';
+import { conditions, convertSettings, mutate } from 'datakit-injection';
 import { patchedText, readManifests, readSettings } from './documents.js';
 import { editor, mark, rename, reveal, setText, showDiff } from './editor.js';
 import { examples, request } from './examples.js';
@@ -35,7 +35,7 @@ let language = 'en';
 let text = texts[language];
 
 /** What the buttons download. */
-const files = { policy: '', manifest: { name: '', text: '' } };
+const files = { policy: '', converted: '', manifest: { name: '', text: '' } };
 
 /** What is in the address. */
 function state() {
@@ -70,11 +70,15 @@ function decide() {
   const isPlain = !read.ok || read.source === 'configuration';
   element('kind').textContent = isPlain ? '' : text.readAs(read.readAs);
 
-  const compiled = read.valid ? conditions(read.settings) : undefined;
-  files.policy = compiled?.ok ? policyManifest(now.mode, read.settings, compiled) : '';
+  files.policy = policyOf(now.mode, read.valid, read.settings);
   const downloads = element('download-policy');
   downloads.disabled = files.policy === '';
   downloads.title = downloads.disabled ? text.downloadPolicyErrors : text.downloadPolicyTitle;
+  const converted = read.valid ? convertSettings(read.settings) : undefined;
+  files.converted = converted?.ok
+    ? policyOf(now.mode, true, converted.settings, converted.notes)
+    : '';
+  element('download-converted').hidden = files.converted === '' || files.converted === files.policy;
 
   const manifests = readManifests(now.manifest);
   if (now.mode === 'pods') {
@@ -105,6 +109,12 @@ function decide() {
   const isError = ({ severity }) => severity === 'error';
   const errors = [...problems, ...manifestErrors].filter(isError).length;
   show(manifests, results, errors, read.notes.length);
+}
+
+/** The manifest of a policy with settings, and with notes about them; nothing where they have errors. */
+function policyOf(mode, valid, settings, notes = []) {
+  const compiled = valid ? conditions(settings) : undefined;
+  return compiled?.ok ? policyManifest(mode, settings, compiled, notes) : '';
 }
 
 /** Marks errors and notes in an editor, and lists them with their lines. */
@@ -269,6 +279,10 @@ element('share').addEventListener('click', async () => {
 element('download-policy').addEventListener('click', () => {
   decide();
   download('datakit-injection-policy.yaml', files.policy);
+});
+element('download-converted').addEventListener('click', () => {
+  decide();
+  download('datakit-injection-policy.yaml', files.converted);
 });
 element('download-manifest').addEventListener('click', () => {
   decide();

@@ -6,8 +6,11 @@ import workloads from '../../deploy/base/workloads.yaml';
 
 const BASES = { pods, workloads };
 
-/** The text of a policy that injects into workloads or into Pods; its settings are valid. */
-export function policyManifest(mode, settings, { conditions, notes }) {
+/**
+ * The text of a policy that injects into workloads or into Pods; its settings are valid, and there may
+ * be notes about them.
+ */
+export function policyManifest(mode, settings, { conditions, notes }, settingsNotes) {
   const document = parseDocument(BASES[mode]);
   document.contents.items[0].key.commentBefore = comment(
     '`mode: monitor` logs and changes nothing; set it to `protect` to inject.',
@@ -39,6 +42,9 @@ export function policyManifest(mode, settings, { conditions, notes }) {
     );
   }
   spec.set('settings', document.createNode(settings ?? {}));
+  if (settingsNotes.length > 0) {
+    spec.items[indexOf('settings')].key.commentBefore = comment(...settingsNotes);
+  }
   return document.toString({ lineWidth: 0, flowCollectionPadding: false });
 }
 

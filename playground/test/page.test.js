@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import { delimiter, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { conditions, mutate } from 'datakit-injection';
+import { conditions, convertSettings, mutate } from 'datakit-injection';
 import { chromium } from 'playwright-core';
 import { parse, parseAllDocuments } from 'yaml';
 import { KINDS, normalised, recorded, withoutRecord, wrapped } from '../../npm/test/recorded.js';
@@ -390,6 +390,24 @@ test('downloads the manifest of the policy', async (context) => {
   const button = tab.getByRole('button', { name: 'Download policy' });
   assert(await button.isDisabled());
   assert.match(await button.getAttribute('title'), /^Correct the settings first/);
+});
+
+test('downloads the policy with rules of version 2', async (context) => {
+  const tab = await open(context);
+  const button = tab.getByRole('button', { name: 'Download in v2' });
+  assert(await button.isHidden(), 'the rules are of version 2');
+  await tab.selectOption('#example', 'logfwd');
+  const { name, text } = await downloaded(tab, 'Download in v2');
+  assert.equal(name, 'datakit-injection-policy.yaml');
+  const { spec } = parse(text);
+  const converted = convertSettings(parse(await lines(tab, 'settings')));
+  assert.deepEqual(spec.settings, converted.settings);
+  assert.equal(spec.settings.admission_inject, undefined);
+  assert.deepEqual(spec.matchConditions, conditions(converted.settings).conditions);
+  assert.match(text, /\n  # version 2 gives the ddtrace init .*\n(  #.*\n)*  settings:\n/);
+  await write(tab, 'settings', 'admission_inject: {x: 1}');
+  await waitForSummary(tab, '1 error.');
+  assert(await button.isHidden());
 });
 
 test('downloads the injected manifest with the comments of its author', async (context) => {
