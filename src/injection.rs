@@ -73,8 +73,6 @@ pub struct Injection {
     pub(crate) reads_annotation_always: bool,
     /// Whether it needs capabilities that the Pod Security level `restricted` forbids.
     pub(crate) needs_capabilities: bool,
-    /// The agents that it makes containers load.
-    pub(crate) agents: &'static [Agent],
     /// A list key whose empty value switches a rule off.
     pub(crate) off_where_empty: Option<&'static str>,
     /// The volumes that it may add: names, to which `-datakit` may be appended, or beginnings before
@@ -96,6 +94,8 @@ pub struct Variant {
     pub annotations: &'static [&'static str],
     /// Whether the annotation alone asks for it in `admission_inject`.
     pub asks_in_block: bool,
+    /// The agent that it makes containers load, where it is one.
+    pub(crate) agent: Option<&'static Agent>,
     /// Reads what is its own in a rule.
     pub(crate) read: for<'a> fn(Source<'_, 'a>, &mut Errors) -> Option<Box<dyn Planner<'a> + 'a>>,
 }
@@ -112,6 +112,7 @@ pub(crate) struct Source<'b, 'a> {
     pub(crate) block: &'b Block<'b, 'a>,
     /// The part that every rule has.
     pub(crate) rule: &'b Rule<'a>,
+    pub(crate) variant: &'static Variant,
     /// Whether the Operator reads the rule as its releases since 1.7 do.
     pub(crate) is_v2: bool,
 }
@@ -291,7 +292,6 @@ const COMMON: Injection = Injection {
     first_match_decides: false,
     reads_annotation_always: false,
     needs_capabilities: false,
-    agents: &[],
     off_where_empty: None,
     volumes: &[],
     annotations: &[],

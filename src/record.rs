@@ -19,7 +19,7 @@ pub(crate) use recorder::Recorder;
 pub(crate) use undo::{remove_all_empty, remove_empty_object};
 
 use crate::collections::map;
-use crate::injection::{ALL, Agent};
+use crate::injection::{ALL, Agent, Injection};
 use crate::json::{Object, Value};
 use crate::pod::{ContainerRef, Pod};
 use stamp::Stamp;
@@ -90,11 +90,17 @@ pub(crate) enum Was {
 impl Entry {
     /// The agents of its injection, in every language.
     fn agents(&self) -> impl Iterator<Item = &'static Agent> {
-        let injection = ALL.iter().find(|injection| {
-            self.name.strip_prefix(injection.name).is_some_and(|rest| rest.starts_with('-'))
-        });
-        injection.into_iter().flat_map(|injection| injection.agents)
+        let variants = injection_of(&self.name).map_or(&[][..], |injection| injection.variants);
+        variants.iter().filter_map(|variant| variant.agent)
     }
+}
+
+/// The injection of an entry.
+fn injection_of(name: &str) -> Option<&'static Injection> {
+    let is_of = |injection: &&&Injection| {
+        injection.variants.iter().any(|it| injection.name(Some(it)).to_string() == name)
+    };
+    ALL.iter().find(is_of).copied()
 }
 
 impl Was {

@@ -25,7 +25,8 @@ pub(super) static INJECTION: Injection = Injection {
             image_key: Some("java_agent_image"),
             annotations: &["admission.datakit/java-lib.version"],
             asks_in_block: true,
-            read: |source, errors| read(&JAVA, source, errors),
+            agent: Some(&JAVA),
+            read,
         },
         Variant {
             language: Some("python"),
@@ -33,7 +34,8 @@ pub(super) static INJECTION: Injection = Injection {
             image_key: Some("python_agent_image"),
             annotations: &["admission.datakit/python-lib.version"],
             asks_in_block: true,
-            read: |source, errors| read(&PYTHON, source, errors),
+            agent: Some(&PYTHON),
+            read,
         },
         Variant {
             language: Some("nodejs"),
@@ -44,7 +46,8 @@ pub(super) static INJECTION: Injection = Injection {
                 "admission.datakit/js-lib.version",
             ],
             asks_in_block: true,
-            read: |source, errors| read(&NODEJS, source, errors),
+            agent: Some(&NODEJS),
+            read,
         },
         Variant {
             language: Some("php"),
@@ -52,13 +55,13 @@ pub(super) static INJECTION: Injection = Injection {
             image_key: Some("php_agent_image"),
             annotations: &["admission.datakit/php-lib.version"],
             asks_in_block: false,
-            read: |source, errors| read(&PHP, source, errors),
+            agent: Some(&PHP),
+            read,
         },
     ],
     container: Some("datakit-lib-init"),
     is_sidecar: false,
     gives_way_to: super::otel::INJECTION.container,
-    agents: &[JAVA, PYTHON, NODEJS, PHP],
     volumes: &[VOLUME],
     ..COMMON
 };
@@ -140,13 +143,9 @@ struct Ddtrace {
     flavor: PhpLoaderFlavor,
 }
 
-fn read<'a>(
-    agent: &'static Agent,
-    source: Source<'_, 'a>,
-    errors: &mut Errors,
-) -> Option<Box<dyn Planner<'a> + 'a>> {
+fn read<'a>(source: Source<'_, 'a>, errors: &mut Errors) -> Option<Box<dyn Planner<'a> + 'a>> {
     let flavor = one_of(source.block, "php_loader_flavor", PhpLoaderFlavor::NAMES, errors);
-    Some(Box::new(Ddtrace { agent, flavor }))
+    Some(Box::new(Ddtrace { agent: source.variant.agent?, flavor }))
 }
 
 impl<'a> Planner<'a> for Ddtrace {

@@ -25,6 +25,7 @@ pub(super) static INJECTION: Injection = Injection {
         image_key: None,
         annotations: &[],
         asks_in_block: false,
+        agent: None,
         read,
     }],
     container: Some("datakit-flameshot"),

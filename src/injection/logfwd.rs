@@ -24,6 +24,7 @@ pub(super) static INJECTION: Injection = Injection {
         image_key: Some("logfwd_image"),
         annotations: &[ANNOTATION],
         asks_in_block: true,
+        agent: None,
         read,
     }],
     container: Some("datakit-logfwd"),

@@ -19,6 +19,7 @@ pub(super) static INJECTION: Injection = Injection {
         image_key: None,
         annotations: &[],
         asks_in_block: false,
+        agent: None,
         read,
     }],
     sets_annotation: Some(ANNOTATION),

@@ -15,7 +15,8 @@ pub(super) static INJECTION: Injection = Injection {
             image_key: None,
             annotations: &["admission.datakit/otel-java-lib.version"],
             asks_in_block: false,
-            read: |_, _| Some(Box::new(Otel(&JAVA))),
+            agent: Some(&JAVA),
+            read: |source, _| Some(Box::new(Otel(source.variant.agent?))),
         },
         Variant {
             language: Some("python"),
@@ -23,7 +24,8 @@ pub(super) static INJECTION: Injection = Injection {
             image_key: None,
             annotations: &["admission.datakit/otel-python-lib.version"],
             asks_in_block: false,
-            read: |_, _| Some(Box::new(Otel(&PYTHON))),
+            agent: Some(&PYTHON),
+            read: |source, _| Some(Box::new(Otel(source.variant.agent?))),
         },
         Variant {
             language: Some("nodejs"),
@@ -31,13 +33,13 @@ pub(super) static INJECTION: Injection = Injection {
             image_key: None,
             annotations: &["admission.datakit/otel-nodejs-lib.version"],
             asks_in_block: false,
-            read: |_, _| Some(Box::new(Otel(&NODEJS))),
+            agent: Some(&NODEJS),
+            read: |source, _| Some(Box::new(Otel(source.variant.agent?))),
         },
     ],
     container: Some("datakit-otel-lib-init"),
     is_sidecar: false,
     not_beside: Some(&super::ddtrace::INJECTION),
-    agents: &[JAVA, PYTHON, NODEJS],
     volumes: &[VOLUME],
     ..COMMON
 };

@@ -22,6 +22,7 @@ pub(super) static INJECTION: Injection = Injection {
             image_key: Some("java_profiler_image"),
             annotations: &["admission.datakit/java-profiler.version"],
             asks_in_block: true,
+            agent: None,
             read,
         },
         Variant {
@@ -30,6 +31,7 @@ pub(super) static INJECTION: Injection = Injection {
             image_key: Some("python_profiler_image"),
             annotations: &["admission.datakit/python-profiler.version"],
             asks_in_block: true,
+            agent: None,
             read,
         },
         Variant {
@@ -38,6 +40,7 @@ pub(super) static INJECTION: Injection = Injection {
             image_key: Some("golang_profiler_image"),
             annotations: &["admission.datakit/golang-profiler.version"],
             asks_in_block: true,
+            agent: None,
             read,
         },
     ],

@@ -9,7 +9,7 @@ use crate::reader::SettingsError;
 use crate::reason::Reason;
 use crate::report::{InjectionName, Report};
 use crate::selector::{Target, is_qualified_name};
-use crate::settings::{Candidate, Compiled, LeftOut, Origin, Release, Settings, compile};
+use crate::settings::{Candidate, Compiled, LeftOut, Origin, Settings, compile};
 use crate::trace::Trace;
 
 /// More unknown annotations than this are only counted.
@@ -241,14 +241,12 @@ fn consider<'a>(
         Some(variant) => std::slice::from_ref(variant),
         None => injection.variants,
     };
-    // Where a rule selects by itself, an empty logfwd annotation is ignored.
-    let is_rule = !matches!(candidate.origin, Origin::Block(_, Release::V1_5));
-    let counts = |value: &Cow<str>| {
-        !(is_rule && injection.reads_annotation_always && value.trim().is_empty())
-    };
     let mut names = variants.iter().flat_map(|variant| variant.annotations.iter().copied());
     let first = names.clone().next();
-    let found = names.find_map(|name| Some((name, target.annotations.get(name).filter(counts)?)));
+    let found = names.find_map(|name| {
+        let value = target.annotations.get(name);
+        Some((name, value.filter(|value| candidate.counts_annotation(value))?))
+    });
     if candidate.requires_annotation && found.is_none() {
         trace.step(name, Some(&path), || Reason::NotAsked(first.unwrap_or_default()));
         return unless_decided;

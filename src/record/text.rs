@@ -17,7 +17,7 @@
 //!  "null":"initContainers"}                                 what was null before
 //! ```
 
-use super::{Changes, Entry, Moved, Record, SPEC_MEMBERS, SetVariable, Stamp, Was};
+use super::{Changes, Entry, Moved, Record, SPEC_MEMBERS, SetVariable, Stamp, Was, injection_of};
 use crate::injection::{ALL, Injection};
 use crate::json::{Object, Shape, Value, push_text};
 
@@ -88,14 +88,6 @@ impl Record {
         }
         (parsed.secrets.len() <= MAX_SECRETS).then_some(parsed)
     }
-}
-
-/// The injection of an entry.
-fn injection_of(name: &str) -> Option<&'static Injection> {
-    let is_of = |injection: &&&Injection| {
-        injection.variants.iter().any(|it| injection.name(Some(it)).to_string() == name)
-    };
-    ALL.iter().find(is_of).copied()
 }
 
 /// Whether an injection may add a volume of that name.

@@ -59,6 +59,14 @@ impl Candidate<'_, '_> {
         let text = block.get(key).and_then(Value::as_str);
         text.is_some_and(|text| text.trim().is_empty())
     }
+
+    /// Whether a value of the annotation counts: where rules select by themselves, an empty one of
+    /// logfwd is ignored.
+    pub(crate) fn counts_annotation(&self, value: &str) -> bool {
+        !self.injection.reads_annotation_always
+            || matches!(self.origin, Origin::Block(_, Release::V1_5))
+            || !value.trim().is_empty()
+    }
 }
 
 /// Reads a whole rule: `validate` and a request both call this, so that they cannot disagree.
@@ -90,7 +98,7 @@ pub(crate) fn compile<'a>(
     let placeholders = if is_v2 { Placeholders::All } else { Placeholders::Fields };
     let has_default_resources = is_v2 || injection.block_has_default_resources;
     let rule = Rule::read(block, image, placeholders, has_default_resources, errors);
-    let planner = (variant.read)(Source { block, rule: &rule, is_v2 }, errors)?;
+    let planner = (variant.read)(Source { block, rule: &rule, variant, is_v2 }, errors)?;
     Some(Compiled { rule, planner })
 }
 

@@ -2,17 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use datakit_injection::injection;
 use serde::Deserialize;
 use serde_json::Value;
-
-/// The containers that the policy adds.
-const OURS: [&str; 5] = [
-    "datakit-lib-init",
-    "datakit-otel-lib-init",
-    "datakit-logfwd",
-    "datakit-flameshot",
-    "datakit-profiler",
-];
 
 /// The annotation of a workload that the policy injected into; another instance of the policy adds
 /// a point and its name.
@@ -99,7 +91,7 @@ impl Live {
     pub(crate) fn injected<'s>(&'s self) -> BTreeMap<&'s str, &'s str> {
         let spec = self.spec.of_pod();
         let containers = spec.containers.iter().chain(&spec.init_containers).flatten();
-        let ours = containers.filter(|container| OURS.contains(&&*container.name));
+        let ours = containers.filter(|container| is_added(&container.name));
         let image = |container: &'s Container| container.image.as_deref().unwrap_or_default();
         ours.map(|container| (&*container.name, image(container))).collect()
     }
@@ -115,6 +107,11 @@ impl Spec {
     }
 }
 
+/// Whether the policy adds a container of that name.
+fn is_added(name: &str) -> bool {
+    injection::ALL.iter().any(|injection| injection.container == Some(name))
+}
+
 /// An object without the containers that the policy adds.
 pub(crate) fn without_injected(object: &str) -> Option<String> {
     let mut object: Value = serde_json::from_str(object).ok()?;
@@ -124,8 +121,7 @@ pub(crate) fn without_injected(object: &str) -> Option<String> {
     for key in ["containers", "initContainers"] {
         if let Some(containers) = spec.get_mut(key).and_then(Value::as_array_mut) {
             let name = |container: &Value| container.get("name")?.as_str().map(str::to_owned);
-            containers
-                .retain(|container| name(container).is_none_or(|name| !OURS.contains(&&*name)));
+            containers.retain(|container| name(container).is_none_or(|name| !is_added(&name)));
         }
     }
     Some(object.to_string())
