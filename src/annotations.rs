@@ -53,10 +53,14 @@ pub(crate) fn reader(annotation: &str) -> Option<(&'static Injection, &'static V
 /// Whether an annotation is known that no injection reads.
 pub(crate) fn is_known(annotation: &str) -> bool {
     SILENT.contains(&annotation)
-        || annotation
-            .strip_prefix(RECORD)
-            .is_some_and(|id| id.strip_prefix('.').is_some_and(is_dns_label))
+        || is_record(annotation)
         || ALL.iter().filter_map(|it| it.opt_out()).any(|opt_out| opt_out == annotation)
+}
+
+/// Whether an annotation is the record of some policy.
+pub(crate) fn is_record(annotation: &str) -> bool {
+    let id = annotation.strip_prefix(RECORD);
+    id.is_some_and(|id| id.is_empty() || id.strip_prefix('.').is_some_and(is_dns_label))
 }
 
 /// The known annotation that is nearest to another, where one is near.

@@ -397,9 +397,10 @@ fn inject_all<'a>(
             let list = pod.spec().and_then(|spec| spec.get("imagePullSecrets"));
             recorder.create("imagePullSecrets".to_owned(), list);
         }
-        let added = pod.add_image_pull_secrets(&context.options.image_pull_secrets);
+        let needed = &context.options.image_pull_secrets;
+        let added = pod.add_image_pull_secrets(needed);
         if let Some(recorder) = recorder {
-            recorder.add_secrets(added);
+            recorder.add_secrets(added, needed);
         }
     }
     pod.close();

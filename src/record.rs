@@ -19,7 +19,7 @@ pub(crate) use recorder::Recorder;
 pub(crate) use undo::{remove_all_empty, remove_empty_object};
 
 use crate::collections::map;
-use crate::injection::{ALL, Agent, Injection};
+use crate::injection::{ALL, Agent, Injection, Variant};
 use crate::json::{Object, Value};
 use crate::pod::{ContainerRef, Pod};
 use stamp::Stamp;
@@ -89,9 +89,14 @@ pub(crate) enum Was {
 
 impl Entry {
     /// The agents of its injection, in every language.
-    fn agents(&self) -> impl Iterator<Item = &'static Agent> {
+    fn agents(&self) -> impl Iterator<Item = (&'static Variant, &'static Agent)> {
         let variants = injection_of(&self.name).map_or(&[][..], |injection| injection.variants);
-        variants.iter().filter_map(|variant| variant.agent)
+        variants.iter().filter_map(|variant| Some((variant, variant.agent?)))
+    }
+
+    /// Whether it is the injection of a variant.
+    fn is_of(&self, variant: &Variant) -> bool {
+        variant.language.is_some_and(|language| self.name.ends_with(&format!("-{language}")))
     }
 }
 

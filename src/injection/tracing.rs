@@ -69,10 +69,25 @@ impl Loader {
 }
 
 impl Agent {
-    /// Takes what loads this agent out of a container.
-    pub(crate) fn disconnect(&self, container: &mut Container) {
+    /// Whether a container mounts the directory of this agent.
+    pub(crate) fn is_mounted(&self, container: &Container) -> bool {
+        container.mounts.iter().any(|it| it.path == self.directory && it.volume == self.volume)
+    }
+
+    /// Removes the mount of that directory.
+    pub(crate) fn unmount(&self, container: &mut Container) {
         container.mounts.retain(|it| it.path != self.directory || it.volume != self.volume);
-        for (name, loader) in self.loaders {
+    }
+
+    /// Takes what loads this agent out of the variables of a container that are meant. Says whether
+    /// there was anything.
+    pub(crate) fn disconnect(
+        &self,
+        container: &mut Container,
+        is_meant: impl Fn(&str) -> bool,
+    ) -> bool {
+        let mut is_changed = false;
+        for (name, loader) in self.loaders.iter().filter(|(name, _)| is_meant(name)) {
             let (prefix, suffix) = loader.affixes("").unwrap_or_default();
             let added_alone = prefix + &suffix;
             container.env.retain_mut(|variable| {
@@ -81,14 +96,17 @@ impl Agent {
                     return true;
                 };
                 if *value == *added_alone {
+                    is_changed = true;
                     return false;
                 }
                 if let Some(rest) = loader.without(&value) {
+                    is_changed = true;
                     variable.set(&rest);
                 }
                 true
             });
         }
+        is_changed
     }
 }
 

@@ -16,6 +16,10 @@ use crate::report::Report;
 /// The annotations of an object together, with room for those of others: Kubernetes takes 256 KiB.
 const MAX_ANNOTATIONS: usize = 200 << 10;
 
+/// More policies than act on one object. Each of their records is work; what further ones say counts
+/// as the user's.
+const MAX_OTHERS: usize = 16;
+
 /// What a request does to a workload, as far as earlier injections are concerned.
 pub(super) enum Life<'a> {
     /// This policy has injected nothing before. The stored object is given back.
@@ -103,7 +107,7 @@ impl<'a> Life<'a> {
         let has_given = given.own.is_some();
         let of_stored_for_given = of_stored.clone().filter(|stored| {
             Some(stored) != given.own.as_ref()
-                && (has_given || counts_for(stored, object, workload))
+                && counts_for(stored, given.own.as_ref(), object, workload)
         });
         let own: Vec<&Record> = given.own.iter().chain(&of_stored_for_given).collect();
         let only_stored = stored_others.iter().filter(|it| !given.others.contains(it));
@@ -199,6 +203,12 @@ fn user_part(
         *is_incomplete |= record.take_out(&mut template, &[])?.is_incomplete;
     }
     remove_all_empty(&mut template);
+    if let Some(spec) = template.get_mut("spec").and_then(Value::as_object_mut)
+        && spec.get_str("restartPolicy").as_deref() == Some("Always")
+    {
+        // What the API server adds by default, which an object that never met it lacks.
+        spec.remove("restartPolicy");
+    }
     Some(text(&template))
 }
 
@@ -234,11 +244,10 @@ pub(super) fn other_records(object: &Value, key: &str) -> Vec<Record> {
     let metadata = object.as_object().and_then(|object| object.get("metadata")?.as_object());
     let annotations = metadata.and_then(|metadata| metadata.get("annotations")?.as_object());
     let records = annotations.into_iter().flat_map(Object::iter).filter_map(|(name, value)| {
-        let name = name.name()?;
-        let is_other = name.starts_with(annotations::RECORD) && name != *key;
-        Record::parse(&value.as_str().filter(|_| is_other)?)
+        name.name().filter(|name| name != key && annotations::is_record(name))?;
+        Record::parse(&value.as_str()?)
     });
-    records.collect()
+    records.take(MAX_OTHERS).collect()
 }
 
 /// Whether two objects have the same pod template.
@@ -249,17 +258,29 @@ fn is_same_template(object: &mut Value, old: &mut Value, workload: &Workload) ->
     }
 }
 
-/// Whether the stored record counts for an object that comes without one: a tool dropped the
-/// annotation, but a container of it is still there.
-fn counts_for(record: &Record, object: &mut Value, workload: &Workload) -> bool {
+/// Whether the stored record counts for an object: a container of it is there that the record which
+/// the object brings, if it brings one, does not account for.
+///
+/// A tool may have dropped the annotation, or applied a manifest with an older one. An older revision
+/// that comes back, as `kubectl rollout undo` brings it, has a record of its own: there, what is like
+/// the stored one's is the user's.
+fn counts_for(
+    stored: &Record,
+    given: Option<&Record>,
+    object: &mut Value,
+    workload: &Workload,
+) -> bool {
     let Some(template) = workload.template(object) else {
         return false;
     };
     let mut copy = template.clone();
+    if given.is_some_and(|given| given.take_out(&mut copy, &[]).is_none()) {
+        return false;
+    }
     let Ok(pod) = crate::pod::Pod::open(&mut copy) else {
         return false;
     };
-    let mut containers = record.entries.iter().flat_map(|entry| &entry.containers);
+    let mut containers = stored.entries.iter().flat_map(|entry| &entry.containers);
     containers.any(|name| pod.has_container(name))
 }
 

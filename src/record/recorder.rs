@@ -1,5 +1,6 @@
 //! How a record is made: of the edits that injections are about to apply.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::stamp::Hashes;
@@ -32,6 +33,7 @@ impl Recorder {
     /// Adds what an injection is about to change in a pod.
     pub(crate) fn add(&mut self, name: String, pod: &Pod, edits: &Edits) {
         let mut entry = Entry { name, ..Entry::default() };
+        self.keys.get_or_insert_with(|| container_keys(pod));
         let added = edits.init_containers.iter().chain(&edits.containers);
         entry.containers = added.map(|container| container.name.clone().into_owned()).collect();
         self.add_shared_volumes(edits, &mut entry);
@@ -52,9 +54,16 @@ impl Recorder {
         self.record.entries.push(entry);
     }
 
-    /// Adds names that were added to `imagePullSecrets`.
-    pub(crate) fn add_secrets(&mut self, names: Vec<String>) {
-        self.record.secrets = names;
+    /// Adds names that were added to `imagePullSecrets`; of those that are needed, also the ones that
+    /// another policy added: the last one to leave removes them.
+    pub(crate) fn add_secrets(&mut self, added: Vec<String>, needed: &[Cow<str>]) {
+        self.record.secrets = added;
+        for name in needed {
+            let mut of_others = self.others.iter().flat_map(|other| &other.secrets);
+            if of_others.any(|other| other == name) {
+                self.record.secrets.push(name.clone().into_owned());
+            }
+        }
     }
 
     /// Notes that a list or an object is created, where it is absent or null.
@@ -105,7 +114,7 @@ impl Recorder {
         if edits.env.is_empty() && edits.mounts.is_empty() {
             return;
         }
-        let keys = self.keys.take().unwrap_or_else(|| container_keys(pod));
+        let keys = self.keys.take().unwrap_or_default();
         let mut changes: BTreeMap<ContainerRef, Changes> = BTreeMap::new();
         let mut hashes = Hashes::new();
         let mut last = None;

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::{Changes, Moved, Record, SPEC_MEMBERS, SetVariable, Stamp, Was, container_keys};
+use super::{Changes, Entry, Moved, Record, SPEC_MEMBERS, SetVariable, Stamp, Was, container_keys};
 use crate::collections::{map, set};
-use crate::injection::{ALL, Agent};
+use crate::injection::ALL;
 use crate::json::{Object, Value};
-use crate::pod::{Container, EnvVar, Pod, VolumeSource};
+use crate::pod::{Container, EnvVar, Pod};
 
 /// What was taken out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,19 +47,21 @@ impl Record {
                 remove_empty(&mut container.body, list, *was, is_empty);
             }
         }
-        let mut agents: Vec<&Agent> = Vec::new();
         for entry in self.entries.iter().rev() {
-            for name in &entry.containers {
-                let is_there = pod.has_container(name);
-                pod.containers.retain(|container| container.name != *name);
-                pod.init_containers.retain(|container| container.name != *name);
-                taken.is_incomplete |= !is_there;
-                agents.extend(entry.agents().filter(|_| is_there));
+            let is_there = entry.containers.iter().all(|name| pod.has_container(name));
+            taken.is_incomplete |= !is_there;
+            if is_there && entry.agents().next().is_some() {
+                for (key, place) in &places {
+                    if let Some(container) = pod.container_mut(*place) {
+                        entry.disconnect(key, container, taken.is_incomplete);
+                    }
+                }
             }
         }
-        if taken.is_incomplete {
-            disconnect(&agents, &mut pod);
-        }
+        let containers = self.entries.iter().flat_map(|entry| &entry.containers);
+        let containers = set(containers.map(|name| &**name));
+        pod.containers.retain(|container| !containers.contains(&*container.name));
+        pod.init_containers.retain(|container| !containers.contains(&*container.name));
         self.take_out_volumes(&mut pod, &mut taken);
         self.take_out_members(&mut pod, &mut taken);
         let is_shared = |name: &&String| others.iter().any(|other| other.secrets.contains(name));
@@ -105,7 +107,12 @@ impl Record {
         let Some(spec) = pod.spec_mut() else {
             return;
         };
+        let mut removed = Vec::new();
         for (name, before) in self.entries.iter().rev().flat_map(|entry| &entry.spec) {
+            // Several injections may have set it.
+            if removed.contains(&name) {
+                continue;
+            }
             let Some((known, value)) = SPEC_MEMBERS.iter().find(|(known, _)| known == name) else {
                 continue;
             };
@@ -113,6 +120,7 @@ impl Record {
             if is_needed || spec.get(name).map(Value::to_json).as_deref() != Some(value) {
                 continue;
             }
+            removed.push(name);
             match before {
                 None => {
                     spec.remove(name);
@@ -135,20 +143,31 @@ impl Record {
     }
 }
 
-/// Takes agents whose init container was removed out of every container.
-///
-/// Where a template comes back from an older revision, as `kubectl rollout undo` brings it for a
-/// StatefulSet or a DaemonSet, the record is another revision's. The rest of an older injection
-/// does no harm; a variable that loads a library that is not there any more keeps the application
-/// from starting.
-fn disconnect(agents: &[&Agent], pod: &mut Pod) {
-    for container in pod.containers.iter_mut().chain(&mut pod.init_containers) {
-        agents.iter().for_each(|agent| agent.disconnect(container));
-    }
-    for agent in agents {
-        let mut containers = pod.containers.iter().chain(&pod.init_containers);
-        if !containers.any(|it| it.mounts.iter().any(|mount| mount.volume == agent.volume)) {
-            pod.volumes.retain(|it| it.name != agent.volume || it.source != VolumeSource::EmptyDir);
+impl Entry {
+    /// Takes what loads an agent out of a container, where taking out left it: a variable that loads a
+    /// library that is not there any more keeps the application from starting.
+    ///
+    /// It is left where somebody added to the variable, or copied the container, or brought another
+    /// revision of it back, as `kubectl rollout undo` does for a StatefulSet or a DaemonSet.
+    fn disconnect(&self, key: &str, container: &mut Container, is_incomplete: bool) {
+        let recorded = self.changes.get(key);
+        for (variant, agent) in self.agents() {
+            let is_own = self.is_of(variant);
+            match recorded {
+                Some(changes) => {
+                    agent.disconnect(container, |name| match is_own {
+                        true => changes.names(name),
+                        false => is_incomplete,
+                    });
+                }
+                None if self.volumes.iter().any(|stamp| stamp.name == agent.volume)
+                    && agent.is_mounted(container)
+                    && agent.disconnect(container, |_| true) =>
+                {
+                    agent.unmount(container);
+                }
+                None => {}
+            }
         }
     }
 }
@@ -224,6 +243,12 @@ fn remove_empty(object: &mut Object, name: &str, was: Was, is_empty: bool) {
 }
 
 impl Changes {
+    /// Whether they are about a variable.
+    fn names(&self, variable: &str) -> bool {
+        self.env.iter().any(|stamp| stamp.name == variable)
+            || self.set.iter().any(|set| set.name == variable)
+    }
+
     fn take_out(&self, container: &mut Container, taken: &mut Taken) {
         let stamps: Vec<&Stamp> = self.env.iter().collect();
         taken.is_incomplete |= retain_changed(&mut container.env, &stamps, |variable| {

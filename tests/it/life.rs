@@ -552,3 +552,155 @@ fn one_injection_after_another_leaves_nothing_behind() {
         assert_eq!(policy::uninject(&out.object, &settings, None), None);
     }
 }
+
+const JAVA: &str = r#"{"admission_inject_v2":{"ddtraces":[
+    {"namespace_selectors":["*"],"language":"java","image":"h/j:1"}]}}"#;
+const OPTION: &str = " -javaagent:/datadog-lib/dd-java-agent.jar";
+
+/// A workload whose one container has these variables.
+fn with_env(kind: &str, env: Value) -> Value {
+    let mut object = crate::objects::deployment(&json!({
+        "metadata": { "labels": { "app": "web" } },
+        "spec": { "containers": [{ "name": "app", "image": "app:1", "env": env }] },
+    }));
+    object["kind"] = json!(kind);
+    object
+}
+
+fn env_of(object: &Value) -> &Value {
+    &object["spec"]["template"]["spec"]["containers"][0]["env"]
+}
+
+/// An older revision that comes back has a record of its own; what the newer one's record says is
+/// like what the user wrote there.
+#[test]
+fn an_older_revision_comes_back_as_it_was() {
+    let settings = json!({ "admission_inject_v2": {
+        "ddtraces": [{ "namespace_selectors": ["*"], "language": "java", "image": "h/j:1",
+                       "envs": { "DD_AGENT_HOST": "dk" } }],
+        "profilers": [{ "namespace_selectors": ["*"], "language": "java", "image": "h/p:1" }],
+    } })
+    .to_string();
+    let newer = with_env("Deployment", json!([{ "name": "Z", "value": "1" }]));
+    let mut older = with_env(
+        "Deployment",
+        json!([{ "name": "DD_AGENT_HOST", "value": "dk" }, { "name": "Z", "value": "1" }]),
+    );
+    older = annotated(&older, "admission.datakit/profiler.enabled", "false");
+    let spec = &mut older["spec"]["template"]["spec"];
+    spec["volumes"] = json!([{ "name": "tmp", "emptyDir": {} }]);
+    spec["containers"][0]["volumeMounts"] = json!([{ "name": "tmp", "mountPath": "/tmp" }]);
+
+    let (first, _) = admit(&older, None, "default", &settings);
+    let (second, _) = admit(&newer, Some(&first), "default", &settings);
+    assert!(second.to_string().contains("datakit-profiler"), "{second}");
+    assert_eq!(admit(&first, Some(&second), "default", &settings).0, first);
+    let changed = annotated(&first, "x", "y");
+    let left = admit(&changed, Some(&second), "default", "{}").0;
+    assert_eq!(left, annotated(&older, "x", "y"));
+}
+
+/// Whatever became of a variable that loads a library, it goes with the library.
+#[test]
+fn no_variable_loads_a_library_that_is_gone() {
+    let java = |value: &str| json!([{ "name": "JAVA_TOOL_OPTIONS", "value": value }]);
+    let set = |object: &Value, value: &str| {
+        let mut object = object.clone();
+        object["spec"]["template"]["spec"]["containers"][0]["env"] = java(value);
+        object
+    };
+    // The template of an older revision, with the record of the current one.
+    for kind in ["StatefulSet", "DaemonSet"] {
+        let older = admit(&with_env(kind, java("-Xmx1g")), None, "default", JAVA).0;
+        let newer = admit(&with_env(kind, json!([])), Some(&older), "default", JAVA).0;
+        let mut undone = newer.clone();
+        undone["spec"]["template"] = older["spec"]["template"].clone();
+        let left = admit(&undone, Some(&newer), "default", "{}").0;
+        assert_eq!(*env_of(&left), java("-Xmx1g"), "{kind}");
+        assert_eq!(left["spec"]["template"]["spec"].get("initContainers"), None);
+    }
+    // Somebody added to the value.
+    let injected = admit(&with_env("Deployment", java("-Xmx1g")), None, "default", JAVA).0;
+    let longer = set(&injected, &format!("-Xmx1g{OPTION} -Dfoo=1"));
+    let out = annotated(&longer, "admission.datakit/enabled", "false");
+    let left = admit(&out, Some(&injected), "default", JAVA).0;
+    assert_eq!(*env_of(&left), java("-Xmx1g -Dfoo=1"));
+    // Somebody renamed the container.
+    let mut renamed = injected.clone();
+    renamed["spec"]["template"]["spec"]["containers"][0]["name"] = json!("web");
+    let left = admit(&renamed, Some(&injected), "default", "{}").0;
+    assert_eq!(*env_of(&left), java("-Xmx1g"));
+    assert_eq!(left["spec"]["template"]["spec"].get("volumes"), None);
+    // What the user wrote by himself is his, also where something else of ours is gone.
+    let settings = r#"{"admission_inject_v2":{"ddtraces":[{"namespace_selectors":["*"],
+        "language":"java","image":"h/j:1","envs":{"DD_AGENT_HOST":"dk"}}]}}"#;
+    let own = format!("{} -Xmx1g", OPTION.trim_start());
+    let injected = admit(&with_env("Deployment", java(&own)), None, "default", settings).0;
+    let by_hand = set(&injected, &own);
+    assert_ne!(by_hand, injected);
+    assert_eq!(admit(&by_hand, Some(&injected), "default", settings).0, injected);
+    let out = annotated(&by_hand, "admission.datakit/enabled", "false");
+    assert_eq!(*env_of(&admit(&out, Some(&injected), "default", settings).0), java(&own));
+}
+
+/// Secrets that two policies need stay until the second one leaves.
+#[test]
+fn the_last_policy_takes_the_secrets_along() {
+    let tracing = r#"{"policy":{"image_pull_secrets":["hub"]},"admission_inject_v2":{"ddtraces":[
+        {"namespace_selectors":["*"],"language":"java","image":"h/j:1"}]}}"#;
+    let logs = r#"{"policy":{"id":"b","image_pull_secrets":["hub"]},"admission_inject_v2":{"logfwds":[
+        {"namespace_selectors":["*"],"image":"h/l:1","log_volume_paths":["/logs"]}]}}"#;
+    let left = r#"{"policy":{"id":"b"}}"#;
+    let bare = with_env("Deployment", json!([]));
+    let both = |object: &Value, old: Option<&Value>, first: &str, second: &str| {
+        let (object, _) = admit(object, old, "default", first);
+        admit(&object, old, "default", second).0
+    };
+    let one = both(&bare, None, "{}", logs);
+    let two = both(&annotated(&one, "x", "1"), Some(&one), tracing, logs);
+    let three = both(&annotated(&two, "x", "2"), Some(&two), tracing, left);
+    let secrets = |object: &Value| object["spec"]["template"]["spec"]["imagePullSecrets"].clone();
+    assert_eq!(secrets(&three), json!([{ "name": "hub" }]));
+    let four = both(&annotated(&three, "x", "3"), Some(&three), "{}", left);
+    assert_eq!(secrets(&four), Value::Null);
+}
+
+/// Two injections that set the same member are no removal by hand.
+#[test]
+fn an_unchanged_manifest_is_no_removal_by_hand() {
+    let settings = json!({ "admission_inject_v2": {
+        "ddtraces": [{ "namespace_selectors": ["*"], "language": "java", "image": "h/j:1" }],
+        "flameshots": [{ "namespace_selectors": ["*"], "image": "h/f:1", "processes": "[]",
+                         "envs": { "FLAMESHOT_PROFILING_PATH": "/flame", "FLAMESHOT_HTTP_LOCAL_PORT": 8089 } }],
+        "profilers": [{ "namespace_selectors": ["*"], "language": "java", "image": "h/p:1" }],
+    } })
+    .to_string();
+    let env = json!([{ "name": "JAVA_TOOL_OPTIONS", "value": "-Xmx1g" }]);
+    let bare = with_env("Deployment", env.clone());
+    let injected = admit(&bare, None, "default", &settings).0;
+    assert!(injected.to_string().contains("datakit-flameshot"), "{injected}");
+    // `kubectl apply` sets what the manifest names, and keeps the rest.
+    let mut applied = injected.clone();
+    applied["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"] = json!("-Xmx1g");
+    let answer = evaluate(&request("UPDATE", &applied, Some(&injected)), &settings);
+    let stored: Value = serde_json::from_str(answer.mutated_object().unwrap()).unwrap();
+    assert_eq!(stored, injected);
+    assert_eq!(answer.report.warnings(), [""; 0]);
+}
+
+/// What the API server adds to a manifest that was injected offline is no change of the user's.
+#[test]
+fn defaults_are_no_change() {
+    let settings = |image: &str| {
+        json!({ "admission_inject_v2": { "profilers": [
+            { "namespace_selectors": ["*"], "language": "java", "image": image },
+        ] } })
+        .to_string()
+    };
+    let bare = with_env("Deployment", json!([]));
+    let stored = admit(&bare, None, "default", &settings("h/p:1")).0;
+    let mut replaced = bare.clone();
+    replaced["spec"]["template"]["spec"]["restartPolicy"] = json!("Always");
+    let answer = admit(&replaced, Some(&stored), "default", &settings("h/p:2")).0;
+    assert_eq!(answer, stored);
+}
