@@ -227,18 +227,6 @@ fn long_lists() -> Vec<(&'static str, usize, Make)> {
             }),
         ),
         (
-            "records of other policies",
-            1_000,
-            asked(|object, count| {
-                for n in 0..count {
-                    let key = format!("admission.datakit/injected.{n}");
-                    object["metadata"]["annotations"][key] = json!(r#"{"v":1}"#);
-                }
-                let env = list(2_000, |n| json!({ "name": format!("V{n}"), "value": "x" }));
-                object["spec"]["template"]["spec"]["containers"][0]["env"] = env;
-            }),
-        ),
-        (
             "owners",
             5_000,
             asked(|object, count| {

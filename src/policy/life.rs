@@ -333,3 +333,25 @@ pub(super) fn write_record(
     annotations.set(key.to_owned(), Value::string(&text));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::Shape;
+
+    /// Each record is work, so a stranger must not be able to add any number of them.
+    #[test]
+    fn reads_the_records_of_few_policies() {
+        static OBJECT: Shape = crate::admission::OBJECT;
+        let records = |keys: &str| {
+            let text = format!(r#"{{"metadata":{{"annotations":{{{keys}}}}}}}"#);
+            other_records(&Value::open(&text, &OBJECT).unwrap(), "admission.datakit/injected.a")
+                .len()
+        };
+        let entry = |key: String| format!(r#""admission.datakit/injected{key}":"{{\"v\":1}}""#);
+        let many: Vec<String> = (0..40).map(|id| entry(format!(".{id}"))).collect();
+        assert_eq!(records(&many.join(",")), MAX_OTHERS);
+        let keys = ["", ".a", ".b", "foo", ".", "._"].map(|key| entry(key.to_owned()));
+        assert_eq!(records(&keys.join(",")), 2);
+    }
+}
