@@ -184,3 +184,16 @@ fn reads_lists_of_one_kind_and_says_what_is_broken() {
     assert!(stderr.starts_with("-:2: not JSON: unexpected end of input\n"), "{stderr}");
     assert_eq!(output.status.code(), Some(2));
 }
+
+/// A check must not pass because the command before it failed.
+#[test]
+fn refuses_an_empty_input() {
+    let args = ["coverage", "-s", &file("settings.json", SETTINGS), "--fail-on", "missing"];
+    for input in ["", "\n"] {
+        let output = run(&args, input);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(text(&output.stderr).contains("is empty"), "{}", text(&output.stderr));
+    }
+    let none = run(&args, r#"{"apiVersion":"v1","kind":"List","items":[]}"#);
+    assert_eq!(none.status.code(), Some(0));
+}

@@ -124,9 +124,10 @@ Pods of one owner in one state are one line. A policy that injects into Pods lea
 as they are: with one, pass Pods alone.
 
 Examples:
-  kubectl get deployments,pods -A -o json | datakit-inject coverage -s settings.yaml
-  kubectl get pods -n shop -o json | datakit-inject coverage -s settings.yaml --fail-on missing
-  datakit-inject coverage -f workloads.json -s settings.yaml -o json | jq"
+  kubectl get pods -A -o json | datakit-inject coverage -s policy.yaml
+  kubectl get deployments,cronjobs -A -o json | datakit-inject coverage -s policy.yaml
+  kubectl get pods -n shop -o json | datakit-inject coverage -s policy.yaml --fail-on missing
+  datakit-inject coverage -f workloads.json -s policy.yaml -o json | jq"
     )]
     Coverage {
         /// What `kubectl get -o json` or `-o yaml` printed; `-` is standard input. May be repeated.

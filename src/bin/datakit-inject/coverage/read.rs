@@ -96,6 +96,11 @@ fn text(values: &mut Values<impl Read>, each: &mut impl FnMut(Object)) -> Result
 fn yaml(name: &str, mut input: impl Read, each: &mut impl FnMut(Object)) -> Result<(), Problem> {
     let mut text = String::new();
     input.read_to_string(&mut text).map_err(|error| Problem::unreadable(name, error))?;
+    // Nothing was printed: a check that goes on would pass because another command failed.
+    if text.trim().is_empty() {
+        let reason = "is empty: `kubectl get` failed?".to_owned();
+        return Err(Problem { file: name.to_owned(), line: None, reason });
+    }
     let mut first = None;
     for document in documents(&text) {
         let data = match document.source {
