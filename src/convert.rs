@@ -52,7 +52,7 @@ fn unpacked(settings: &Value) -> Result<Mapping, serde_json::Error> {
         top.shift_remove("jsonconfig");
         return Ok(top);
     }
-    let mut inner: Mapping = serde_json::from_str(text)?;
+    let mut inner = serde_json::from_str::<Option<Mapping>>(text)?.unwrap_or_default();
     if let Some(policy) = top.get("policy") {
         inner.insert("policy".into(), policy.clone());
     }
@@ -100,5 +100,18 @@ fn declare_release(settings: &mut Mapping) {
             settings.shift_remove("policy");
         }
         None => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `jsonconfig` of nothing is valid, so it can be converted.
+    #[test]
+    fn converts_empty_configurations() {
+        for settings in ["{}", "null", r#"{"jsonconfig":"null"}"#, r#"{"jsonconfig":" "}"#] {
+            assert_eq!(to_v2(settings).unwrap().settings, "{}", "{settings}");
+        }
     }
 }

@@ -229,13 +229,17 @@ impl<'d> Search<'d> {
             }
             Some("ClusterAdmissionPolicy" | "AdmissionPolicy") => {
                 let spec = get(&members, "spec").map(self::members).unwrap_or_default();
-                let settings = get(&spec, "settings").map_or("{}", RawValue::get);
+                let settings = get(&spec, "settings").map(RawValue::get);
                 let module = string(&spec, "module").unwrap_or_default();
                 // Beside other objects, policies of other modules are not meant.
                 let is_ours = module.contains("datakit-injection");
                 if is_ours || (documents == 1 && item.is_none()) {
-                    let place = format!("{object}/spec/settings");
-                    self.found.push(found(Source::Policy, (place, settings.to_owned()), None));
+                    let place = match settings {
+                        Some(_) => format!("{object}/spec/settings"),
+                        None => object,
+                    };
+                    let settings = settings.unwrap_or("{}").to_owned();
+                    self.found.push(found(Source::Policy, (place, settings), None));
                 }
             }
             Some(_) => {}
@@ -491,6 +495,8 @@ mod tests {
             let there = there.as_str().map_or_else(|| there.to_string(), str::to_owned);
             assert_eq!(there, found.settings);
         }
+        let without = object("AdmissionPolicy", "p", r#""spec":{"module":"m"}"#);
+        assert_eq!(find(&[&without]).unwrap().place, "");
     }
 
     #[test]

@@ -512,8 +512,8 @@ mod tests {
             read(answer).pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
         };
         for (tag, expected) in [
-            (r#""zh""#, "未知的级别 `inof`；是否应为 `info`？"),
-            (r#""zh-CN""#, "未知的级别 `inof`；是否应为 `info`？"),
+            (r#""zh""#, "未知的日志级别 `inof`；是否应为 `info`？"),
+            (r#""zh-CN""#, "未知的日志级别 `inof`；是否应为 `info`？"),
             (r#""en""#, "unknown level `inof`; did you mean `info`?"),
             ("null", "unknown level `inof`; did you mean `info`?"),
             ("{", "unknown level `inof`; did you mean `info`?"),

@@ -14,6 +14,10 @@ use serde_json::Value;
 
 use crate::settings::SettingsError;
 
+/// How deep messages are in messages. A user's text that looks like one message in another has no
+/// bound.
+const MAX_DEPTH: usize = 6;
+
 /// A language for messages.
 ///
 /// ```
@@ -50,6 +54,13 @@ impl Language {
     /// A message in this language. One that no pattern matches stays English; of several patterns,
     /// the one with the most text of its own counts.
     pub fn translate(self, message: &str) -> Cow<'_, str> {
+        self.translate_within(MAX_DEPTH, message)
+    }
+
+    fn translate_within(self, depth: usize, message: &str) -> Cow<'_, str> {
+        let Some(depth) = depth.checked_sub(1) else {
+            return Cow::Borrowed(message);
+        };
         let mut best: Option<(usize, &str, Vec<Placed>)> = None;
         for (english, translated) in self.patterns() {
             let length = own_length(english);
@@ -60,7 +71,7 @@ impl Language {
             }
         }
         best.map_or(Cow::Borrowed(message), |(_, pattern, placed)| {
-            Cow::Owned(self.filled(pattern, &placed))
+            Cow::Owned(self.filled(depth, pattern, &placed))
         })
     }
 
@@ -97,17 +108,18 @@ impl Language {
     }
 
     /// A translated pattern with its placeholders filled.
-    fn filled(self, pattern: &str, placed: &[Placed]) -> String {
+    fn filled(self, depth: usize, pattern: &str, placed: &[Placed]) -> String {
         let (start, placeholders) = parts(pattern);
         let mut out = start.to_owned();
         for (name, _, text) in placeholders {
             if let Some(Placed { kind, value, .. }) = placed.iter().find(|it| it.name == name) {
                 match kind {
                     Kind::Word | Kind::Any => out.push_str(value),
-                    Kind::Message => out.push_str(&self.translate(value)),
+                    Kind::Message => out.push_str(&self.translate_within(depth, value)),
                     Kind::List => {
+                        let elements = value.split(", ");
                         let elements: Vec<_> =
-                            value.split(", ").map(|it| self.translate(it)).collect();
+                            elements.map(|it| self.translate_within(depth, it)).collect();
                         out.push_str(&elements.join(&self.translate(", ")));
                     }
                 }
@@ -167,6 +179,8 @@ fn matched<'t>(pattern: &'t str, message: &'t str) -> Option<Vec<Placed<'t>>> {
     let mut placed = Vec::new();
     while let Some((name, kind, text)) = placeholders.next() {
         let (value, after) = match placeholders.peek() {
+            // Advice follows the last one: a reason may have some in it.
+            Some(_) if text == "; " => rest.rsplit_once(text)?,
             Some(_) => rest.split_once(text)?,
             None => (rest.strip_suffix(text)?, ""),
         };
@@ -213,12 +227,31 @@ mod tests {
                 "logfwd 未注入到 Pod/a：Pod 运行在 Windows 上；something el",
             ),
             (
+                "a is not injected into b: the matching rule is invalid: envs.A; B; remove annotations",
+                "a 未注入到 b：匹配的规则无效：envs.A; B；请删除一些注解",
+            ),
+            (
                 "2 errors, 1 note (read as values of a chart)",
                 "2 个错误，1 条提示（来源：chart 的 values）",
             ),
         ] {
             assert_eq!(Language::Chinese.translate(message), expected);
             assert_eq!(Language::English.translate(message), message);
+        }
+    }
+
+    /// A user's text may look like messages in messages, without end.
+    #[test]
+    fn survives_a_text_that_looks_like_messages() {
+        for (start, repeated) in [
+            ("unknown level `x`; expected one of ", "a: "),
+            ("unknown level `x`; expected one of ", "a, "),
+            ("`(` is not a regular expression: ", "`a` is not a regular expression: "),
+            ("read as release ", "1: "),
+            ("", "; "),
+        ] {
+            let text = format!("{start}{}", repeated.repeat(20_000));
+            assert!(Language::Chinese.translate(&text).len() > 20_000);
         }
     }
 

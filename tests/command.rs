@@ -198,6 +198,20 @@ fn explains_annotations_that_nobody_reads_and_what_is_removed() {
     assert!(stdout.ends_with(": removed ddtrace-java\n1 object: 1 removed\n"), "{stdout}");
 }
 
+/// The name of a file is no message, whatever it looks like.
+#[test]
+fn says_in_chinese_what_is_wrong_with_a_file() {
+    let settings = file("a b, the first.yaml", "log_level: 7\n");
+    let output = run(&["explain", "--lang", "zh", "-f", "-", "-s", &settings], "");
+    let stderr = text(&output.stderr);
+    let reason =
+        "1 个错误，第一个是：log_level：应为字符串，实际为数字；`check-settings` 会列出全部错误";
+    assert!(stderr.ends_with(&format!("{settings}: {reason}\n")), "{stderr}");
+    let broken = file("broken-in-chinese.yaml", "a: [\n");
+    let output = run(&["explain", "--lang", "zh", "-f", "-", "-s", &broken], "");
+    assert!(text(&output.stderr).contains("broken-in-chinese.yaml:"), "{}", text(&output.stderr));
+}
+
 #[test]
 fn explains_in_chinese() {
     let pod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  annotations:\n    \

@@ -211,7 +211,7 @@ test('finds settings in documents', () => {
 
 test('speaks Chinese', () => {
   const faulty = { log_level: 'inof' };
-  const message = '未知的级别 `inof`；是否应为 `info`？';
+  const message = '未知的日志级别 `inof`；是否应为 `info`？';
   for (const { errors } of /** @type {any[]} */ ([
     validateSettings(faulty, 'zh'),
     checkSettings([faulty], 'zh'),

@@ -94,7 +94,10 @@ pub(super) const PATTERNS: &[(&str, &str)] = &[
         "it needs capabilities that Pod Security level `restricted` forbids",
         "它需要 Pod 安全性标准 `restricted` 级别禁止的权能",
     ),
-    ("an image cannot do without the directory in {variable}", "镜像离不开 {variable} 中的目录"),
+    (
+        "an image cannot do without the directory in {variable}",
+        "{variable} 中的目录是镜像不可缺少的",
+    ),
     (
         "the port in {variable} is in use on the host network",
         "{variable} 中的端口已在主机网络上使用",
@@ -178,7 +181,7 @@ pub(super) const PATTERNS: &[(&str, &str)] = &[
     ),
     (
         "what was injected and removed by hand is put back; {advice:message}",
-        "手工删除的注入内容会放回去；{advice}",
+        "手工删除的注入内容会被恢复；{advice}",
     ),
     (
         "the pod template is malformed; what was injected stays",
@@ -211,7 +214,7 @@ pub(super) const PATTERNS: &[(&str, &str)] = &[
     ("1 directory is not shared: {reason:message}", "有 1 个目录不共享：{reason}"),
     ("{count} directories are not shared: {reason:message}", "有 {count} 个目录不共享：{reason}"),
     ("not an absolute, clean path", "不是规范的绝对路径"),
-    ("an image cannot do without it", "镜像离不开它"),
+    ("an image cannot do without it", "该目录是镜像不可缺少的"),
     (
         "a container mounts a volume there that is not an emptyDir",
         "有容器在那里挂载了 emptyDir 以外的卷",
@@ -233,7 +236,7 @@ pub(super) const PATTERNS: &[(&str, &str)] = &[
     ("unknown key", "未知的键"),
     ("unknown {noun:message} `{text:any}`", "未知的{noun} `{text}`"),
     ("value", "值"),
-    ("level", "级别"),
+    ("level", "日志级别"),
     ("language", "语言"),
     ("belongs in `{home}`", "应放在 `{home}` 中"),
     ("differs from `{key:any}` only in case", "与 `{key}` 只有大小写不同"),
@@ -489,11 +492,11 @@ pub(super) const PATTERNS: &[(&str, &str)] = &[
     ("{count} opted out", "已排除 {count} 个"),
     ("{count} nothing asked for", "无需注入 {count} 个"),
     (
-        "{file}: {errors:message}, the first: {first:message}; `check-settings` lists them all",
-        "{file}: {errors}，第一个是：{first}；`check-settings` 会列出全部错误",
+        "{errors:message}, the first: {first:message}; `check-settings` lists them all",
+        "{errors}，第一个是：{first}；`check-settings` 会列出全部错误",
     ),
     // Those of `check-settings`.
-    ("note: {note:any}", "提示：{note}"),
+    ("note: ", "提示："),
     ("valid (read as {source:message})", "有效（来源：{source}）"),
     ("valid, {notes:message} (read as {source:message})", "有效，{notes}（来源：{source}）"),
     ("{errors:message} (read as {source:message})", "{errors}（来源：{source}）"),

@@ -8,7 +8,6 @@ use datakit_injection::settings;
 
 use crate::convert::check_conditions;
 use crate::failure::{Exit, Failure, count};
-use crate::problem::Problem;
 use crate::settings_file::SettingsFile;
 
 /// Prints the errors, then the notes, then what the settings were read as.
@@ -19,8 +18,7 @@ pub(crate) fn print(
     out: &mut impl Write,
 ) -> Result<Exit, Failure> {
     let say = |message: &str| language.translate(message).into_owned();
-    let settings = SettingsFile::read(file)
-        .map_err(|problem| Problem { reason: say(&problem.reason), ..problem })?;
+    let settings = SettingsFile::read(file).map_err(|problem| problem.in_language(language))?;
     let mut errors = settings.errors();
     let mut notes = settings::notes(&settings.json);
     // Conditions of settings with errors would change with them.
@@ -33,7 +31,7 @@ pub(crate) fn print(
         writeln!(out, "{}", language.error(error))?;
     }
     for note in &notes {
-        writeln!(out, "{}", say(&format!("note: {}", language.error(note))))?;
+        writeln!(out, "{}{}", say("note: "), language.error(note))?;
     }
     if let Some(sentence) = settings::release(&settings.json) {
         writeln!(out, "{}", say(&sentence))?;

@@ -12,15 +12,17 @@ use crate::problem::Problem;
 pub(crate) enum Failure {
     /// Standard output cannot be written.
     Write(io::Error),
-    /// A message for the user.
+    /// A file that cannot be used.
+    Problem(Problem),
+    /// Another message for the user.
     Message(String),
 }
 
 impl Failure {
-    /// The same, with its message in a language.
+    /// The same, with its reason in a language.
     pub(crate) fn in_language(self, language: Language) -> Self {
         match self {
-            Self::Message(message) => Self::Message(language.translate(&message).into_owned()),
+            Self::Problem(problem) => Self::Problem(problem.in_language(language)),
             other => other,
         }
     }
@@ -40,7 +42,7 @@ impl From<String> for Failure {
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        Self::Message(problem.to_string())
+        Self::Problem(problem)
     }
 }
 

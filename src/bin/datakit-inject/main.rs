@@ -44,6 +44,10 @@ fn main() -> ExitCode {
             error(&format!("cannot write: {reason}"));
             Exit::CouldNot.into()
         }
+        Err(Failure::Problem(problem)) => {
+            error(&problem.to_string());
+            Exit::CouldNot.into()
+        }
         Err(Failure::Message(message)) => {
             error(&message);
             Exit::CouldNot.into()

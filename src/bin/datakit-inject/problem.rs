@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use datakit_injection::language::Language;
+
 /// A file or a document that could not be used.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
@@ -15,6 +17,11 @@ impl Problem {
     /// A file that cannot be read.
     pub(crate) fn unreadable(file: &str, reason: impl fmt::Display) -> Self {
         Self { file: file.to_owned(), line: None, reason: format!("cannot read: {reason}") }
+    }
+
+    /// The same, with its reason in a language.
+    pub(crate) fn in_language(self, language: Language) -> Self {
+        Self { reason: language.translate(&self.reason).into_owned(), ..self }
     }
 }
 

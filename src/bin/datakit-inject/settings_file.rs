@@ -57,13 +57,14 @@ impl SettingsFile {
     }
 
     /// The same; an error if the settings are not valid.
-    pub(crate) fn read_valid(file: &Path) -> Result<Self, String> {
-        let settings = Self::read(file).map_err(|problem| problem.to_string())?;
+    pub(crate) fn read_valid(file: &Path) -> Result<Self, Problem> {
+        let settings = Self::read(file)?;
         let errors = settings.errors();
         let Some(first) = errors.first() else {
             return Ok(settings);
         };
-        let (file, number) = (file.display(), count(errors.len(), "error"));
-        Err(format!("{file}: {number}, the first: {first}; `check-settings` lists them all"))
+        let number = count(errors.len(), "error");
+        let reason = format!("{number}, the first: {first}; `check-settings` lists them all");
+        Err(Problem { file: file.display().to_string(), line: None, reason })
     }
 }
