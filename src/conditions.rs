@@ -188,7 +188,7 @@ fn rules(injection: &'static Injection, settings: &Settings) -> Option<String> {
     let mut exclusions: Vec<String> = Vec::new();
     settings.visit_candidates(injection, &mut |candidate| {
         if candidate.is_switched_off() || candidate.requires_annotation {
-            if injection.first_match_decides {
+            if candidate.ends_search() {
                 exclusions.extend(selects(&candidate, Doubt::False));
             }
             return ControlFlow::Continue(());

@@ -170,6 +170,8 @@ pub(crate) enum Skip {
     NotLogfwdJson { annotation: &'static str, line: usize, column: usize },
     #[error("it would share more than {0} directories")]
     TooManyDirectories(usize),
+    #[error("it would add more than {0} mounts")]
+    TooManyMounts(usize),
     #[error("container {container} sets {variable} with valueFrom")]
     ValueFrom { container: Container, variable: &'static str },
     #[error("container {container} sets {variable} twice")]
@@ -208,7 +210,9 @@ impl Skip {
             Self::NoImage(_) => "add the image to the settings of the policy",
             Self::NotATag(_) => "use a version such as v1.2.3, or leave it empty",
             Self::NotLogfwdJson { .. } => "correct the annotation",
-            Self::TooManyDirectories(_) => "collect files of fewer directories",
+            Self::TooManyDirectories(_) | Self::TooManyMounts(_) => {
+                "collect files of fewer directories"
+            }
             Self::ValueFrom { .. } => "use a literal value",
             Self::SetTwice { .. } => "set it once",
             Self::LoadsDatadog(_) => "use one of the two",

@@ -49,6 +49,8 @@ pub struct Report {
     warnings: Vec<String>,
     /// Every warning, those beyond the limit included, to tell each cause once.
     causes: BTreeSet<String>,
+    /// How many more warnings there would be.
+    untold: usize,
 }
 
 impl Report {
@@ -99,6 +101,11 @@ impl Report {
         self.warn(&format!("{}: {note}", self.workload));
     }
 
+    /// Counts warnings that nobody words, because there are more than are shown.
+    pub(crate) fn left_untold(&mut self, count: usize) {
+        self.untold = self.untold.saturating_add(count);
+    }
+
     fn warn(&mut self, warning: &str) {
         let warning = shortened(warning, MAX_WARNING);
         if self.causes.insert(warning.to_owned()) && self.warnings.len() <= MAX_WARNINGS {
@@ -108,11 +115,12 @@ impl Report {
 
     /// Sentences for the person who applied the object: at most ten of at most 256 bytes each.
     pub fn warnings(&self) -> Vec<String> {
-        if self.causes.len() <= MAX_WARNINGS {
+        let all = self.causes.len().saturating_add(self.untold);
+        if all <= MAX_WARNINGS {
             return self.warnings.clone();
         }
         let shown = MAX_WARNINGS.saturating_sub(1);
-        let more = self.causes.len().saturating_sub(shown);
+        let more = all.saturating_sub(shown);
         let mut warnings: Vec<String> = self.warnings.iter().take(shown).cloned().collect();
         warnings.push(format!("{more} more warnings about {} are not shown", self.workload));
         warnings

@@ -61,7 +61,9 @@ impl LogConfigs {
             return Err("is not a JSON array of objects".to_owned());
         };
         let entries = entries.iter().filter_map(Value::as_object);
-        let path = |entry: &Object| entry.get_str("path").map(Cow::into_owned);
+        let path = |entry: &Object| {
+            entry.get_str("path").map(Cow::into_owned).filter(|path| !path.is_empty())
+        };
         let is_enabled_file = |entry: &&Object| {
             let is_disabled = entry.get("disable").is_some_and(|it| *it == Value::Text("true"));
             !is_disabled && entry.get_str("type").as_deref() == Some("file")

@@ -31,7 +31,11 @@ pub(crate) struct RestrictedContext(Object<'static>);
 impl RestrictedContext {
     /// What added containers need, where the pod meets the level and the options respect it.
     pub(crate) fn of(pod: &Pod, options: &Options) -> Option<Self> {
-        if options.pod_security == PodSecurity::Ignore || !meets_restricted(pod) {
+        // What an earlier injection added is judged by what the pod was before.
+        let is_own = |container: &Container| {
+            !ALL.iter().any(|injection| injection.container == Some(&*container.name))
+        };
+        if options.pod_security == PodSecurity::Ignore || !meets_restricted(pod, is_own) {
             return None;
         }
         let of_pod = pod.spec_object("securityContext").unwrap_or_default();

@@ -11,6 +11,9 @@ use crate::rule::is_mountable;
 /// More directories than anybody collects; each is looked for in every container.
 const MAX_DIRECTORIES: usize = 256;
 
+/// More mounts than any pod needs: each of the directories in each of 64 containers.
+const MAX_MOUNTS: usize = 64 * MAX_DIRECTORIES;
+
 /// Directories that an image cannot do without: an emptyDir would hide what is in them.
 const ESSENTIAL: &[&str] = &[
     "", "bin", "boot", "dev", "etc", "lib", "lib64", "proc", "root", "run", "sbin", "sys", "usr",
@@ -93,6 +96,10 @@ pub(super) fn share<'d, 'a>(
         if distinct.len() > MAX_DIRECTORIES {
             return Err(Skip::TooManyDirectories(MAX_DIRECTORIES));
         }
+    }
+    let containers = sharing_containers(pod, ask).count();
+    if distinct.len().saturating_mul(containers) > MAX_MOUNTS {
+        return Err(Skip::TooManyMounts(MAX_MOUNTS));
     }
     let mut unshared = Unshared::default();
     let mut mounts = Vec::new();

@@ -69,6 +69,7 @@ pub(super) const PATTERNS: &[(&str, &str)] = &[
         "注解 {annotation} 的第 {line} 行第 {column} 列不是有效的 logfwd JSON",
     ),
     ("it would share more than {count} directories", "要共享的目录超过 {count} 个"),
+    ("it would add more than {count} mounts", "要添加的挂载超过 {count} 个"),
     (
         "container {container} sets {variable} with valueFrom",
         "容器 {container} 用 valueFrom 设置了 {variable}",
@@ -165,7 +166,6 @@ pub(super) const PATTERNS: &[(&str, &str)] = &[
         "an annotation under admission.datakit/ is unknown",
         "有一个以 admission.datakit/ 开头的注解未知",
     ),
-    ("{count} more annotations are unknown", "另外 {count} 个注解未知"),
     (
         "its container has another version than the annotation, and no record of this policy; \
          remove the container to inject anew",
@@ -333,6 +333,7 @@ pub(super) const PATTERNS: &[(&str, &str)] = &[
     ("`,` or the end", " `,` 或末尾"),
     ("`!` or a key", " `!` 或键"),
     ("`,` or `)`", " `,` 或 `)`"),
+    ("`,` or a value", " `,` 或值"),
     (
         "one of `=`, `==`, `!=`, `in`, `notin`, `>`, `<`",
         " `=`、`==`、`!=`、`in`、`notin`、`>`、`<` 之一",

@@ -184,9 +184,7 @@ impl<'a> Selection<'a> {
             let hint = nearest.as_ref().map(|nearest| format!("; did you mean {nearest}?"));
             report.warned(&format!("{annotation} is unknown{}", hint.unwrap_or_default()));
         }
-        if self.more_unknown > 0 {
-            report.warned(&format!("{} more annotations are unknown", self.more_unknown));
-        }
+        report.left_untold(self.more_unknown);
     }
 
     /// Reports that nothing is injected for the same reason.
@@ -227,14 +225,13 @@ fn consider<'a>(
         trace.step(name, Some(&path), || verdict);
         return ControlFlow::Continue(());
     }
-    let is_list = matches!(candidate.origin, Origin::List(_));
-    let unless_decided = match injection.first_match_decides && is_list {
+    let if_it_does_nothing = match candidate.ends_search() {
         true => ControlFlow::Break(()),
         false => ControlFlow::Continue(()),
     };
     if candidate.is_switched_off() {
         trace.step(name, Some(&path), || Reason::SwitchedOff);
-        return unless_decided;
+        return if_it_does_nothing;
     }
     // A rule whose language is unknown would have served any annotation.
     let variants = match candidate.variant {
@@ -249,7 +246,7 @@ fn consider<'a>(
     });
     if candidate.requires_annotation && found.is_none() {
         trace.step(name, Some(&path), || Reason::NotAsked(first.unwrap_or_default()));
-        return unless_decided;
+        return if_it_does_nothing;
     }
     let mut compiled = None;
     if let Some(variant) = candidate.variant {

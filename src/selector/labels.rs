@@ -319,7 +319,15 @@ impl<'t> Parser<'t> {
             };
             values.push(label_value(value)?);
             match self.next() {
-                Some(Token::Comma) => {}
+                // Kubernetes reads two commas at once, and takes no end behind them.
+                Some(Token::Comma) => {
+                    if self.next_if(&Token::Comma) {
+                        values.push(String::new());
+                        if self.peek() == Some(&Token::Close) {
+                            return Err(unexpected(self.peek(), "`,` or a value"));
+                        }
+                    }
+                }
                 Some(Token::Close) => return Ok(values),
                 other => return Err(unexpected(other, "`,` or `)`")),
             }
@@ -448,6 +456,8 @@ mod tests {
             ("app=,tier", false, "an empty value before a comma"),
             ("empty!=", false, "the same for !="),
             ("empty in ()", true, "() holds the empty value"),
+            ("empty in (x,,y)", true, "an empty place between commas"),
+            ("empty in (x,,,)", true, "three commas"),
             ("app in ()", false, "and nothing else"),
             ("empty in (,)", true, "so does (,)"),
             ("empty in (web,)", true, "and a comma at the end"),
@@ -526,6 +536,8 @@ mod tests {
             ("app=a_", "`a_` is not a label value"),
             ("app=a*", "`a*` is not a label value"),
             ("app in (a/b)", "`a/b` is not a label value"),
+            ("app in (a,,)", "found `)`, expected `,` or a value"),
+            ("app in (,,)", "found `)`, expected `,` or a value"),
         ] {
             let error = LabelSelector::parse(selector, Syntax::Kubernetes).unwrap_err();
             assert_eq!(error.to_string(), message, "{selector}");

@@ -222,11 +222,23 @@ fn translate_escape(
             }
         }
         Some('u') => return Err("it has an unknown escape"),
-        Some('b') if chars.peek() == Some(&'{') => {
-            let _brace = chars.next();
-            out.push_str(r"\b\{");
+        // A repetition, where the engine would read the name of a boundary.
+        Some('b') if chars.peek() == Some(&'{') => out.push_str(r"(?:\b)"),
+        Some('x') if chars.peek() == Some(&'{') => {
+            out.push_str(r"\x");
+            for char in chars.by_ref() {
+                out.push(char);
+                if char == '}' {
+                    break;
+                }
+            }
         }
         Some(char @ ('<' | '>')) => out.push(char),
+        Some(digit @ '1'..='9')
+            if digit > '7' || !chars.peek().is_some_and(|next| next.is_digit(8)) =>
+        {
+            return Err("backreferences are not supported");
+        }
         // An octal number.
         Some(digit @ '0'..='7') => {
             let mut value = digit.to_digit(8).unwrap_or_default();
@@ -289,6 +301,8 @@ mod tests {
             ("[a&&b]", "&", true, true),
             (r"\<a", "a", false, true),
             (r"\b{start}a", "a", false, true),
+            (r"\b{2,}a", "a", true, true),
+            (r"^\x{61}+\x{2d}1$", "aa-1", true, true),
             ("(?i:A)(?-i)b", "ab", true, true),
             ("(?P<n>a)", "a", true, true),
         ] {
@@ -320,6 +334,9 @@ mod tests {
             r"\u0061",
             "a{1001}",
             r"\pX",
+            r"a\1",
+            r"a\8",
+            r"\x{61}**",
         ] {
             assert!(NamespacePattern::parse(pattern.into()).is_err(), "`{pattern}`");
         }

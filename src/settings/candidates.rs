@@ -60,6 +60,12 @@ impl Candidate<'_, '_> {
         text.is_some_and(|text| text.trim().is_empty())
     }
 
+    /// Whether the search ends with it where its selectors match, even if it does nothing: blocks of
+    /// `admission_inject` have other candidates behind it.
+    pub(crate) fn ends_search(&self) -> bool {
+        self.injection.first_match_decides && matches!(self.origin, Origin::List(_))
+    }
+
     /// Whether a value of the annotation counts: where rules select by themselves, an empty one of
     /// logfwd is ignored.
     pub(crate) fn counts_annotation(&self, value: &str) -> bool {

@@ -111,22 +111,30 @@ fn settings() -> impl Strategy<Value = String> {
             [a, b, c, d, e].into_iter().map(|(key, rules)| (key.to_owned(), rules)).collect();
         json!({ "admission_inject_v2": lists })
     });
-    let v1 =
-        (subsequence(vec!["shop", "default"], 0..=1), subsequence(vec!["app=web", "tier"], 0..=1))
-            .prop_map(|(namespaces, labels)| {
-                let entry = |key: &str, text: &str| json!({ key: text, "language": "java" });
-                let images = |key: &str| json!({ key: "h/x:1" });
-                json!({ "admission_inject": {
-                "ddtrace": {
-                    "images": images("java_agent_image"),
-                    "enabled_namespaces":
-                        namespaces.iter().map(|it| entry("namespace", it)).collect::<Vec<_>>(),
-                    "enabled_labelselectors":
-                        labels.iter().map(|it| entry("labelselector", it)).collect::<Vec<_>>(),
-                },
-                "logfwd": { "images": images("logfwd_image") },
-            } })
-            });
+    let v1 = (
+        subsequence(vec!["shop", "default"], 0..=1),
+        subsequence(vec!["app=web", "tier"], 0..=1),
+        subsequence(vec!["ddtrace", "logfwd", "profiler"], 0..=3),
+    )
+        .prop_map(|(namespaces, labels, with_lists)| {
+            let entry = |key: &str, text: &str| json!({ key: text, "language": "java" });
+            let namespaces: Vec<_> = namespaces.iter().map(|it| entry("namespace", it)).collect();
+            let labels: Vec<_> = labels.iter().map(|it| entry("labelselector", it)).collect();
+            let block = |name: &str, image: &str| {
+                let mut block = json!({ "images": { image: "h/x:1" } });
+                // In those of logfwd and the profiler, lists mean the releases 1.5.13 to 1.6.1.
+                if with_lists.contains(&name) {
+                    block["enabled_namespaces"] = json!(namespaces);
+                    block["enabled_labelselectors"] = json!(labels);
+                }
+                block
+            };
+            json!({ "admission_inject": {
+                    "ddtrace": block("ddtrace", "java_agent_image"),
+                    "logfwd": block("logfwd", "logfwd_image"),
+                    "profiler": block("profiler", "java_profiler_image"),
+                } })
+        });
     let options = select(vec![
         json!({}),
         json!({ "ignored_namespaces": ["none"] }),

@@ -299,6 +299,58 @@ fn what_a_stranger_writes_makes_ten_warnings_at_most() {
     assert_eq!(warnings.len(), 10);
     assert!(warnings.iter().map(String::len).sum::<usize>() < 4096);
     assert!(warnings.iter().all(|warning| !warning.contains("s3cr3t")));
+    assert_eq!(warnings[9], "491 more warnings about Pod/web are not shown");
+}
+
+/// What was added before does not change what the pod by its own fields is.
+#[test]
+fn a_restricted_pod_is_restricted_the_second_time_too() {
+    let mut object = pod();
+    object["spec"]["securityContext"] =
+        json!({ "runAsNonRoot": true, "seccompProfile": { "type": "RuntimeDefault" } });
+    object["spec"]["containers"][0]["securityContext"] =
+        json!({ "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } });
+    let settings = json!({
+        "admission_inject_v2": {
+            "logfwds": [{ "namespace_selectors": ["*"], "image": "l:1" }],
+            "profilers": [{ "namespace_selectors": ["*"], "language": "java", "image": "p:1" }],
+        },
+        "policy": { "security_context": { "runAsUser": 1000 } },
+    });
+    let stored = injects(&object, &settings, &["logfwd"]);
+    let (again, _) = create(&stored, &settings);
+    assert_eq!(again.mutated_object(), None);
+}
+
+#[test]
+fn many_containers_times_many_directories_are_too_many_mounts() {
+    let mut object = pod();
+    object["spec"]["containers"] = (0..200).map(|n| container(&format!("c{n}"))).collect();
+    let files: Vec<String> = (0..200).map(|n| format!("/d{n}/*.log")).collect();
+    let instances = json!([{ "loggings": [{ "logfiles": files }] }]).to_string();
+    let object = with_annotation(object, "admission.datakit/logfwd.instances", &instances);
+    let settings =
+        json!({ "admission_inject": { "logfwd": { "images": { "logfwd_image": "l:1" } } } });
+    let (answer, stored) = create(&object, &settings);
+    assert_eq!(stored, object);
+    assert_eq!(
+        answer.report.warnings(),
+        [
+            "logfwd is not injected into Pod/web: it would add more than 16384 mounts; collect files of \
+          fewer directories"
+        ],
+    );
+}
+
+#[test]
+fn an_empty_path_is_no_directory() {
+    let settings = json!({ "admission_inject_v2": { "logfwds": [{
+        "namespace_selectors": ["*"], "image": "l:1",
+        "log_configs": r#"[{"type":"stdout","path":"","source":"x"}]"#,
+    }] } });
+    let (answer, _) = create(&pod(), &settings);
+    assert_eq!(answer.report.injected.len(), 1);
+    assert_eq!(answer.report.warnings(), [""; 0]);
 }
 
 #[test]
