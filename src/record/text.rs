@@ -107,12 +107,16 @@ impl Entry {
         out.push('{');
         push_words(out, "volumes", &self.volumes, Stamp::write);
         push_words(out, "annotations", &self.annotations, Stamp::write);
-        let spec = self.spec.iter().map(|(name, before)| {
-            (&**name, format!("[{}]", before.as_deref().unwrap_or_default()))
+        push_object(out, "spec", &self.spec, |(name, before), out| {
+            push_key(out, name);
+            out.push('[');
+            out.push_str(before.as_deref().unwrap_or_default());
+            out.push(']');
         });
-        push_object(out, "spec", spec);
-        let changes = self.changes.iter().map(|(key, changes)| (&**key, changes.to_text()));
-        push_object(out, "in", changes);
+        push_object(out, "in", &self.changes, |(key, changes), out| {
+            push_key(out, key);
+            changes.write(out);
+        });
         out.push('}');
     }
 
@@ -152,16 +156,18 @@ impl Entry {
 }
 
 impl Changes {
-    fn to_text(&self) -> String {
-        let mut out = String::from("{");
-        push_words(&mut out, "env", &self.env, Stamp::write);
+    fn write(&self, out: &mut String) {
+        out.push('{');
+        push_words(out, "env", &self.env, Stamp::write);
         for (key, moves) in [("set", false), ("moved", true)] {
             let set = self.set.iter().filter(|set| set.moved.is_some() == moves);
-            push_object(&mut out, key, set.map(|set| (&*set.name, set.to_text())));
+            push_object(out, key, set, |set, out| {
+                push_key(out, &set.name);
+                set.write(out);
+            });
         }
-        push_stamps(&mut out, "mounts", &self.mounts);
+        push_stamps(out, "mounts", &self.mounts);
         out.push('}');
-        out
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -184,16 +190,16 @@ impl Changes {
 }
 
 impl SetVariable {
-    fn to_text(&self) -> String {
-        let mut out = String::from("[");
-        push_text(&mut out, &self.prefix);
+    fn write(&self, out: &mut String) {
+        out.push('[');
+        push_text(out, &self.prefix);
         out.push(',');
-        push_text(&mut out, &self.suffix);
+        push_text(out, &self.suffix);
         if let Some(moved) = &self.moved {
             for neighbour in [&moved.after, &moved.before] {
                 out.push_str(",[");
                 if let Some((name, earlier)) = neighbour {
-                    push_text(&mut out, name);
+                    push_text(out, name);
                     out.push_str(&format!(",{earlier}"));
                 }
                 out.push(']');
@@ -205,7 +211,6 @@ impl SetVariable {
             Was::Null => out.push_str(",null"),
         }
         out.push(']');
-        out
     }
 
     fn parse(name: String, text: &str, moves: bool) -> Option<Self> {
@@ -280,18 +285,18 @@ fn push_words<T>(
     }
 }
 
-fn push_object<'s>(out: &mut String, key: &str, members: impl Iterator<Item = (&'s str, String)>) {
-    for (index, (name, text)) in members.enumerate() {
-        if index == 0 {
-            push_key(out, key);
-            out.push('{');
-        } else {
-            out.pop();
-            out.push(',');
-        }
-        push_text(out, name);
-        out.push(':');
-        out.push_str(&text);
+/// Appends an object, unless it is empty; `write` appends a member.
+fn push_object<T>(
+    out: &mut String,
+    key: &str,
+    members: impl IntoIterator<Item = T>,
+    write: impl Fn(T, &mut String),
+) {
+    let mut members = members.into_iter().peekable();
+    if members.peek().is_some() {
+        push_key(out, key);
+        out.push('{');
+        members.for_each(|member| write(member, out));
         out.push('}');
     }
 }
