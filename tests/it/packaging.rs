@@ -51,13 +51,18 @@ pub fn kustomized(folder: &str, base: &str) -> Vec<Value> {
         }
     }
     for patch in list(&kustomization, "patches") {
-        let operations: Value = serde_norway::from_str(patch["patch"].as_str().unwrap()).unwrap();
-        let operations: Patch = serde_json::from_value(operations).unwrap();
+        let change: Value = serde_norway::from_str(patch["patch"].as_str().unwrap()).unwrap();
         let kind = &patch["target"]["kind"];
         let targets: Vec<&mut Value> =
             objects.iter_mut().filter(|object| object["kind"] == *kind).collect();
         assert!(!targets.is_empty(), "{folder}: no {kind}");
         for target in targets {
+            if change.is_object() {
+                // kustomize knows no list of this kind to merge, and keeps the name.
+                json_patch::merge(target, &json!({ "spec": change["spec"] }));
+                continue;
+            }
+            let operations: Patch = serde_json::from_value(change.clone()).unwrap();
             json_patch::patch(target, &operations)
                 .unwrap_or_else(|error| panic!("{folder}: {error}"));
         }
