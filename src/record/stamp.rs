@@ -282,7 +282,6 @@ mod tests {
     /// The short way gives the same hash.
     #[test]
     fn hashes_texts_in_two_ways() {
-        static OBJECT: Shape = Shape::Object(&[]);
         for (text, is_short) in [
             (r#"{"name":"A","value":"b c"}"#, true),
             (r#"{"value":"b c","name":"A"}"#, true),
