@@ -86,8 +86,9 @@ impl<'a> Life<'a> {
             && is_same_template(object, old, workload)
         {
             // A record that cannot be read counts as none, stored or given.
-            let is_restored = of_stored.is_some() || (stored_text.is_none() && given.own.is_some());
-            if given.text == stored_text || !is_restored {
+            let can_be_put_back =
+                of_stored.is_some() || (stored_text.is_none() && given.own.is_some());
+            if given.text == stored_text || !can_be_put_back {
                 return Self::Unchanged;
             }
             set_record(object, key, stored_text.as_deref());
