@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
-use super::data::Data;
+use super::data::{Data, by_key};
 use super::edit::Step;
 
 /// What becomes of the elements of a sequence: those with a name are known by it.
@@ -67,10 +67,11 @@ fn inserted(after: &[Data], range: Range<usize>) -> Option<Step<'_>> {
 fn is_grown(one: &Data, two: &Data) -> bool {
     match (one, two) {
         (Data::Map(members), Data::Map(grown)) => {
-            members.len() <= grown.len()
-                && members
-                    .iter()
-                    .all(|(key, one)| two.get(key).is_some_and(|two| is_grown(one, two)))
+            let grown = by_key(grown);
+            let is_kept = |(key, one): &(String, Data)| {
+                grown.get(&**key).is_some_and(|two| is_grown(one, two))
+            };
+            members.iter().all(is_kept)
         }
         (Data::Seq(elements), Data::Seq(grown)) => {
             elements.len() <= grown.len()

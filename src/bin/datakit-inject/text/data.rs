@@ -73,6 +73,11 @@ impl Data {
     }
 }
 
+/// The members of a map, to look up many of them.
+pub(super) fn by_key(members: &[(String, Data)]) -> HashMap<&str, &Data> {
+    members.iter().map(|(key, value)| (&**key, value)).collect()
+}
+
 /// Maps are equal in any order.
 impl PartialEq for Data {
     fn eq(&self, other: &Self) -> bool {
@@ -91,8 +96,8 @@ impl PartialEq for Data {
                 if one.iter().zip(two).all(|((one, _), (two, _))| one == two) {
                     return one.iter().zip(two).all(|((_, one), (_, two))| one == two);
                 }
-                let two: HashMap<_, _> = two.iter().map(|(key, value)| (key, value)).collect();
-                one.iter().all(|(key, value)| two.get(key).is_some_and(|other| *other == value))
+                let two = by_key(two);
+                one.iter().all(|(key, value)| two.get(&**key).is_some_and(|other| *other == value))
             }
             _ => false,
         }

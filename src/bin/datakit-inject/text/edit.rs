@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::align::seq_steps;
-use super::data::Data;
+use super::data::{Data, by_key};
 use super::emit::{Brackets, Indentation, double, inline, single};
 use super::habits::{indentation, json_step, line_indent, newline};
 use super::tree::{
@@ -137,34 +137,34 @@ impl<'s> Editor<'s> {
         before: &'d Data,
         members: &'d [(String, Data)],
     ) -> Result<Vec<Step<'d>>, Cannot> {
+        let Data::Map(before) = before else { return Err(Cannot) };
         let mut steps = Vec::new();
-        let own = |key: &str| entries.iter().position(|entry| !entry.is_merge && entry.key == key);
-        let merges = entries.iter().any(|entry| entry.is_merge);
-        if merges {
-            let Data::Map(before) = before else { return Err(Cannot) };
-            let is_there = |key: &str| members.iter().any(|(known, _)| known == key);
-            // Nothing takes away what another map gives.
-            let is_lost = |key: &str| own(key).is_none() && !is_there(key);
-            if !self.anchors.is_empty() || before.iter().any(|(key, _)| is_lost(key)) {
-                return Err(Cannot);
-            }
+        let before = by_key(before);
+        let wanted = by_key(members);
+        let own = entries.iter().enumerate().filter(|(_, entry)| !entry.is_merge);
+        let own: HashMap<&str, usize> = own.map(|(index, entry)| (&*entry.key, index)).collect();
+        let merges = own.len() < entries.len();
+        // Nothing takes away what another map gives.
+        let is_lost = |key: &&str| !own.contains_key(key) && !wanted.contains_key(key);
+        if merges && (!self.anchors.is_empty() || before.keys().any(is_lost)) {
+            return Err(Cannot);
         }
         // The new members by the member that they follow.
         let mut new: HashMap<Option<usize>, Vec<(&str, &Data)>> = HashMap::new();
         let mut previous = None;
         for (key, value) in members {
-            match own(key) {
-                Some(index) => previous = previous.max(Some(index)),
-                None if merges && before.get(key) == Some(value) => {}
+            match own.get(&**key) {
+                Some(index) => previous = previous.max(Some(*index)),
+                None if merges && before.get(&**key) == Some(&value) => {}
                 None => new.entry(previous).or_default().push((key, value)),
             }
         }
         steps.extend(new.remove(&None).map(Step::Insert));
         for (index, entry) in entries.iter().enumerate() {
-            let after = members.iter().find(|(key, _)| *key == entry.key);
-            match (entry.is_merge, before.get(&entry.key), after) {
+            let key = &*entry.key;
+            match (entry.is_merge, before.get(key), wanted.get(key)) {
                 (true, ..) => {}
-                (false, Some(before), Some((_, after))) => {
+                (false, Some(before), Some(after)) => {
                     steps.push(Step::Keep(index, before, after));
                 }
                 _ => steps.push(Step::Delete(index)),

@@ -1,5 +1,6 @@
 //! JSON with the place of every value.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -48,11 +49,12 @@ impl Reader<'_> {
         let (kind, data) = match text.as_bytes().first() {
             Some(b'{') => {
                 let Members(members) = serde_json::from_str(text).map_err(wrong)?;
-                let (mut entries, mut data) = (Vec::new(), Vec::<(String, Data)>::new());
+                let (mut entries, mut data) = (Vec::new(), Vec::new());
+                let mut known = HashSet::new();
                 for (key, value) in members {
                     let mark = self.place(key.get());
                     let name: String = serde_json::from_str(key.get()).map_err(wrong)?;
-                    if data.iter().any(|(known, _)| *known == name) {
+                    if !known.insert(name.clone()) {
                         return Err((mark, format!("duplicate key `{name}`")));
                     }
                     let (node, value) = self.value(value)?;

@@ -313,6 +313,26 @@ fn is_all_block(value: &Written) -> bool {
     }
 }
 
+#[test]
+fn edits_long_maps() {
+    let members = |range: std::ops::Range<usize>| -> Vec<String> {
+        range.map(|number| format!("\"k{number}\": {number}")).collect()
+    };
+    for (open, close) in [("", ""), ("[", "]")] {
+        let before = format!("{open}{{{}}}{close}", members(0..2_000).join(", "));
+        let after = format!("{open}{{{}}}{close}", members(1..2_001).join(", "));
+        let after = read_json(&after).unwrap().data;
+        let json = read_json(&before).unwrap();
+        assert_eq!(read_json(&edited(&json, &after).unwrap().text).unwrap().data, after);
+        let yaml = read_yaml(&before).unwrap().unwrap();
+        assert_eq!(read_yaml(&edited(&yaml, &after).unwrap().text).unwrap().unwrap().data, after);
+    }
+    let merged = format!("a: &a {{{}}}\nb: {{<<: *a, x: 1}}", members(0..2_000).join(", "));
+    assert_eq!(read_yaml(&merged).unwrap().unwrap().data.size(), 4_004);
+    let twice = format!("{{{}, \"k7\": 7}}", members(0..10).join(", "));
+    assert!(read_json(&twice).is_err() && read_yaml(&twice).is_err());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2048, failure_persistence: None, ..ProptestConfig::default() })]
 

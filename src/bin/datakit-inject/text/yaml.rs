@@ -1,6 +1,6 @@
 //! YAML with the place of every value.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, StructureStyle, Tag};
 
@@ -194,13 +194,13 @@ impl<'t> Reader<'t> {
         outer: Option<usize>,
         span: &Span,
     ) -> Result<(Node, Data), Fault> {
-        let (mut entries, mut data) = (Vec::new(), Vec::<(String, Data)>::new());
-        let mut merged = Vec::new();
+        let (mut entries, mut data) = (Vec::new(), Vec::new());
+        let (mut known, mut merged) = (HashSet::new(), Vec::new());
         let bracket = self.open(layout, span);
         loop {
             let (event, span) = self.next()?;
             if let Event::MappingEnd = event {
-                merge(&mut data, merged);
+                merge(&mut data, &mut known, merged);
                 let (start, end) = self.close(bracket, &entries, &span);
                 let outer = outer.unwrap_or(start);
                 let kind = Kind::Map(entries, layout);
@@ -211,7 +211,7 @@ impl<'t> Reader<'t> {
             let is_plain = matches!(event, Event::Scalar(_, ScalarStyle::Plain, _, None));
             let (key, place) = self.key(event, span)?;
             let is_merge = is_plain && key == "<<";
-            if !is_merge && data.iter().any(|(known, _)| *known == key) {
+            if !is_merge && !known.insert(key.clone()) {
                 return Err((start, format!("duplicate key `{key}`")));
             }
             let after = self.skip_colon();
@@ -309,17 +309,17 @@ impl<'t> Reader<'t> {
 }
 
 /// Adds the members of merged maps that a map has not; an earlier map comes first.
-fn merge(data: &mut Vec<(String, Data)>, merged: Vec<Data>) {
+fn merge(data: &mut Vec<(String, Data)>, known: &mut HashSet<String>, merged: Vec<Data>) {
     for value in merged {
         match value {
             Data::Map(members) => {
                 for (key, value) in members {
-                    if !data.iter().any(|(known, _)| *known == key) {
+                    if known.insert(key.clone()) {
                         data.push((key, value));
                     }
                 }
             }
-            Data::Seq(maps) => merge(data, maps),
+            Data::Seq(maps) => merge(data, known, maps),
             _ => {}
         }
     }
