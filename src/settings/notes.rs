@@ -38,7 +38,7 @@ impl Settings<'_, '_> {
     }
 
     fn note_rules(&self, injection: &'static Injection, notes: &mut Errors) {
-        let mut earlier: Vec<(String, bool, String)> = Vec::new();
+        let mut earlier = Earlier::default();
         let mut blocks = BTreeSet::new();
         self.visit_candidates(injection, &mut |candidate| {
             if let Origin::List(block) = candidate.origin {
@@ -47,7 +47,7 @@ impl Settings<'_, '_> {
                     let message = "has no selectors that can match, so the rule is switched off";
                     notes.add(&candidate.path, message);
                 }
-                self.note_shadowed(&candidate, &mut earlier, notes);
+                earlier.note_shadowed(&candidate, notes);
             }
             note_labels(&candidate, notes);
             // The candidates of a block share its variables.
@@ -63,37 +63,45 @@ impl Settings<'_, '_> {
             ControlFlow::Continue(())
         });
     }
+}
 
+/// The rules of an injection that were looked at.
+#[derive(Default)]
+struct Earlier {
+    paths: BTreeSet<String>,
+    /// The path of the first rule that takes every pod.
+    takes_all: Option<String>,
+    /// The path of the first rule with certain selectors, by their text.
+    by_selectors: BTreeMap<String, String>,
+}
+
+impl Earlier {
     /// Notes a rule that an earlier one keeps from ever being used.
-    fn note_shadowed(
-        &self,
-        candidate: &Candidate,
-        earlier: &mut Vec<(String, bool, String)>,
-        notes: &mut Errors,
-    ) {
+    fn note_shadowed(&mut self, candidate: &Candidate, notes: &mut Errors) {
         let Origin::List(block) = candidate.origin else {
             return;
         };
         let selectors = &candidate.selectors;
-        if selectors.is_off() {
+        let path = candidate.path.to_string();
+        // Release 1.5 tries the rules of `admission_mutate` twice.
+        if selectors.is_off() || !self.paths.insert(path.clone()) {
             return;
         }
         let list = |key| block.get(key).map(Value::to_json).unwrap_or_default();
-        let path = candidate.path.to_string();
-        // Release 1.5 tries the rules of `admission_mutate` twice.
-        if earlier.iter().any(|(other, ..)| *other == path) {
+        let text = format!("{} {}", list("namespace_selectors"), list("label_selectors"));
+        if let Some(first) = self.by_selectors.get(&text).or(self.takes_all.as_ref()) {
+            notes.add(&candidate.path, format_args!("is never used: {first} always comes first"));
             return;
         }
-        let text = format!("{} {}", list("namespace_selectors"), list("label_selectors"));
-        let is_all = |pattern: &NamespacePattern| matches!(pattern, NamespacePattern::All);
-        let takes_all = selectors.labels.is_empty && selectors.namespaces.valid.iter().any(is_all);
-        let shadow = earlier.iter().find(|(_, takes_all, other)| *takes_all || *other == text);
-        if let Some((path, ..)) = shadow {
-            notes.add(&candidate.path, format_args!("is never used: {path} always comes first"));
-        }
         // A rule that requires an annotation leaves pods to the next one.
-        if !candidate.requires_annotation || candidate.injection.first_match_decides {
-            earlier.push((path, takes_all, text));
+        if candidate.requires_annotation && !candidate.injection.first_match_decides {
+            return;
+        }
+        let is_all = |pattern: &NamespacePattern| matches!(pattern, NamespacePattern::All);
+        if selectors.labels.is_empty && selectors.namespaces.valid.iter().any(is_all) {
+            self.takes_all = Some(path);
+        } else {
+            self.by_selectors.insert(text, path);
         }
     }
 }
