@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use super::candidates::Candidate;
 use super::{Origin, Settings, SettingsError, compile, with_settings};
+use crate::collections::set;
 use crate::injection::{self, Injection};
 use crate::json::Value;
 use crate::reader::{Errors, Path, nearest};
@@ -109,15 +110,13 @@ impl Earlier {
 /// Notes label selectors that contradict themselves.
 fn note_labels(candidate: &Candidate, notes: &mut Errors) {
     for (index, selector) in candidate.selectors.labels.valid.iter().enumerate() {
-        let mut values: BTreeMap<&str, &[String]> = BTreeMap::new();
+        let mut values: BTreeMap<&str, BTreeSet<&String>> = BTreeMap::new();
         let contradicts = selector.requirements.iter().any(|requirement| {
             let Operator::In(list) = &requirement.operator else {
                 return false;
             };
-            match values.insert(&requirement.key, list) {
-                Some(earlier) => !earlier.iter().any(|value| list.contains(value)),
-                None => false,
-            }
+            let earlier = values.insert(&requirement.key, set(list.iter()));
+            earlier.is_some_and(|earlier| !list.iter().any(|value| earlier.contains(value)))
         });
         if contradicts {
             let list = Path::Key(&candidate.path, "label_selectors");
