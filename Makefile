@@ -39,15 +39,15 @@ SEED := 1
 .PHONY: test
 test: export PROPTEST_RNG_SEED = $(SEED)
 test: lint modules node_modules/.package-lock.json chromium ## Check formats and lints; test natively, on the module, in Node, in a browser.
-	cargo test --locked --features cli,js
+	cargo test --locked --workspace --features cli,js
 	npm test --workspaces
 
 .PHONY: lint
 lint: setup node_modules/.package-lock.json ## Check formats and lints.
 	npm run lint
 	for crate in . fuzz npm/bindgen benches/guests; do \
-	  cargo fmt --check --manifest-path $$crate/Cargo.toml; done
-	cargo clippy --locked --all-targets --all-features -- -D warnings
+	  cargo fmt --all --check --manifest-path $$crate/Cargo.toml; done
+	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 	cargo clippy --locked --target $(TARGET) -- -D warnings
 	cargo clippy --locked --target $(TARGET) --no-default-features --features js --lib -- -D warnings
 	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz -- -D warnings

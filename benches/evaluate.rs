@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 #[path = "../tests/support/host.rs"]
 mod host;
 
-use host::{Host, payload, request, sorted};
+use host::Host;
+use testing::requests::{payload, request, sorted};
 
 /// How long each group of calls is measured.
 const TIME: Duration = Duration::from_secs(2);

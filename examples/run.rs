@@ -37,7 +37,7 @@ fn run(settings: &str, manifest: &str) -> Result<(), String> {
     let settings_text = read(settings)?;
     let settings_yaml = serde_norway::from_str(&settings_text)
         .map_err(|error| format!("{settings} is neither JSON nor YAML: {error}"))?;
-    let settings_json = host::sorted(&manifest::to_json(&settings_yaml));
+    let settings_json = testing::requests::sorted(&manifest::to_json(&settings_yaml));
     let host = host::Host::load();
     if let Some(faults) = host.validate_settings(&settings_json) {
         return Err(format!("{settings} has faults:\n{faults}"));
@@ -54,7 +54,7 @@ fn run(settings: &str, manifest: &str) -> Result<(), String> {
 
 fn show(host: &host::Host, object: &Yaml, settings: &str) {
     let json = serde_json::from_str(&manifest::to_json(object)).expect("YAML gives JSON");
-    let outcome = host.validate(&host::request("CREATE", &json, None), settings);
+    let outcome = host.validate(&testing::requests::request("CREATE", &json, None), settings);
     let before = manifest::to_yaml(object);
     let mutated = manifest::mutate(host, object, settings);
     let after = mutated.as_ref().map_or_else(|| before.clone(), manifest::to_yaml);

@@ -91,7 +91,7 @@ impl<'a> Key<'a> {
     }
 
     #[inline]
-    fn is(&self, name: &str) -> bool {
+    pub(crate) fn is(&self, name: &str) -> bool {
         match self {
             Self::Plain(plain) => *plain == name,
             Self::New(added) => *added == name,

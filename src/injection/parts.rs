@@ -320,7 +320,7 @@ pub(super) fn fixed_mount<'a>(
     path: &'static str,
     edits: &mut Edits<'a>,
 ) -> Result<(), Skip> {
-    match container.mount_at(&mount.path) {
+    match container.mount_on(&mount.path) {
         Some(there) if there.volume == mount.volume => Ok(()),
         Some(_) => Err(Skip::OtherMount { container: Name::new(&container.name), path }),
         None => {

@@ -73,7 +73,7 @@ impl<'a> Planner<'a> for Profiler {
         for (new, path) in [(empty_dir("tmp", ask), "/tmp"), (timezone(), "/etc/localtime")] {
             // The reference adds the volume also where it mounts it nowhere.
             let new = mount(volume(pod, new, ask, &mut plan.edits)?, path);
-            let is_mounted = |it: &crate::pod::Container| it.mount_at(path).is_some();
+            let is_mounted = |it: &crate::pod::Container| it.mount_on(path).is_some();
             if sharing_containers(pod, ask).any(|(_, container)| is_mounted(container)) {
                 continue;
             }

@@ -79,6 +79,13 @@ impl<'a> Container<'a> {
         self.env.iter().rev().find(|variable| variable.name == name)
     }
 
+    /// The mount on a directory, however the slash at its end is written: in a running container,
+    /// one of two would hide the other.
+    pub(crate) fn mount_on(&self, directory: &str) -> Option<&VolumeMount<'a>> {
+        let directory = directory.trim_end_matches('/');
+        self.mounts.iter().find(|mount| mount.path.trim_end_matches('/') == directory)
+    }
+
     /// The mount at exactly that path.
     pub(crate) fn mount_at(&self, path: &str) -> Option<&VolumeMount<'a>> {
         self.mounts.iter().find(|mount| mount.path == path)

@@ -36,7 +36,9 @@ impl<'a> Volume<'a> {
         let object = value.as_object()?;
         let name = object.get_str("name")?;
         let source = |name: &str| object.get(name).filter(|source| !source.is_null());
-        let source = if source("emptyDir").is_some() {
+        let is_bare = object.iter().all(|(key, value)| key.is("name") || value.is_null());
+        // The API server makes an emptyDir of a volume without a source.
+        let source = if source("emptyDir").is_some() || is_bare {
             VolumeSource::EmptyDir
         } else if source("downwardAPI").is_some() {
             VolumeSource::DownwardApi

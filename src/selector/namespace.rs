@@ -102,13 +102,23 @@ fn translated(pattern: &str) -> Result<String, &'static str> {
     let mut out = String::with_capacity(pattern.len());
     let mut chars = pattern.chars().peekable();
     let (mut in_class, mut repeated) = (false, false);
+    // Whether a hyphen would make a range of the last member of a class, and whether one did.
+    let (mut is_single, mut in_range) = (false, false);
     while let Some(char) = chars.next() {
         let mut repeats = false;
+        let ended_range = std::mem::take(&mut in_range);
+        let was_single = std::mem::take(&mut is_single);
         match char {
-            '\\' => translate_escape(&mut chars, in_class, &mut out)?,
+            '\\' => {
+                let is_set =
+                    matches!(chars.peek(), Some('d' | 'D' | 's' | 'S' | 'w' | 'W' | 'p' | 'P'));
+                is_single = !ended_range && !is_set;
+                translate_escape(&mut chars, in_class, &mut out)?;
+            }
             '[' if in_class => {
                 // A named class, such as `[:alpha:]`, has brackets of its own.
                 let is_named = chars.peek() == Some(&':');
+                is_single = !ended_range && !is_named;
                 out.push_str(if is_named { "[" } else { r"\[" });
                 while is_named && chars.peek().is_some_and(|char| *char != ']') {
                     out.extend(chars.next());
@@ -122,14 +132,27 @@ fn translated(pattern: &str) -> Result<String, &'static str> {
                 out.extend(chars.next_if_eq(&'^'));
                 if chars.next_if_eq(&']').is_some() {
                     out.push_str(r"\]");
+                    is_single = true;
                 }
+            }
+            '-' if in_class && was_single && chars.peek() != Some(&']') => {
+                in_range = true;
+                out.push('-');
+            }
+            // A hyphen behind a set or a range is a member, as it is at either end.
+            '-' if in_class => {
+                is_single = !ended_range;
+                out.push_str(r"\-");
             }
             ']' => {
                 in_class = false;
                 out.push(']');
             }
-            '&' | '~' if in_class => out.extend(['\\', char]),
-            char if in_class => out.push(char),
+            char if in_class => {
+                is_single = !ended_range;
+                out.extend(matches!(char, '&' | '~').then_some('\\'));
+                out.push(char);
+            }
             '(' if chars.peek() == Some(&'?') => {
                 let mut flags = chars.clone().skip(1);
                 let known = |char: &char| matches!(char, 'i' | 'm' | 's' | 'U' | '-');
@@ -189,6 +212,7 @@ fn translate_escape(
 ) -> Result<(), &'static str> {
     match chars.next() {
         None => out.push('\\'),
+        Some('Q') if in_class => return Err("it has an unknown escape"),
         // Text without meaning, up to `\E`.
         Some('Q') => {
             let rest: String = chars.clone().collect();
@@ -287,6 +311,21 @@ mod tests {
             (r"a\**", "a", true, true),
             ("[*+]*", "", true, true),
             ("[]*]+[[:alpha:]*+]+", "]a", true, true),
+            (r"^team-[\w-.]+$", "team-a-b.c", true, true),
+            (r"^[\w-.]$", "x", true, true),
+            (r"^[\w-.]$", "/", false, true),
+            (r"^[\d-z]$", "-", true, true),
+            (r"^[\d-z]$", "y", false, true),
+            ("^[a-c--/]$", ".", true, true),
+            ("^[a-c--/]$", "d", false, true),
+            ("^[[:digit:]-z]+$", "1-z", true, true),
+            ("^[-a]+$", "a-", true, true),
+            ("^[a-]+$", "a-", true, true),
+            ("^[^-a]+$", "b", true, true),
+            ("^[]-a]+$", "a]", true, true),
+            ("^[]-a]+$", "b", false, true),
+            (r"^[\.-9]+$", "/5", true, true),
+            ("^[[-b]+$", "[a", true, true),
             ("a{2}?$", "aa", true, true),
             (r"^\pL+$", "abc", true, true),
             (r"^[\pL-]+$", "a-c", true, true),

@@ -4,8 +4,9 @@ use datakit_injection::policy;
 use datakit_injection::settings::validate;
 use serde_json::Value;
 
-use crate::cases::{Case, FAULTY, KINDS, all_recorded, normalised, without_record};
-use crate::host::{Host, payload, sorted};
+use crate::host::Host;
+use testing::cases::{Case, FAULTY, KINDS, all_recorded, normalised, without_record};
+use testing::requests::{payload, sorted};
 
 #[track_caller]
 fn check(case: &Case, kind: &str, object: &Value, changed: bool, how: &str) {

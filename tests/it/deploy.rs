@@ -8,9 +8,9 @@ use expect_test::expect_file;
 use serde_json::{Value, json};
 
 use crate::documents::read;
-use crate::host::request;
 use crate::objects::{deployment, java_asked, pod, with_annotation};
 use crate::packaging::{BASES, DEPLOYED, OVERLAYS, kustomized, yaml};
+use testing::requests::request;
 
 const START: &str = "# conditions: written from the settings by `make conditions`\n";
 const END: &str = "# end of conditions\n";

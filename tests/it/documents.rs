@@ -8,9 +8,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use serde_norway::Value as Yaml;
 
-use crate::cases::all_recorded;
-use crate::host::{Host, sorted};
+use crate::host::Host;
 use crate::manifest;
+use testing::cases::all_recorded;
+use testing::requests::sorted;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -155,7 +156,7 @@ fn examples_come_out_as_expected() {
 fn the_operators_default_configuration_is_valid_and_does_nothing() {
     let text = read("examples/settings-v2.json");
     assert_eq!(validate(&text).iter().map(ToString::to_string).collect::<Vec<_>>(), [""; 0]);
-    let request = crate::host::request("CREATE", &crate::objects::java_asked(), None);
+    let request = testing::requests::request("CREATE", &crate::objects::java_asked(), None);
     let outcome = Host::shared().validate(&request, &sorted(&text));
     assert_eq!(outcome.response, json!({ "accepted": true }));
     // Switched on by a selector, a rule works as it stands.

@@ -3,9 +3,9 @@
 use datakit_injection::policy;
 use serde_json::{Value, json};
 
-use crate::cases::{KINDS, all_recorded};
-use crate::host::{payload, request};
 use crate::objects::{deployment, java_asked, pod, with_annotation};
+use testing::cases::{KINDS, all_recorded};
+use testing::requests::{payload, request};
 
 fn explain(request: &Value, settings: &Value) -> Value {
     let (answer, explanation) = policy::explain(payload(request, &settings.to_string()).as_bytes());

@@ -9,9 +9,10 @@ use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
-use crate::cases::{all_recorded, without_record};
-use crate::host::{Host, request};
+use crate::host::Host;
 use crate::properties;
+use testing::cases::{all_recorded, without_record};
+use testing::requests::request;
 
 const KINDS: [&str; 4] = ["Deployment", "StatefulSet", "DaemonSet", "CronJob"];
 const RECORD: &str = "/metadata/annotations/admission.datakit~1injected";

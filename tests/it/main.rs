@@ -1,6 +1,5 @@
 //! The tests of the whole: natively, and on the built module in an embedded host.
 
-mod cases;
 mod conditions;
 mod conformance;
 mod deploy;

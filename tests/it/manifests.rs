@@ -7,13 +7,14 @@ use std::sync::LazyLock;
 use datakit_injection::settings::validate;
 use serde_json::{Value, json};
 
-use crate::cases::{KINDS, all_recorded};
 use crate::documents::{files, read};
-use crate::host::{Host, request};
+use crate::host::Host;
 use crate::kubernetes::{
     Place, containers, list, pod_security, schema, template, violations, warnings,
 };
 use crate::objects::template_of;
+use testing::cases::{KINDS, all_recorded};
+use testing::requests::request;
 
 /// Manifests that stay as they are, whatever the settings.
 const UNTOUCHED: [&str; 3] =

@@ -66,8 +66,8 @@ fn takes_less_than_ten_times_the_object() {
     object["spec"]["template"]["spec"]["containers"] = (0..60).map(container).collect();
     let size = object.to_string().len();
     assert!(size > 2_900_000, "{size}");
-    let request = crate::host::request("CREATE", &object, None);
-    let peak = peak(crate::host::payload(&request, settings).into_bytes());
+    let request = testing::requests::request("CREATE", &object, None);
+    let peak = peak(testing::requests::payload(&request, settings).into_bytes());
     println!(
         "{size} bytes of object: {peak} bytes of memory, {:.1} times",
         peak as f64 / size as f64

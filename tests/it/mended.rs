@@ -4,8 +4,8 @@ use datakit_injection::policy::{self, Answer};
 use datakit_injection::settings::{notes, validate};
 use serde_json::{Value, json};
 
-use crate::host::request;
 use crate::objects::{container, deployment, names, pod, with_annotation};
+use testing::requests::request;
 
 fn create(object: &Value, settings: &Value) -> (Answer, Value) {
     let request = request("CREATE", object, None);
@@ -380,4 +380,45 @@ fn a_template_may_be_in_an_array() {
     let stored = injects(&object, &settings, &["ddtrace-java"]);
     assert!(stored["spec"]["ws"][1]["template"]["spec"].get("initContainers").is_some());
     assert!(notes(&settings.to_string()).is_empty());
+}
+
+/// In a running container `/tmp` and `/tmp/` are one directory: an emptyDir would hide the user's.
+#[test]
+fn a_slash_at_the_end_of_a_path_hides_nothing() {
+    let settings = json!({ "admission_inject_v2": {
+        "profilers": [{ "namespace_selectors": ["*"], "language": "java", "image": "h/p:1" }],
+        "flameshots": [{
+            "namespace_selectors": ["*"], "image": "h/f:1", "processes": "[{}]",
+            "envs": { "FLAMESHOT_PROFILING_PATH": "/flame", "FLAMESHOT_HTTP_LOCAL_PORT": 8089 },
+        }],
+    } });
+    let mut object = pod();
+    object["spec"]["volumes"] =
+        json!([{ "name": "data", "persistentVolumeClaim": { "claimName": "data" } }]);
+    object["spec"]["containers"][0]["volumeMounts"] = json!([
+        { "name": "data", "mountPath": "/tmp/", "subPath": "a" },
+        { "name": "data", "mountPath": "/flame/", "subPath": "b" },
+    ]);
+    let stored = injects(&object, &settings, &["profiler-java"]);
+    let mounts = stored["spec"]["containers"][0]["volumeMounts"].as_array().unwrap();
+    let paths: Vec<_> = mounts.iter().map(|mount| mount["mountPath"].as_str().unwrap()).collect();
+    assert_eq!(paths, ["/tmp/", "/flame/", "/app/datakit-profiler", "/etc/localtime"]);
+}
+
+#[test]
+fn a_volume_without_a_source_is_an_empty_dir() {
+    let config = json!([{ "type": "file", "path": "/d/a.log" }]).to_string();
+    let settings = json!({ "admission_mutate": { "loggings": [
+        { "namespace_selectors": ["default"], "config": config },
+    ] } });
+    for volume in [json!({ "name": "d" }), json!({ "name": "d", "emptyDir": null })] {
+        let mut object = pod();
+        object["spec"]["volumes"] = json!([volume]);
+        let app = json!({ "name": "app", "image": "a:1",
+                          "volumeMounts": [{ "name": "d", "mountPath": "/d" }] });
+        object["spec"]["containers"] = json!([app, container("side")]);
+        let stored = injects(&object, &settings, &["logging"]);
+        assert_eq!(stored["spec"]["containers"][1]["volumeMounts"][0]["name"], "d");
+        assert_eq!(names(&stored["spec"]["volumes"]), ["d"]);
+    }
 }

@@ -4,9 +4,10 @@ use json_patch::Patch;
 use serde_json::{Value, json};
 
 use crate::documents::read;
-use crate::host::{Host, request};
+use crate::host::Host;
 use crate::kubernetes::{list, pod_security};
 use crate::objects::{java_asked, with_annotation};
+use testing::requests::request;
 
 /// A YAML file of the project.
 pub fn yaml(path: &str) -> Value {

@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::host::{Host, Outcome, request};
+use crate::host::{Host, Outcome};
 use crate::objects::{
     container, deployment, images, java_asked, names, pod, template_of, with_annotation,
 };
+use testing::requests::request;
 
 fn settings() -> Value {
     let text =

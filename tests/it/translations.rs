@@ -13,12 +13,12 @@ use datakit_injection::{document, policy, settings};
 use regex_lite::{Captures, Regex};
 use serde_json::{Value, json};
 
-use crate::cases::{KINDS, all_recorded};
 use crate::documents::read;
-use crate::host::{payload, request};
 use crate::manifests;
 use crate::objects::{deployment, java_asked, pod, with_annotation};
 use crate::settings::{faulty, questionable};
+use testing::cases::{KINDS, all_recorded};
+use testing::requests::{payload, request};
 
 const ZH: Language = Language::Chinese;
 
@@ -27,11 +27,11 @@ const SILENT: [&str; 3] = ["src/bin", "src/guest", "src/language"];
 
 /// The files of the command whose texts are translated.
 const COMMAND: [&str; 5] = [
-    "src/bin/datakit-inject/check_settings.rs",
-    "src/bin/datakit-inject/convert/conditions.rs",
-    "src/bin/datakit-inject/evaluate.rs",
-    "src/bin/datakit-inject/explain.rs",
-    "src/bin/datakit-inject/settings_file.rs",
+    "crates/datakit-inject/src/check_settings.rs",
+    "crates/datakit-inject/src/convert/conditions.rs",
+    "crates/datakit-inject/src/evaluate.rs",
+    "crates/datakit-inject/src/explain.rs",
+    "crates/datakit-inject/src/settings_file.rs",
 ];
 
 /// Texts that are no messages, and parts of messages.

@@ -250,7 +250,7 @@ fn downloaded(manifest: &str, workflow: &Value) -> Vec<[String; 3]> {
 
 #[test]
 fn cargo_binstall_downloads_what_is_packed() {
-    let (manifest, workflow) = (read("Cargo.toml"), yaml(&read(RELEASE)));
+    let (manifest, workflow) = (read("crates/datakit-inject/Cargo.toml"), yaml(&read(RELEASE)));
     let packed = packed(&workflow);
     assert_eq!(downloaded(&manifest, &workflow), packed);
     assert_eq!(packed.len(), 5);

@@ -2,7 +2,8 @@
 
 use serde_norway::Value as Yaml;
 
-use crate::host::{Host, payload, request};
+use crate::host::Host;
+use testing::requests::{payload, request};
 
 /// The JSON of a YAML document, its keys in the same order.
 pub fn to_json(yaml: &Yaml) -> String {

@@ -1,0 +1,90 @@
+//! The manifest of a policy.
+
+use serde_norway::Value;
+
+use super::Resources;
+use super::conditions;
+use crate::documents::documents;
+use crate::settings_file::SettingsFile;
+use yaml_splice::{Data, edited, read_json};
+
+/// The manifest of `deploy/` with these settings and their conditions.
+pub(super) fn new(
+    settings: &str,
+    resources: Resources,
+    notes: &mut Vec<String>,
+) -> Result<String, String> {
+    let base = match resources {
+        Resources::Workloads => include_str!("../../../../deploy/base/workloads.yaml"),
+        Resources::Pods => include_str!("../../../../deploy/base/pods.yaml"),
+    };
+    let mut policy: Value = serde_norway::from_str(base).map_err(|error| error.to_string())?;
+    if let Some(spec) = policy.get_mut("spec").and_then(Value::as_mapping_mut) {
+        spec.insert("mode".into(), "monitor".into());
+        let conditions = conditions::renewed(None, settings, notes);
+        spec.insert("matchConditions".into(), value(&conditions)?);
+        // Behind what is the same for all policies.
+        spec.shift_remove("settings");
+        let settings = serde_json::from_str(settings).map_err(|error| error.to_string())?;
+        spec.insert("settings".into(), settings);
+    }
+    let yaml = serde_norway::to_string(&policy).map_err(|error| error.to_string())?;
+    Ok(format!(
+        "# `mode: monitor` logs and changes nothing; set it to `protect` to inject.\n{yaml}"
+    ))
+}
+
+fn value(data: &Data) -> Result<Value, String> {
+    serde_norway::to_value(data).map_err(|error| error.to_string())
+}
+
+/// The file of a policy's manifest with the conditions of its settings, and with other settings if
+/// there are any; the rest of it stays.
+pub(super) fn renewed(
+    file: &SettingsFile,
+    settings: Option<&str>,
+    notes: &mut Vec<String>,
+) -> Result<String, String> {
+    let documents = documents(&file.text);
+    let document = documents.get(file.found.document).ok_or("the document is gone")?;
+    let source = document.source.as_ref().map_err(|malformed| malformed.reason.clone())?;
+    let mut after = source.data.clone();
+    let policy = match file.found.item {
+        Some(item) => {
+            after.get_mut("items").and_then(Data::as_seq_mut).and_then(|items| items.get_mut(item))
+        }
+        None => Some(&mut after),
+    };
+    let Some(Data::Map(spec)) = policy.and_then(|policy| policy.get_mut("spec")) else {
+        return Err("the policy has no spec".to_owned());
+    };
+    let place = |spec: &[(String, Data)], key: &str| spec.iter().position(|(name, _)| name == key);
+    let present = place(spec, "matchConditions").and_then(|at| spec.get(at));
+    let conditions = conditions::renewed(
+        present.map(|(_, conditions)| conditions),
+        settings.unwrap_or(&file.json),
+        notes,
+    );
+    let at_settings = place(spec, "settings").unwrap_or(spec.len());
+    set(spec, "matchConditions", conditions, at_settings);
+    if let Some(settings) = settings {
+        let settings = read_json(settings).map_err(|malformed| malformed.reason)?.data;
+        set(spec, "settings", settings, usize::MAX);
+    }
+    let edited = edited(source, &after).ok_or("the policy cannot be written")?;
+    if edited.is_rewritten {
+        notes.push("the manifest is re-emitted without its comments and anchors".to_owned());
+    }
+    let text = |range: std::ops::Range<usize>| file.text.get(range).unwrap_or_default();
+    let range = document.range.clone();
+    let (before, behind) = (text(0..range.start), text(range.end..file.text.len()));
+    Ok(format!("{before}{}{behind}", edited.text))
+}
+
+/// Sets a member in its place, or in this one where there is none.
+fn set(members: &mut Vec<(String, Data)>, key: &str, value: Data, place: usize) {
+    match members.iter_mut().find(|(name, _)| name == key) {
+        Some((_, member)) => *member = value,
+        None => members.insert(place.min(members.len()), (key.to_owned(), value)),
+    }
+}

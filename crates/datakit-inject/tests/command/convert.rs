@@ -1,0 +1,223 @@
+//! From a configuration of any release to rules of version 2, and to a policy's manifest.
+
+use datakit_injection::policy;
+use datakit_injection::settings::{release, validate};
+use serde_json::Value;
+
+use crate::{run, text};
+use testing::cases::{FAULTY, normalised, recorded};
+
+/// What version 2 adds of itself, as the notes of `convert` say.
+fn without_additions_of_v2(mut pod: Value, settings: &Value) -> Value {
+    fn without_info(object: &mut Value, key: &str) {
+        let members = object.as_object_mut().unwrap();
+        if let Some(list) = members.get_mut(key).and_then(Value::as_array_mut) {
+            list.retain(|element| element["name"] != "datakit-pod-info");
+        }
+        members.retain(|name, list| name != key || *list != Value::Array(Vec::new()));
+    }
+    if settings["admission_inject"]["ddtrace"].get("resources").is_none()
+        && let Some(inits) = pod["spec"].get_mut("initContainers")
+    {
+        for init in inits.as_array_mut().unwrap() {
+            init.as_object_mut().unwrap().remove("resources");
+        }
+    }
+    without_info(&mut pod["spec"], "volumes");
+    for container in pod["spec"]["containers"].as_array_mut().unwrap() {
+        without_info(container, "volumeMounts");
+    }
+    normalised(&pod)
+}
+
+/// The object that a recorded case gives under settings.
+fn answer(request: &Value, settings: &str) -> Value {
+    let answer = policy::evaluate(testing::requests::payload(request, settings).as_bytes());
+    let mutated = answer.mutated_object().map(serde_json::from_str);
+    mutated.map_or_else(|| request["object"].clone(), Result::unwrap)
+}
+
+#[test]
+fn rules_of_version_2_do_what_those_of_every_release_did() {
+    // The same, and the same but for what notes say of resources and of logfwd's mount.
+    let mut counts = Vec::new();
+    for recorded_in in ["1.5.11", "1.8.10-legacy", "1.8.10"] {
+        let (mut same, mut noted) = (0, 0);
+        let cases = recorded(recorded_in);
+        let others: Vec<_> = cases.iter().step_by(15).map(|case| case.request("Pod")).collect();
+        for case in cases {
+            if FAULTY.contains(&&*case.id) {
+                continue;
+            }
+            let output = run(&["convert", "-", "--v2", "--to", "settings"], case.settings.get());
+            let converted = text(&output.stdout);
+            assert!(output.status.success(), "{}: {}", case.id, text(&output.stderr));
+            assert_eq!(validate(&converted), [], "{}: {converted}", case.id);
+            assert!(!converted.contains("admission_inject\""), "{}", case.id);
+            let sentence = release(&converted).unwrap();
+            let has_rules =
+                converted.contains("admission_inject_v2\"") || converted.contains("loggings");
+            assert!(
+                !has_rules || sentence.starts_with("read as release 1.8:"),
+                "{}: {sentence}",
+                case.id
+            );
+            let is_declared = converted.contains("operator_release");
+            assert!(!is_declared || !converted.contains("admission_inject_v2\""), "{}", case.id);
+            let settings = serde_json::from_str(case.settings.get()).unwrap();
+            let is_noted = text(&output.stderr).contains("note: ");
+            // Other pods too, of which nothing is recorded.
+            for request in others.iter().filter(|_| !text(&output.stderr).contains("left out")) {
+                let (before, after) =
+                    (answer(request, case.settings.get()), answer(request, &converted));
+                let is_same = match is_noted {
+                    true => {
+                        without_additions_of_v2(before, &settings)
+                            == without_additions_of_v2(after, &settings)
+                    }
+                    false => before == after,
+                };
+                assert!(is_same, "{}: {request}\n{}{converted}", case.id, case.settings);
+            }
+            let request = case.request("Pod");
+            let object = answer(&request, &converted);
+            if normalised(&object) == normalised(&case.expected) {
+                same += 1;
+                continue;
+            }
+            assert!(is_noted, "{}: {converted}", case.id);
+            assert_eq!(
+                without_additions_of_v2(object, &settings),
+                without_additions_of_v2(case.expected, &settings),
+                "{}: {converted}",
+                case.id
+            );
+            noted += 1;
+        }
+        counts.push((same, noted));
+    }
+    assert_eq!(counts, [(73, 92), (104, 0), (145, 0)]);
+}
+
+/// What the recorded configurations do not have: lists in 1.5.13 to 1.6.1, empty selectors.
+#[test]
+fn keeps_the_meaning_of_every_dialect() {
+    let logging = r#"{"config":"[{\"type\":\"file\",\"path\":\"/l/N\"}]""#;
+    let settings = [
+        // Logfwd that selects, by namespaces that are regular expressions.
+        r#"{"admission_inject":{"logfwd":{"images":{"logfwd_image":"a/logfwd:1"},"resources":{"limits":{"cpu":"1"}},
+            "enabled_namespaces":[{"namespace":"sho"}],"enabled_labelselectors":[{"labelselector":"app in (x)"}]},
+            "profiler":{"images":{"java_profiler_image":"a/java:1","python_profiler_image":"a/py:1"},
+            "enabled_labelselectors":[{"labelselector":"","language":"python"}]}}}"#
+            .to_owned(),
+        // Loggings: either list, labels first, names and not expressions.
+        format!(
+            r#"{{"admission_mutate":{{"loggings":[{},"namespace_selectors":["sho"]}},
+            {},"namespace_selectors":["shop"],"label_selectors":["app=y"]}},
+            {},"namespace_selectors":[],"label_selectors":["app=x",""]}},
+            {},"namespace_selectors":[],"label_selectors":[]}}]}}}}"#,
+            logging.replace('N', "0"),
+            logging.replace('N', "1"),
+            logging.replace('N', "2"),
+            logging.replace('N', "3")
+        ),
+        // Blocks as 1.8 reads them, and the release not needed any more.
+        r#"{"admission_inject":{"ddtrace":{"images":{"java_agent_image":"a/java:1","python_agent_image":"a/py:1"},
+            "enabled_namespaces":[{"namespace":"^sho","language":"java"},{"namespace":""}],
+            "enabled_labelselectors":[{"labelselector":"app=x*"}]}},"policy":{"operator_release":"1.8"}}"#
+            .to_owned(),
+    ];
+    let annotations = ["", "java-lib.version", "python-lib.version", "java-profiler.version"];
+    for settings in settings {
+        let output = run(&["convert", "-", "--v2", "--to", "settings"], &settings);
+        let converted = text(&output.stdout);
+        assert_eq!(validate(&converted), [], "{converted}");
+        let mut injected = 0;
+        for namespace in ["shop", "sho", "other"] {
+            for app in ["x", "x1", "y"] {
+                for annotation in annotations {
+                    let annotation = format!("admission.datakit/{annotation}");
+                    let object = serde_json::json!({
+                        "apiVersion": "v1", "kind": "Pod",
+                        "metadata": { "name": "a", "namespace": namespace, "labels": { "app": app },
+                            "annotations": { annotation: "" } },
+                        "spec": { "containers": [{ "name": "c" }] },
+                    });
+                    let request = testing::requests::request("CREATE", &object, None);
+                    let (before, after) =
+                        (answer(&request, &settings), answer(&request, &converted));
+                    injected += usize::from(before != object);
+                    let none = Value::Null;
+                    assert_eq!(
+                        without_additions_of_v2(before, &none),
+                        without_additions_of_v2(after, &none),
+                        "{object} {converted}"
+                    );
+                }
+            }
+        }
+        assert!(injected > 0, "{converted}");
+    }
+}
+
+#[test]
+fn names_the_release_only_where_the_blocks_do_not() {
+    let convert = |settings: &str| {
+        let output = run(&["convert", "-", "--v2", "--to", "settings"], settings);
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let loggings =
+        r#""admission_mutate":{"loggings":[{"namespace_selectors":["a"],"config":"[{}]"}]}"#;
+    let converted = convert(&format!("{{{loggings}}}"));
+    assert_eq!(converted["policy"], serde_json::json!({ "operator_release": "1.8" }));
+    let rules = r#""admission_inject":{"logfwd":{"images":{"logfwd_image":"a/b:1"}}}"#;
+    let converted =
+        convert(&format!(r#"{{{rules},{loggings},"policy":{{"operator_release":"1.5"}}}}"#));
+    assert_eq!(converted.get("policy"), None);
+    let converted = convert(r#"{"policy":{"id":"a","operator_release":"1.5"}}"#);
+    assert_eq!(converted, serde_json::json!({ "policy": { "id": "a" } }));
+}
+
+#[test]
+fn makes_a_policy_of_whatever_holds_a_configuration() {
+    let config = crate::read("examples/settings.json");
+    let config_map = serde_json::json!({ "kind": "ConfigMap", "data": { "config": config } });
+    let plain = run(&["convert", "examples/settings.json"], "");
+    assert_eq!(text(&plain.stderr), "");
+    assert_eq!(run(&["convert", "-"], &config_map.to_string()).stdout, plain.stdout);
+    let policy: Value = serde_norway::from_slice(&plain.stdout).unwrap();
+    assert_eq!(policy["kind"], "ClusterAdmissionPolicy");
+    assert_eq!(policy["spec"]["mode"], "monitor");
+    assert_eq!(policy["spec"]["rules"][0]["resources"][0], "deployments");
+    let settings: Value = serde_json::from_str(&config).unwrap();
+    assert_eq!(policy["spec"]["settings"], settings);
+    let again = run(&["convert", "-", "--to", "settings"], &text(&plain.stdout));
+    assert_eq!(serde_json::from_slice::<Value>(&again.stdout).unwrap(), settings);
+    let pods = run(&["convert", "examples/settings.json", "--resources", "pods"], "");
+    let policy: Value = serde_norway::from_slice(&pods.stdout).unwrap();
+    assert_eq!(policy["spec"]["rules"][0]["resources"][0], "pods");
+}
+
+#[test]
+fn says_what_version_2_cannot_say() {
+    let settings = r#"{"jsonconfig":"{\"admission_inject\":{\"ddtrace\":{\"images\":{
+        \"java_agent_image\":\"a/b:1\"},\"enabled_namespaces\":[{\"namespace\":\"a.b\",
+        \"language\":\"java\"},{\"namespace\":\"x\",\"language\":\"js\"}],
+        \"envs\":{\"A\":\"{secretKeyRef:a,b}\"}}}}","policy":{"sidecar_mode":"native"}}"#;
+    let settings = settings.replace("\n", "");
+    let output = run(&["convert", "-", "--v2", "--to", "settings"], &settings);
+    let expected = "\
+note: annotation admission.datakit/python-lib.version is left out: no image is configured for python
+note: annotation admission.datakit/nodejs-lib.version is left out: no image is configured for nodejs
+note: admission_inject.ddtrace.enabled_namespaces[1] is left out: no image is configured for nodejs
+note: version 2 gives the ddtrace init container default resources; version 1 gave none
+note: A of ddtrace becomes a reference; version 1 took it literally
+";
+    assert_eq!(text(&output.stderr), expected);
+    let converted: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(converted["policy"]["sidecar_mode"], "native");
+    let rules = &converted["admission_inject_v2"]["ddtraces"];
+    assert_eq!(rules[0]["check_annotation"], true);
+    assert_eq!(rules[1]["namespace_selectors"][0], "^a\\.b$");
+    assert_eq!(rules.as_array().unwrap().len(), 2);
+}

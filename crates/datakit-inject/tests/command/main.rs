@@ -1,0 +1,337 @@
+//! The command, run as people run it.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+mod convert;
+mod coverage;
+mod edits;
+mod settings;
+mod tree;
+mod uninject;
+
+use testing::cases::{FAULTY, KINDS, all_recorded, normalised, without_record};
+
+/// The top of the repository, in which the command runs.
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+/// A file of the repository.
+fn read(path: &str) -> String {
+    std::fs::read_to_string(format!("{ROOT}/{path}")).unwrap()
+}
+
+fn run(arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_datakit-inject"))
+        .args(arguments)
+        .current_dir(ROOT)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn file(name: &str, text: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// A new folder, empty.
+fn folder(name: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&path);
+    std::fs::create_dir_all(&path).unwrap();
+    path
+}
+
+#[test]
+fn injects_what_the_reference_injects() {
+    for case in all_recorded() {
+        if FAULTY.contains(&&*case.id) {
+            continue;
+        }
+        let settings = file("recorded-settings.json", case.settings.get());
+        let mut objects = Vec::new();
+        for (kind, _) in KINDS {
+            let mut object = case.request(kind)["object"].clone();
+            object["metadata"]["namespace"] = case.namespace.as_str().into();
+            objects.push(object.to_string());
+        }
+        let output = run(&["inject", "-f", "-", "-s", &settings], &objects.join("\n---\n"));
+        assert!(output.status.success(), "{}: {}", case.id, text(&output.stderr));
+        let stdout = text(&output.stdout);
+        let documents: Vec<&str> = stdout.split("---\n").collect();
+        assert_eq!(documents.len(), KINDS.len(), "{}: {stdout}", case.id);
+        for (document, (kind, _)) in documents.iter().zip(KINDS) {
+            let mut object: Value = serde_norway::from_str(document).unwrap();
+            without_record(&mut object);
+            let mut expected = case.expected(kind);
+            expected["metadata"]["namespace"] = case.namespace.as_str().into();
+            assert_eq!(normalised(&object), normalised(&expected), "{} as {kind}", case.id);
+        }
+    }
+}
+
+#[test]
+fn leaves_the_text_of_other_documents_as_it_is() {
+    let other = "# about the service\nkind: Service # inline\nspec:   {b: 1, a: [1.50]}";
+    let nginx =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/nginx.yaml"));
+    let input = format!("{other}\n---\n{}", nginx.unwrap());
+    let output = run(&["inject", "-f", "-", "-s", "examples/settings.json"], &input);
+    let stdout = text(&output.stdout);
+    assert!(stdout.starts_with(&format!("{other}\n---\napiVersion: apps/v1\n")), "{stdout}");
+    assert!(stdout.contains("datakit-lib-init"));
+}
+
+#[test]
+fn injects_into_the_items_of_a_list() {
+    let list = r#"{"kind":"List","items":[{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a",
+        "annotations":{"admission.datakit/java-lib.version":"no tag"}},"spec":{"containers":
+        [{"name":"c"}]}},{"apiVersion":"v1","kind":"Pod","metadata":{"name":"b","annotations":
+        {"admission.datakit/java-lib.version":"v2"}},"spec":{"containers":[{"name":"c"}]}}]}"#;
+    let output = run(&["inject", "-f", "-", "-s", "examples/settings.json"], list);
+    assert_eq!(text(&output.stdout).matches("\"name\":\"datakit-lib-init\"").count(), 1);
+    let warning = "warning: ddtrace-java is not injected into Pod/a: annotation \
+                   admission.datakit/java-lib.version is not an image tag; use a version such as \
+                   v1.2.3, or leave it empty\n";
+    assert_eq!(text(&output.stderr), warning);
+}
+
+#[test]
+fn says_by_its_exit_code_whether_something_differs() {
+    let diff =
+        |file: &str| run(&["diff", "-f", file, "-s", "examples/settings.json", "--exit-code"], "");
+    let output = diff("examples/nginx.yaml");
+    assert_eq!(output.status.code(), Some(1));
+    let stdout = text(&output.stdout);
+    assert!(stdout.starts_with("--- examples/nginx.yaml\n+++ examples/nginx.yaml (injected)\n@@ "));
+    assert!(stdout.contains("\n+        - name: JAVA_TOOL_OPTIONS\n"));
+    let injected =
+        run(&["inject", "-f", "examples/nginx.yaml", "-s", "examples/settings.json"], "");
+    let output = diff(&file("injected.yaml", &text(&injected.stdout)));
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), String::new()));
+}
+
+#[test]
+fn explains_for_people_and_for_machines() {
+    let arguments = ["explain", "-f", "examples/logging.yaml", "-s", "examples/settings.json"];
+    let line =
+        "Deployment/logging-deployment (examples/logging.yaml:1): injected logfwd, logging\n";
+    let summary = "1 object: 1 injected\n";
+    assert_eq!(text(&run(&arguments, "").stdout), format!("{line}{summary}"));
+    let rules = "  \
+  ddtrace, admission_inject.ddtrace: annotation admission.datakit/java-lib.version is not set
+  ddtrace, admission_inject.ddtrace: annotation admission.datakit/python-lib.version is not set
+  ddtrace, admission_inject.ddtrace: annotation admission.datakit/nodejs-lib.version is not set
+  logfwd, admission_inject.logfwd: annotation admission.datakit/logfwd.instances is set
+  profiler, admission_inject.profiler: annotation admission.datakit/java-profiler.version is not set
+  profiler, admission_inject.profiler: annotation admission.datakit/python-profiler.version is not set
+  profiler, admission_inject.profiler: annotation admission.datakit/golang-profiler.version is not set
+  logging, admission_mutate.loggings[0]: matches
+  injected logfwd, by admission_inject.logfwd
+  injected logging, by admission_mutate.loggings[0]
+";
+    let output = run(&[&arguments[..], &["--verbose"]].concat(), "");
+    let release = "examples/settings.json: read as release 1.5: the configuration has no \
+                   admission_inject_v2\n";
+    assert_eq!(text(&output.stdout), format!("{release}{line}{rules}{summary}"));
+    let output = run(&[&arguments[..], &["-o", "json"]].concat(), "");
+    let explained: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(explained[0]["file"], "examples/logging.yaml");
+    assert_eq!(explained[0]["objects"][0]["injected"][1]["injection"], "logging");
+}
+
+#[test]
+fn completes_in_every_shell() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let output = run(&["completions", shell], "");
+        assert!(text(&output.stdout).contains("check-settings"), "{shell}");
+    }
+}
+
+#[test]
+fn has_manual_pages() {
+    let page = text(&run(&["man"], "").stdout);
+    assert!(page.contains(".TH datakit-inject 1 ") && page.contains("Exit codes:"), "{page}");
+    let page = text(&run(&["man", "coverage"], "").stdout);
+    assert!(page.contains("\\-\\-fail\\-on") && page.contains("kubectl get"), "{page}");
+    let output = run(&["man", "cover"], "");
+    assert_eq!(output.status.code(), Some(2));
+    let folder = folder("man");
+    let output = run(&["man", "--directory", folder.to_str().unwrap()], "");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(folder.join("datakit-inject-coverage.1").is_file());
+}
+
+#[test]
+fn explains_annotations_that_nobody_reads_and_what_is_removed() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  annotations:\n    \
+               admission.datakit/java-lib-version: v1\nspec:\n  containers: [{name: c}]\n";
+    let explain = ["explain", "-f", "-", "-s", "examples/settings.json", "-n", "default"];
+    let output = run(&explain, pod);
+    let expected = "Pod/a (-:1): nothing asked for; annotation admission.datakit/java-lib-version \
+                    is unknown; did you mean admission.datakit/java-lib.version?\n\
+                    1 object: 1 nothing asked for\n";
+    assert_eq!(text(&output.stdout), expected);
+    let injected =
+        run(&["inject", "-f", "examples/nginx.yaml", "-s", "examples/settings.json"], "");
+    let asked = "admission.datakit/java-lib.version:";
+    let opted_out = text(&injected.stdout).replace(asked, "admission.datakit/enabled: 'false' #");
+    let output = run(&explain, &opted_out);
+    let stdout = text(&output.stdout);
+    assert!(stdout.ends_with(": removed ddtrace-java\n1 object: 1 removed\n"), "{stdout}");
+}
+
+/// The name of a file is no message, whatever it looks like.
+#[test]
+fn says_in_chinese_what_is_wrong_with_a_file() {
+    let settings = file("a b, the first.yaml", "log_level: 7\n");
+    let output = run(&["explain", "--lang", "zh", "-f", "-", "-s", &settings], "");
+    let stderr = text(&output.stderr);
+    let reason =
+        "1 个错误，第一个是：log_level：应为字符串，实际为数字；`check-settings` 会列出全部错误";
+    assert!(stderr.ends_with(&format!("{settings}: {reason}\n")), "{stderr}");
+    let broken = file("broken-in-chinese.yaml", "a: [\n");
+    let output = run(&["explain", "--lang", "zh", "-f", "-", "-s", &broken], "");
+    assert!(text(&output.stderr).contains("broken-in-chinese.yaml:"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn explains_in_chinese() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  annotations:\n    \
+               admission.datakit/java-lib.version: no tag\n    admission.datakit/jav: v1\n    \
+               admission.datakit/java-profiler.version: ''\nspec:\n  containers: [{name: c}]\n";
+    let opted_out = "apiVersion: v1\nkind: Pod\nmetadata: {name: b, annotations: \
+                     {admission.datakit/enabled: 'false'}}\nspec:\n  containers: [{name: c}]\n";
+    let input = format!(
+        "{pod}---\n{opted_out}---\n{{apiVersion: v1, kind: Service, metadata: {{name: c}}}}\n"
+    );
+    let settings = file(
+        "explained-in-chinese.json",
+        r#"{"admission_inject":{"ddtrace":{"images":{"java_agent_image":"a/b:1"},
+        "enabled_namespaces":[{"namespace":"shop","language":"java"}]},
+        "profiler":{"images":{"java_profiler_image":"a/c:1"}}}}"#,
+    );
+    let explain = ["explain", "-f", "-", "-s", &settings, "--lang", "zh"];
+    let expected = "\
+Pod/a (-:1)：已注入 profiler-java；已跳过 ddtrace-java：注解 admission.datakit/java-lib.version 的值不是镜像 tag；注解 admission.datakit/jav 未知
+Pod/b (-:12)：已排除：admission.datakit/enabled 要求不注入
+Service/c (-:18)：无需注入：不知道此类对象的 Pod 模板在哪里；可以在 policy.extra_workloads 中指定
+3 个对象：已注入 1 个、已排除 1 个、无需注入 1 个
+";
+    assert_eq!(text(&run(&explain, &input).stdout), expected);
+    let output = run(&[&explain[..], &["--verbose"]].concat(), pod);
+    let expected = format!(
+        "\
+{settings}：按 1.5 版读取：配置中没有 admission_inject_v2
+Pod/a (-:1)：已注入 profiler-java；已跳过 ddtrace-java：注解 admission.datakit/java-lib.version 的值不是镜像 tag；注解 admission.datakit/jav 未知
+  ddtrace，admission_inject.ddtrace：设置了注解 admission.datakit/java-lib.version
+  otel：未考虑，因为 ddtrace 优先
+  profiler，admission_inject.profiler：设置了注解 admission.datakit/java-profiler.version
+  annotation：注解 admission.datakit/jav 未知
+  已注入 profiler-java，依据 admission_inject.profiler
+1 个对象：已注入 1 个
+"
+    );
+    assert_eq!(text(&output.stdout), expected);
+    // Codes and keys are the same in every language.
+    let json = |arguments: &[&str]| -> Value {
+        let output = run(&[arguments, &["-o", "json"]].concat(), pod);
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let (mut chinese, mut english) = (json(&explain), json(&explain[..5]));
+    let explained = |json: &mut Value| json[0]["objects"][0].take();
+    let (chinese, english) = (explained(&mut chinese), explained(&mut english));
+    assert_eq!(chinese["release"], "按 1.5 版读取：配置中没有 admission_inject_v2");
+    assert_eq!(
+        chinese["warnings"][1],
+        "ddtrace-java 未注入到 Pod/a：注解 admission.datakit/java-lib.version 的值不是镜像 tag；\
+         请使用 v1.2.3 这样的版本，或者留空"
+    );
+    for (chinese, english) in
+        chinese["steps"].as_array().unwrap().iter().zip(english["steps"].as_array().unwrap())
+    {
+        for key in ["injection", "rule", "code"] {
+            assert_eq!(chinese[key], english[key]);
+        }
+        assert_ne!(chinese["message"], english["message"]);
+    }
+    let faulty = file("faulty-in-chinese.json", r#"{"admission_injekt":{}}"#);
+    let output = run(&["explain", "-f", "-", "-s", &faulty, "--lang", "zh"], pod);
+    let expected = format!(
+        "error: {faulty}: 1 个错误，第一个是：admission_injekt：未知的键；是否应为 \
+         `admission_inject`？；`check-settings` 会列出全部错误\n"
+    );
+    assert_eq!(text(&output.stderr), expected);
+}
+
+/// kubectl finds plugins by their names.
+#[test]
+fn is_a_plugin_of_kubectl() {
+    let plugin = folder("plugin").join("kubectl-datakit_inject");
+    std::fs::copy(env!("CARGO_BIN_EXE_datakit-inject"), &plugin).unwrap();
+    let output = Command::new(plugin).args(["inject", "--help"]).output().unwrap();
+    let help = text(&output.stdout);
+    assert!(help.contains("Usage: kubectl datakit-inject inject [OPTIONS]"), "{help}");
+}
+
+#[test]
+fn has_examples_in_every_help() {
+    for command in [
+        "inject",
+        "uninject",
+        "diff",
+        "explain",
+        "coverage",
+        "check-settings",
+        "convert",
+        "completions",
+        "man",
+    ] {
+        let help = text(&run(&[command, "--help"], "").stdout);
+        assert!(help.contains("\nExamples:\n"), "{command}");
+        assert!(help.lines().all(|line| line.chars().count() <= 100), "{command}: {help}");
+    }
+}
+
+#[test]
+fn says_what_it_cannot_read() {
+    for arguments in [
+        &["inject", "-f", "missing.yaml", "-s", "examples/settings.json"][..],
+        &["inject", "-f", "examples/nginx.yaml", "-s", "missing.yaml"],
+        &["inject", "-f", "examples/nginx.yaml"],
+    ] {
+        let output = run(arguments, "");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(text(&output.stderr).contains("error: "), "{}", text(&output.stderr));
+    }
+    let faulty = file("faulty.json", r#"{"admission_injekt":{}}"#);
+    let output = run(&["inject", "-f", "examples/nginx.yaml", "-s", &faulty], "");
+    assert!(text(&output.stderr).contains("did you mean `admission_inject`?"));
+}
+
+#[test]
+fn does_not_mind_a_closed_pipe() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_datakit-inject"))
+        .args(["inject", "-f", "tests/manifests", "-s", "examples/settings.json"])
+        .current_dir(ROOT)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(text(&output.stderr), "");
+}

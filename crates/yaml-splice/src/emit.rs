@@ -1,0 +1,224 @@
+//! Values as new text, in the style of the document around them.
+
+use crate::data::Data;
+use crate::scalar;
+
+/// How a document indents.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Indentation {
+    /// Of a map in a map.
+    pub(super) step: usize,
+    /// Of the dashes of a sequence in a map.
+    pub(super) dash: usize,
+}
+
+impl Indentation {
+    /// The members or elements, each on lines of its own that begin with the indentation.
+    pub(super) fn lines(self, data: &Data, indent: usize) -> String {
+        match data {
+            Data::Map(members) if !members.is_empty() => {
+                members.iter().map(|(key, value)| self.member(key, value, indent)).collect()
+            }
+            Data::Seq(elements) if !elements.is_empty() => {
+                elements.iter().map(|element| self.element(element, indent)).collect()
+            }
+            scalar => format!("{}{}\n", " ".repeat(indent), inline(scalar)),
+        }
+    }
+
+    /// A member of a map, on lines of its own.
+    pub(super) fn member(self, key: &str, value: &Data, indent: usize) -> String {
+        let pad = " ".repeat(indent);
+        let value = match value {
+            Data::Map(_) if value.is_filled() => {
+                format!("\n{}", self.lines(value, indent + self.step))
+            }
+            Data::Seq(_) if value.is_filled() => {
+                format!("\n{}", self.lines(value, indent + self.dash))
+            }
+            scalar => format!(" {}\n", self.scalar(scalar, indent)),
+        };
+        format!("{pad}{}:{value}", self::key(key))
+    }
+
+    /// An element of a sequence, on lines of its own.
+    pub(super) fn element(self, value: &Data, indent: usize) -> String {
+        let pad = " ".repeat(indent);
+        match value.is_filled() {
+            true => format!("{pad}- {}", self.lines(value, indent + 2).trim_start_matches(' ')),
+            false => format!("{pad}- {}\n", self.scalar(value, indent)),
+        }
+    }
+
+    /// What follows a key or a dash, where it is not a collection.
+    pub(super) fn scalar(self, value: &Data, indent: usize) -> String {
+        match value {
+            Data::String(text) if is_literal(text) => {
+                let pad = " ".repeat(indent + self.step);
+                let mut block = String::from(if text.ends_with('\n') { "|" } else { "|-" });
+                for line in text.strip_suffix('\n').unwrap_or(text).split('\n') {
+                    block.push('\n');
+                    if !line.is_empty() {
+                        block.push_str(&pad);
+                        block.push_str(line);
+                    }
+                }
+                block
+            }
+            other => inline(other),
+        }
+    }
+}
+
+/// Whether a text can be a literal block that says no more than it has to.
+fn is_literal(text: &str) -> bool {
+    let lines = text.strip_suffix('\n').unwrap_or(text);
+    lines.contains('\n')
+        && !text.starts_with([' ', '\t', '\n'])
+        && !lines.ends_with('\n')
+        && text.chars().all(|char| char == '\n' || char == '\t' || is_printable(char))
+        && lines.split('\n').all(|line| line.is_empty() || !line.trim().is_empty())
+}
+
+fn is_printable(char: char) -> bool {
+    !char.is_control()
+        && !matches!(char, '\u{feff}' | '\u{fffe}' | '\u{ffff}' | '\u{2028}' | '\u{2029}')
+}
+
+/// A value without a line of its own: a scalar, or an empty collection.
+pub(super) fn inline(data: &Data) -> String {
+    match data {
+        Data::String(text) => string(text, false),
+        other => Brackets { is_json: false, is_compact: false, step: None }.write(other, 0),
+    }
+}
+
+fn key(key: &str) -> String {
+    string(key, false)
+}
+
+/// A string, quoted where it has to be.
+fn string(text: &str, in_brackets: bool) -> String {
+    if !text.chars().all(is_printable) {
+        return double(text);
+    }
+    let written = serde_norway::to_string(text).unwrap_or_default();
+    let written = written.trim_end_matches('\n');
+    // What kubectl takes for a boolean or an octal number is a string to others.
+    let is_plain = written == text
+        && matches!(scalar::plain(text), Data::String(_))
+        && !(in_brackets && text.contains([',', '[', ']', '{', '}']));
+    if is_plain { text.to_owned() } else { single(text) }
+}
+
+/// A string in single quotes.
+pub(super) fn single(text: &str) -> String {
+    match text.chars().all(is_printable) {
+        true => format!("'{}'", text.replace('\'', "''")),
+        false => double(text),
+    }
+}
+
+/// A string in double quotes, as JSON and YAML both read it.
+pub(super) fn double(text: &str) -> String {
+    let mut quoted = String::new();
+    for char in serde_json::Value::from(text).to_string().chars() {
+        match is_printable(char) {
+            true => quoted.push(char),
+            false => quoted.push_str(&format!("\\u{:04x}", u32::from(char))),
+        }
+    }
+    quoted
+}
+
+/// How values in brackets are written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Brackets {
+    /// With all strings in double quotes.
+    pub(super) is_json: bool,
+    /// Without blanks.
+    pub(super) is_compact: bool,
+    /// Where everything has its line: the indentation of a level.
+    pub(super) step: Option<usize>,
+}
+
+impl Brackets {
+    /// A value; `indent` is that of the line that it begins in.
+    pub(super) fn write(self, data: &Data, indent: usize) -> String {
+        match data {
+            Data::Null => "null".to_owned(),
+            Data::Bool(value) => value.to_string(),
+            Data::Number(text) => text.clone(),
+            Data::String(text) => self.string(text),
+            Data::Seq(elements) => {
+                let deeper = self.deeper(indent);
+                let elements = elements.iter().map(|element| self.write(element, deeper));
+                self.enclosed("[", &elements.collect::<Vec<_>>(), "]", indent)
+            }
+            Data::Map(members) => {
+                let deeper = self.deeper(indent);
+                let members = members.iter().map(|(key, value)| self.member(key, value, deeper));
+                self.enclosed("{", &members.collect::<Vec<_>>(), "}", indent)
+            }
+        }
+    }
+
+    /// A member of a map.
+    pub(super) fn member(self, key: &str, value: &Data, indent: usize) -> String {
+        let colon = if self.is_compact { ":" } else { ": " };
+        format!("{}{colon}{}", self.string(key), self.write(value, indent))
+    }
+
+    /// Between two entries.
+    pub(super) fn separator(self) -> &'static str {
+        if self.is_compact { "," } else { ", " }
+    }
+
+    fn deeper(self, indent: usize) -> usize {
+        indent + self.step.unwrap_or_default()
+    }
+
+    /// Entries between brackets.
+    pub(super) fn enclosed(self, open: &str, entries: &[String], close: &str, at: usize) -> String {
+        match self.step {
+            Some(step) if !entries.is_empty() => {
+                let line = format!("\n{}", " ".repeat(at + step));
+                let entries = entries.join(&format!(",{line}"));
+                format!("{open}{line}{entries}\n{}{close}", " ".repeat(at))
+            }
+            _ => format!("{open}{}{close}", entries.join(self.separator())),
+        }
+    }
+
+    fn string(self, text: &str) -> String {
+        if self.is_json { double(text) } else { string(text, true) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_what_would_mean_something_else() {
+        for (text, expected) in [
+            ("plain", "plain"),
+            ("", "''"),
+            ("yes", "'yes'"),
+            ("0644", "'0644'"),
+            ("1.0", "'1.0'"),
+            ("a: b", "'a: b'"),
+            ("# c", "'# c'"),
+            ("it's", "it's"),
+            ("- it's", "'- it''s'"),
+            (" x", "' x'"),
+            ("a\tb", "\"a\\tb\""),
+            ("\u{7f}", "\"\\u007f\""),
+            ("$(POD_NAME)", "$(POD_NAME)"),
+            ("hub/x:1", "hub/x:1"),
+        ] {
+            assert_eq!(string(text, false), expected);
+        }
+        assert_eq!(string("a,b", true), "'a,b'");
+    }
+}
