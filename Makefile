@@ -8,6 +8,7 @@ MAKEFLAGS += --no-builtin-rules
 TARGET := wasm32-unknown-unknown
 BUILT := target/$(TARGET)/release/datakit_injection.wasm
 SOURCES := $(shell find src -name '*.rs') build.rs Cargo.toml Cargo.lock rust-toolchain.toml
+JS_SOURCES := $(SOURCES) $(shell find npm/bindings npm/bindgen crates/settings-tools crates/messages -type f)
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 IMAGE := $(shell sed -n 's/.*ociUrl: //p' policy-metadata.yml):v$(VERSION)
@@ -38,18 +39,17 @@ SEED := 1
 
 .PHONY: test
 test: export PROPTEST_RNG_SEED = $(SEED)
-test: lint modules node_modules/.package-lock.json chromium ## Check formats and lints; test natively, on the module, in Node, in a browser.
-	cargo test --locked --workspace --features cli,js
+test: lint policy.wasm npm/wasm/datakit_injection_bg.wasm node_modules/.package-lock.json chromium ## Check formats and lints; test natively, on the module, in Node, in a browser.
+	cargo test --locked --workspace
 	npm test --workspaces
 
 .PHONY: lint
 lint: setup node_modules/.package-lock.json ## Check formats and lints.
 	npm run lint
-	for crate in . fuzz npm/bindgen benches/guests; do \
-	  cargo fmt --all --check --manifest-path $$crate/Cargo.toml; done
-	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+	cargo fmt --all --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
+	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked --target $(TARGET) -- -D warnings
-	cargo clippy --locked --target $(TARGET) --no-default-features --features js --lib -- -D warnings
 	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz -- -D warnings
 	@if command -v cargo-deny > /dev/null; then \
 	  cargo deny --log-level error check licenses bans sources; \
@@ -61,25 +61,14 @@ advisories: ## Check dependencies against the advisory databases, which are fetc
 	cargo deny check advisories
 	npm audit
 
-# What tests compare and call: the policy, the policy built beside the other feature, and the module of
-# the npm package.
-.PHONY: modules
-modules: policy.wasm target/policy-with-js.wasm npm/wasm/datakit_injection_bg.wasm
-
-target/policy-with-js.wasm: export RUSTFLAGS = $(REMAP)
-target/policy-with-js.wasm: $(SOURCES) | policy.wasm
-	cargo build --locked --release --target $(TARGET) --features js
-	@cp $(BUILT) $@
-
-# A module for JavaScript is another guest, so it has a target folder of its own. bindgen reads from
-# what `strip` would remove which features of WebAssembly a module uses, and strips it itself.
+# bindgen reads from what `strip` would remove which features of WebAssembly a module uses, and strips it
+# itself; so this module has a target folder of its own.
 npm/wasm/datakit_injection_bg.wasm: export CARGO_PROFILE_RELEASE_STRIP = false
 npm/wasm/datakit_injection_bg.wasm: export RUSTFLAGS = $(REMAP)
-npm/wasm/datakit_injection_bg.wasm: $(SOURCES) npm/bindgen/src/main.rs npm/bindgen/Cargo.lock | setup
-	cargo build --locked --release --lib --target $(TARGET) --no-default-features --features js \
-	  --target-dir target/js
-	cargo run --quiet --locked --manifest-path npm/bindgen/Cargo.toml --target-dir target/bindgen -- \
-	  target/js/$(TARGET)/release/datakit_injection.wasm npm/wasm
+npm/wasm/datakit_injection_bg.wasm: $(JS_SOURCES) | setup
+	cargo build --locked --release --target $(TARGET) --package datakit-injection-js --target-dir target/js
+	cargo run --quiet --locked --package bindgen -- \
+	  target/js/$(TARGET)/release/datakit_injection_js.wasm npm/wasm
 
 node_modules/.package-lock.json: package.json package-lock.json npm/package.json playground/package.json
 	@$(call need,npm,see https://nodejs.org: version 20 or later)
@@ -165,11 +154,11 @@ publish: $(MODULE) clean-tree ## Push MODULE to its registry (kwctl): a clean tr
 
 .PHONY: conditions
 conditions: ## Renew the conditions in deploy/ from the settings of each manifest.
-	UPDATE_EXPECT=1 cargo test --locked --features cli,js --test it deploy::conditions_are_compiled
+	UPDATE_EXPECT=1 cargo test --locked --test it deploy::conditions_are_compiled
 
 .PHONY: bench
 bench: policy.wasm ## Measure against baselines of the same run; print ratios.
-	cargo build --release --target $(TARGET) --examples --manifest-path benches/guests/Cargo.toml
+	cargo build --locked --release --target $(TARGET) --package bench-guests --examples
 	cargo bench --locked --bench evaluate
 
 FUZZ_TARGETS := payload settings label_selector image_reference logfwd_annotation

@@ -28,7 +28,7 @@ fn main() {
         let path = match name {
             "policy" => root.join("policy.wasm"),
             guest => root
-                .join("benches/guests/target/wasm32-unknown-unknown/release/examples")
+                .join("target/wasm32-unknown-unknown/release/examples")
                 .join(format!("{guest}.wasm")),
         };
         std::fs::read(&path)

@@ -44,10 +44,11 @@ pub enum Operation {
 }
 
 /// How much of a payload is opened at once: as much as says whether anything is asked for.
-pub(crate) const REQUEST: Shape =
+pub const REQUEST: Shape =
     Shape::Object(&[("kind", Shape::Object(&[])), ("object", OBJECT), ("oldObject", OBJECT)]);
 
-pub(crate) const OBJECT: Shape = Shape::Object(&[
+/// How much of an object is opened: its metadata, and that of its pod template.
+pub const OBJECT: Shape = Shape::Object(&[
     ("metadata", METADATA),
     (
         "spec",
@@ -65,7 +66,7 @@ const METADATA: Shape =
 
 impl<'a> Request<'a> {
     /// Reads a request that was opened along [`REQUEST`]; nothing where it has no object.
-    pub(crate) fn read(request: &mut Object<'a>) -> Option<Self> {
+    pub fn read(request: &mut Object<'a>) -> Option<Self> {
         let mut take = |name| request.get_mut(name).map(|value| std::mem::replace(value, NULL));
         let object = take("object").filter(|object| object.as_object().is_some())?;
         let old_object = take("oldObject").filter(|object| object.as_object().is_some());
@@ -107,7 +108,8 @@ impl<'a> GroupVersionKind<'a> {
         })
     }
 
-    pub(crate) fn of_object(object: &Object<'a>) -> Option<Self> {
+    /// Reads the kind that an object gives itself.
+    pub fn of_object(object: &Object<'a>) -> Option<Self> {
         let api_version = object.get_str("apiVersion")?.into_owned();
         let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
         Some(Self {

@@ -3,47 +3,48 @@
 use std::collections::BTreeSet;
 
 use crate::collections::set;
-use crate::injection::{ALL, Injection, Variant};
+use crate::injection::table::ALL;
+use crate::injection::{Injection, Variant};
 use crate::selector::{Target, is_dns_label};
 
 /// Where all of them begin.
-pub(crate) const PREFIX: &str = "admission.datakit/";
+pub const PREFIX: &str = "admission.datakit/";
 
 /// The annotation that opts out of everything.
-pub(crate) const OPT_OUT: &str = "admission.datakit/enabled";
+pub const OPT_OUT: &str = "admission.datakit/enabled";
 
 const CONTAINER_NAMES: &str = "admission.datakit/container-names";
 
 /// The annotation of a pod that lists the injections that were skipped.
-pub(crate) const STATUS: &str = "admission.datakit/skipped";
+pub const STATUS: &str = "admission.datakit/skipped";
 
 /// The longest status.
-pub(crate) const MAX_STATUS: usize = 1024;
+pub const MAX_STATUS: usize = 1024;
 
 /// Where the annotations of records begin.
-pub(crate) const RECORD: &str = "admission.datakit/injected";
+pub const RECORD: &str = "admission.datakit/injected";
 
 /// The values that are false to Go's `strconv.ParseBool`; any other counts as true.
-pub(crate) const DISABLED: &[&str] = &["0", "f", "F", "false", "FALSE", "False"];
+pub const DISABLED: &[&str] = &["0", "f", "F", "false", "FALSE", "False"];
 
 /// Known annotations that ask for nothing.
-pub(crate) const SILENT: &[&str] = &[OPT_OUT, CONTAINER_NAMES, STATUS, RECORD];
+pub const SILENT: &[&str] = &[OPT_OUT, CONTAINER_NAMES, STATUS, RECORD];
 
 /// Whether an annotation is not there, or does not say false.
-pub(crate) fn is_enabled(target: &Target, annotation: &str) -> bool {
+pub fn is_enabled(target: &Target, annotation: &str) -> bool {
     let value = target.annotations.get(annotation);
     !value.is_some_and(|value| DISABLED.contains(&&*value))
 }
 
 /// The containers that tracing is limited to, where the annotation names them.
-pub(crate) fn container_names(target: &Target) -> Option<BTreeSet<String>> {
+pub fn container_names(target: &Target) -> Option<BTreeSet<String>> {
     let names = target.annotations.get(CONTAINER_NAMES)?;
     let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
     Some(set(names.map(str::to_owned)))
 }
 
 /// The injection and variant that read an annotation.
-pub(crate) fn reader(annotation: &str) -> Option<(&'static Injection, &'static Variant)> {
+pub fn reader(annotation: &str) -> Option<(&'static Injection, &'static Variant)> {
     ALL.iter().find_map(|injection| {
         let reads = |variant: &&Variant| variant.annotations.contains(&annotation);
         Some((*injection, injection.variants.iter().find(reads)?))
@@ -51,20 +52,20 @@ pub(crate) fn reader(annotation: &str) -> Option<(&'static Injection, &'static V
 }
 
 /// Whether an annotation is known that no injection reads.
-pub(crate) fn is_known(annotation: &str) -> bool {
+pub fn is_known(annotation: &str) -> bool {
     SILENT.contains(&annotation)
         || is_record(annotation)
         || ALL.iter().filter_map(|it| it.opt_out()).any(|opt_out| opt_out == annotation)
 }
 
 /// Whether an annotation is the record of some policy.
-pub(crate) fn is_record(annotation: &str) -> bool {
+pub fn is_record(annotation: &str) -> bool {
     let id = annotation.strip_prefix(RECORD);
     id.is_some_and(|id| id.is_empty() || id.strip_prefix('.').is_some_and(is_dns_label))
 }
 
 /// The known annotation that is nearest to another, where one is near.
-pub(crate) fn nearest(annotation: &str) -> Option<String> {
+pub fn nearest(annotation: &str) -> Option<String> {
     let known = ALL.iter().flat_map(|injection| {
         let of_variants = injection.variants.iter().flat_map(|it| it.annotations.iter().copied());
         of_variants.map(str::to_owned).chain(injection.opt_out())

@@ -7,8 +7,9 @@ use kubewarden_policy_sdk::settings::SettingsValidationResponse;
 use kubewarden_policy_sdk::wapc_guest::{CallResult, register_function};
 use slog::{Drain, Logger, debug, info, o, warn};
 
-use crate::policy::{self, Answer};
-use crate::settings::{self, LogLevel};
+use datakit_injection::policy::{self, Answer};
+use datakit_injection::settings::LogLevel;
+use datakit_injection::validation;
 
 /// Registers what Kubewarden calls. waPC calls this once, before anything else.
 #[unsafe(no_mangle)]
@@ -26,12 +27,8 @@ fn validate(payload: &[u8]) -> CallResult {
 }
 
 fn validate_settings(payload: &[u8]) -> CallResult {
-    let errors = settings::validate(&String::from_utf8_lossy(payload));
+    let errors = validation::validate(&String::from_utf8_lossy(payload));
     let message: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    let log = Logger::root(KubewardenDrain::default().ignore_res(), o!());
-    for note in settings::notes(&String::from_utf8_lossy(payload)) {
-        info!(log, "note on the settings"; "note" => note.to_string());
-    }
     let response = SettingsValidationResponse {
         valid: errors.is_empty(),
         message: (!errors.is_empty()).then(|| message.join("\n")),

@@ -1,8 +1,11 @@
-//! The injections: each is defined in its own file; [`ALL`] lists them.
+//! What an injection is, and what it is planned from.
 //!
-//! Settings, selection, reports, the JSON Schema and the documents read this table. An injection
-//! plans from a pod and a rule; it changes nothing itself.
+//! Each injection is defined in its own file; [`table::ALL`] lists them. Settings, selection,
+//! reports, the JSON Schema and the documents read that table. An injection plans from a pod and a
+//! rule; it changes nothing itself.
 
+pub(crate) mod agent;
+pub(crate) mod containers;
 mod ddtrace;
 mod flameshot;
 mod logfwd;
@@ -10,76 +13,109 @@ mod logging;
 mod otel;
 mod parts;
 mod profiler;
+pub(crate) mod restricted;
 mod share;
+pub(crate) mod skip;
+pub mod table;
 mod tracing;
 
 use std::collections::BTreeSet;
 use std::fmt;
 
-use thiserror::Error;
-
-pub(crate) use parts::{RestrictedContext, own_containers};
-pub(crate) use tracing::Agent;
-
-use crate::pod::{Edits, Malformed, Pod};
-use crate::reader::{Block, Errors};
+use crate::options::Options;
+use crate::pod::Pod;
+use crate::pod::edits::Edits;
+use crate::reader::{Errors, Section};
 use crate::report::InjectionName;
-use crate::rule::{ImageReference, Rule};
-use crate::settings::Options;
-
-/// Every injection, in the order of the reference: each sees what the earlier ones added.
-pub static ALL: &[&Injection] = &[
-    &ddtrace::INJECTION,
-    &otel::INJECTION,
-    &logfwd::INJECTION,
-    &flameshot::INJECTION,
-    &profiler::INJECTION,
-    &logging::INJECTION,
-];
+use crate::rules::image::ImageReference;
+use crate::rules::read::Rule;
+use agent::Agent;
+use restricted::RestrictedContext;
+use skip::Skip;
 
 /// What an injection is.
 #[derive(Debug)]
 pub struct Injection {
     /// The name in reports and opt-outs.
     pub name: &'static str,
-    /// The block in `admission_inject`, where it has one.
-    pub block: Option<&'static str>,
-    /// The keys of that block, besides those of every block.
-    pub block_keys: &'static [&'static str],
-    /// Whether the added container has resources where a block of release 1.5 gives none.
-    pub(crate) block_has_default_resources: bool,
-    /// The only language of that block that releases since 1.7 read; nothing where they read all.
-    pub(crate) block_language_v1_8: Option<&'static str>,
-    /// The list of rules: its block and its key.
-    pub list: (&'static str, &'static str),
-    /// The keys of a rule, besides those of every rule.
-    pub keys: &'static [&'static str],
+    /// Its block in `admission_inject`, if it has one.
+    pub block: Option<InjectBlock>,
+    /// Its list of rules.
+    pub list: RuleList,
     /// What it injects: one for each language, or a single one.
     pub variants: &'static [Variant],
-    /// The container that it adds; where that is there, the injection is done.
+    /// The container that it adds. If that is there, the injection is done.
     pub container: Option<&'static str>,
-    /// Whether that container stays beside the user's.
-    pub(crate) is_sidecar: bool,
-    /// A container of another injection beside which it is skipped without a word.
-    pub(crate) gives_way_to: Option<&'static str>,
-    /// Another injection, beside whose rules its own are not considered.
-    pub(crate) not_beside: Option<&'static Injection>,
-    /// An annotation of the pod template that it adds, and that keeps it away where it is there.
-    pub(crate) sets_annotation: Option<&'static str>,
-    /// Whether the first rule whose selectors match ends the search, even if it does nothing: that
-    /// is how users of the reference write exclusions.
-    pub(crate) first_match_decides: bool,
-    /// Whether the annotation's value counts also where the rule does not require it.
-    pub(crate) reads_annotation_always: bool,
-    /// Whether it needs capabilities that the Pod Security level `restricted` forbids.
-    pub(crate) needs_capabilities: bool,
-    /// A list key whose empty value switches a rule off.
-    pub(crate) off_where_empty: Option<&'static str>,
-    /// The volumes that it may add: names, to which `-datakit` may be appended, or beginnings before
-    /// a number.
-    pub(crate) volumes: &'static [&'static str],
+    /// The volumes that it may add: names, to which `-datakit` may be appended, or prefixes of a
+    /// number.
+    pub volumes: &'static [&'static str],
     /// The annotations that it may add to the pod template.
-    pub(crate) annotations: &'static [&'static str],
+    pub annotations: &'static [&'static str],
+    /// An annotation of the pod template that it sets. If that is there, the injection is done.
+    pub sets_annotation: Option<&'static str>,
+    /// Whether it needs capabilities that the Pod Security level `restricted` forbids.
+    pub needs_capabilities: bool,
+    /// What takes precedence.
+    pub precedence: Precedence,
+}
+
+/// The block of an injection in `admission_inject`.
+#[derive(Debug)]
+pub struct InjectBlock {
+    /// Its key.
+    pub name: &'static str,
+    /// Its own keys, besides those of every block.
+    pub keys: &'static [&'static str],
+    /// Whether the added container gets default resources in release 1.5.
+    pub has_default_resources: bool,
+    /// The only language that releases since 1.7 read; `None` if they read all.
+    pub language_since_1_7: Option<&'static str>,
+}
+
+/// The list of an injection's rules.
+#[derive(Debug)]
+pub struct RuleList {
+    /// The section that holds the list.
+    pub home: &'static str,
+    /// The key of the list.
+    pub key: &'static str,
+    /// The injection's own keys, besides those of every rule.
+    pub keys: &'static [&'static str],
+    /// A key whose empty value switches a rule off.
+    pub off_where_empty: Option<&'static str>,
+    /// Whether the annotation's value counts also where the rule does not require it.
+    pub reads_annotation_always: bool,
+}
+
+/// What takes precedence over an injection, and which of its rules decides.
+#[derive(Debug)]
+pub struct Precedence {
+    /// A container of another injection. If that is there, this injection is skipped silently.
+    pub gives_way_to: Option<&'static str>,
+    /// Another injection. If one of its rules selects the pod, the rules of this one are not
+    /// considered.
+    pub not_beside: Option<&'static Injection>,
+    /// Whether the first rule whose selectors match ends the search even if it does nothing. That
+    /// is how users of the reference write exclusions.
+    pub first_match_decides: bool,
+}
+
+impl InjectBlock {
+    const fn named(name: &'static str) -> Self {
+        Self { name, keys: &[], has_default_resources: true, language_since_1_7: None }
+    }
+}
+
+impl RuleList {
+    const fn v2(key: &'static str) -> Self {
+        Self {
+            home: "admission_inject_v2",
+            key,
+            keys: &[],
+            off_where_empty: None,
+            reads_annotation_always: false,
+        }
+    }
 }
 
 /// What an injection does in one language.
@@ -97,7 +133,8 @@ pub struct Variant {
     /// The agent that it makes containers load, where it is one.
     pub(crate) agent: Option<&'static Agent>,
     /// Reads what is its own in a rule.
-    pub(crate) read: for<'a> fn(Source<'_, 'a>, &mut Errors) -> Option<Box<dyn Planner<'a> + 'a>>,
+    pub(crate) read:
+        for<'a> fn(RuleSource<'_, 'a>, &mut Errors) -> Option<Box<dyn Planner<'a> + 'a>>,
 }
 
 impl fmt::Debug for Variant {
@@ -108,8 +145,8 @@ impl fmt::Debug for Variant {
 
 /// A rule as a variant reads it.
 #[derive(Clone, Copy)]
-pub(crate) struct Source<'b, 'a> {
-    pub(crate) block: &'b Block<'b, 'a>,
+pub(crate) struct RuleSource<'b, 'a> {
+    pub(crate) section: &'b Section<'b, 'a>,
     /// The part that every rule has.
     pub(crate) rule: &'b Rule<'a>,
     pub(crate) variant: &'static Variant,
@@ -157,96 +194,6 @@ pub(crate) struct Plan<'a> {
     pub(crate) notes: Vec<String>,
 }
 
-/// Why an injection is skipped. The message is the reason; [`Skip::advice`] says what to change.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub(crate) enum Skip {
-    #[error(transparent)]
-    Malformed(#[from] Malformed),
-    #[error("no image is configured for {0}")]
-    NoImage(InjectionName),
-    #[error("annotation {0} is not an image tag")]
-    NotATag(&'static str),
-    #[error("annotation {annotation} is not valid logfwd JSON at line {line} column {column}")]
-    NotLogfwdJson { annotation: &'static str, line: usize, column: usize },
-    #[error("it would share more than {0} directories")]
-    TooManyDirectories(usize),
-    #[error("it would add more than {0} mounts")]
-    TooManyMounts(usize),
-    #[error("container {container} sets {variable} with valueFrom")]
-    ValueFrom { container: Container, variable: &'static str },
-    #[error("container {container} sets {variable} twice")]
-    SetTwice { container: Container, variable: &'static str },
-    #[error("container {0} already loads the Datadog library")]
-    LoadsDatadog(Container),
-    #[error("the pod has another volume named {0}")]
-    OtherVolume(String),
-    #[error("container {container} mounts another volume at {path}")]
-    OtherMount { container: Container, path: &'static str },
-    #[error("its init container would run as root, which runAsNonRoot forbids")]
-    RunsAsRoot,
-    #[error("no container matches")]
-    NoContainer,
-    #[error("the pod has no container to inject into")]
-    EmptyPod,
-    #[error("the pod runs on Windows")]
-    Windows,
-    #[error("it needs capabilities that Pod Security level `restricted` forbids")]
-    Restricted,
-    #[error("an image cannot do without the directory in {0}")]
-    EssentialDirectory(&'static str),
-    #[error("the port in {0} is in use on the host network")]
-    HostPort(&'static str),
-    #[error("the annotations of the object would exceed 200 KiB")]
-    TooLarge,
-    #[error("the object's own metadata is malformed")]
-    MetadataMalformed,
-}
-
-impl Skip {
-    /// What to change, as the end of a sentence.
-    pub(crate) fn advice(&self) -> &'static str {
-        match self {
-            Self::Malformed(_) => "correct the pod template",
-            Self::NoImage(_) => "add the image to the settings of the policy",
-            Self::NotATag(_) => "use a version such as v1.2.3, or leave it empty",
-            Self::NotLogfwdJson { .. } => "correct the annotation",
-            Self::TooManyDirectories(_) | Self::TooManyMounts(_) => {
-                "collect files of fewer directories"
-            }
-            Self::ValueFrom { .. } => "use a literal value",
-            Self::SetTwice { .. } => "set it once",
-            Self::LoadsDatadog(_) => "use one of the two",
-            Self::OtherVolume(_) => "rename that volume",
-            Self::OtherMount { .. } => "mount it elsewhere",
-            Self::RunsAsRoot => "set runAsUser in the container's or the pod's securityContext",
-            Self::NoContainer => "name a container of the pod in admission.datakit/container-names",
-            Self::EmptyPod => "add a container that is not in policy.ignored_containers",
-            Self::Windows => "opt out with admission.datakit/enabled: \"false\"",
-            Self::Restricted => "relax the pod, or set policy.pod_security to `ignore`",
-            Self::EssentialDirectory(_) => "choose another directory in the rule",
-            Self::HostPort(_) => "choose another port in the rule",
-            Self::TooLarge => "remove annotations",
-            Self::MetadataMalformed => "correct the metadata of the object",
-        }
-    }
-}
-
-/// The name of a container as messages show it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Container(String);
-
-impl Container {
-    pub(crate) fn new(name: &str) -> Self {
-        Self(crate::report::shown(name).to_owned())
-    }
-}
-
-impl fmt::Display for Container {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        write!(formatter, "`{}`", self.0)
-    }
-}
-
 impl Injection {
     /// The name of this injection, with a language where it is known.
     pub fn name(&self, variant: Option<&Variant>) -> InjectionName {
@@ -282,23 +229,14 @@ impl PartialEq for Injection {
 const COMMON: Injection = Injection {
     name: "",
     block: None,
-    block_keys: &[],
-    block_has_default_resources: true,
-    block_language_v1_8: None,
-    list: ("admission_inject_v2", ""),
-    keys: &[],
+    list: RuleList::v2(""),
     variants: &[],
     container: None,
-    is_sidecar: true,
-    gives_way_to: None,
-    not_beside: None,
-    sets_annotation: None,
-    first_match_decides: false,
-    reads_annotation_always: false,
-    needs_capabilities: false,
-    off_where_empty: None,
     volumes: &[],
     annotations: &[],
+    sets_annotation: None,
+    needs_capabilities: false,
+    precedence: Precedence { gives_way_to: None, not_beside: None, first_match_decides: false },
 };
 
 impl Ask<'_, '_> {

@@ -314,6 +314,13 @@ impl<'a> Object<'a> {
         map(self.members.iter().filter_map(named))
     }
 
+    /// The JSON text of this object.
+    pub fn to_json(&self) -> String {
+        let mut out = String::new();
+        self.write(&mut out);
+        out
+    }
+
     /// Appends the JSON text of this object.
     pub fn write(&self, out: &mut String) {
         out.push('{');
@@ -377,6 +384,11 @@ pub fn compact(json: &str) -> String {
         out.push(char);
     }
     out
+}
+
+/// Whether two objects have the same value: white space and the order of keys do not matter.
+pub fn same_objects(one: &Object, other: &Object) -> bool {
+    *one == *other || same(&one.to_json(), &other.to_json())
 }
 
 /// Whether two JSON texts have the same value: white space and the order of keys do not matter.

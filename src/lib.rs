@@ -35,27 +35,24 @@
 //!
 //! # The way of a request
 //!
-//! 1. An entry point takes the payload: `guest` (feature `policy`) speaks waPC with Kubewarden, `js`
-//!    (feature `js`) serves the npm package, `src/bin` (feature `cli`) is the command
-//!    `datakit-inject`.
+//! 1. An entry point takes the payload: `src/main.rs` is the waPC guest that Kubewarden runs,
+//!    `npm/bindings` serves the npm package, `crates/datakit-inject` is the command.
 //! 2. [`policy`] answers it. It reads the [`admission`] request and the [`settings`], takes out what
 //!    an earlier request injected (`policy/life.rs`, `record`), selects rules (`policy/selection.rs`,
 //!    [`selector`]), plans and applies injections, and writes the answer.
-//! 3. [`injection`] is the table of what can be injected. A planner looks at a `pod` and a [`rule`]
+//! 3. [`injection`] is the table of what can be injected. A planner looks at a `pod` and a rule ([`rules`])
 //!    and returns the edits; `pod` applies them.
 //! 4. [`json`] keeps what users wrote as text.
 //! 5. [`report`] collects what was injected or skipped, for warnings, audit annotations and the log;
 //!    [`trace`] collects each [`reason`], if somebody asks.
 //!
-//! `convert` makes version 2 of older rules, and `language` translates messages: both for the command
-//! and the npm package.
-//!
-//! [`conditions`] compiles the same rules into `matchConditions`, which keep requests that ask for
-//! nothing in the API server.
+//! `crates/settings-tools` reads the same rules to convert them and to compile them into
+//! `matchConditions`; `crates/messages` translates messages. The module has neither.
 //!
 //! Imports run from the entry points down. Nothing below them knows waPC, wasm-bindgen or a terminal.
 //! `DESIGN.md` has the reasons.
 
+#![forbid(unsafe_code)]
 #![deny(unreachable_pub)]
 // A trap makes the engine deny the request.
 #![cfg_attr(
@@ -71,33 +68,20 @@
 )]
 
 pub mod admission;
-mod annotations;
+pub mod annotations;
 mod collections;
-pub mod conditions;
-#[cfg(any(
-    feature = "cli",
-    all(feature = "js", not(all(feature = "policy", target_arch = "wasm32")))
-))]
-pub mod convert;
-pub mod document;
-#[cfg(all(feature = "policy", target_arch = "wasm32"))]
-mod guest;
 pub mod injection;
-#[cfg(all(feature = "js", not(all(feature = "policy", target_arch = "wasm32"))))]
-pub mod js;
 pub mod json;
-#[cfg(any(
-    feature = "cli",
-    all(feature = "js", not(all(feature = "policy", target_arch = "wasm32")))
-))]
-pub mod language;
+pub mod options;
 mod pod;
 pub mod policy;
-mod reader;
+pub mod reader;
 pub mod reason;
 mod record;
+pub mod release;
 pub mod report;
-pub mod rule;
+pub mod rules;
 pub mod selector;
 pub mod settings;
 pub mod trace;
+pub mod validation;

@@ -3,18 +3,21 @@
 //! Injectors look at a [`Pod`] and plan [`Edits`]; [`Pod::apply`] carries them out. Planning may fail
 //! and applying cannot, so an injection is done as a whole or not at all.
 
-mod container;
-mod security;
-mod volume;
+pub(crate) mod container;
+pub(crate) mod edits;
+mod lists;
+pub(crate) mod security;
+pub(crate) mod volume;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-pub(crate) use container::{Container, EnvVar, VolumeMount};
-pub(crate) use security::meets_restricted;
-pub(crate) use volume::{NewVolume, Volume, VolumeSource};
+use container::{Container, ContainerRef};
+use edits::Edits;
+use lists::{put_list, take_list};
+use volume::Volume;
 
 use crate::collections::set;
 use crate::json::{Object, Shape, Value};
@@ -49,48 +52,6 @@ pub(crate) struct Pod<'t, 'a> {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("{0} of the pod template is malformed")]
 pub(crate) struct Malformed(pub(crate) &'static str);
-
-/// One of the containers of a pod, by its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum ContainerRef {
-    /// A regular container.
-    Regular(usize),
-    /// An init container.
-    Init(usize),
-}
-
-/// What one injection adds and changes.
-#[derive(Debug, Default)]
-pub(crate) struct Edits<'a> {
-    pub(crate) volumes: Vec<Volume<'a>>,
-    pub(crate) env: Vec<(ContainerRef, EnvEdit<'a>)>,
-    pub(crate) mounts: Vec<(ContainerRef, VolumeMount<'a>)>,
-    pub(crate) init_containers: Vec<Container<'a>>,
-    /// Containers to add as regular ones.
-    pub(crate) containers: Vec<Container<'a>>,
-    pub(crate) annotations: Vec<(&'static str, Value<'a>)>,
-    /// Members of the specification to set.
-    pub(crate) spec: Vec<(&'static str, Value<'a>)>,
-}
-
-/// A change of a container's environment.
-#[derive(Debug)]
-pub(crate) enum EnvEdit<'a> {
-    /// Adds a variable at the end.
-    Append(EnvVar<'a>),
-    /// Adds to the string of a variable that is there, the last of that name.
-    Extend(Extension),
-    /// The same, and moves the variable to the end.
-    Move(Extension),
-}
-
-/// What is added to the string of a variable.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Extension {
-    pub(crate) name: &'static str,
-    pub(crate) prefix: String,
-    pub(crate) suffix: String,
-}
 
 impl<'t, 'a> Pod<'t, 'a> {
     /// Opens a pod template.
@@ -288,29 +249,4 @@ impl<'a> Lists<'a> {
 
 fn secret_name<'a>(secret: &Value<'a>) -> Option<Cow<'a, str>> {
     secret.as_object()?.get_str("name")
-}
-
-/// Takes the elements of a list out of an object; null or nothing is an empty list.
-fn take_list<'a>(
-    object: &mut Object<'a>,
-    name: &str,
-    shape: &'static Shape,
-) -> Option<Vec<Value<'a>>> {
-    let Some(value) = object.get_mut(name).filter(|value| !value.is_null()) else {
-        return Some(Vec::new());
-    };
-    value.open_further(shape);
-    match value {
-        Value::Array(elements) => Some(std::mem::take(elements)),
-        _ => None,
-    }
-}
-
-/// Puts the elements of a list back. Where there was none, an empty one is not added.
-fn put_list<'a>(object: &mut Object<'a>, name: &'static str, elements: Vec<Value<'a>>) {
-    match object.get_mut(name) {
-        Some(Value::Array(place)) => *place = elements,
-        _ if elements.is_empty() => {}
-        _ => object.set(name, Value::Array(elements)),
-    }
 }

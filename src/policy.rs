@@ -12,16 +12,21 @@ use std::collections::BTreeSet;
 use crate::admission::{GroupVersionKind, Operation, REQUEST, Request, Workload};
 use crate::annotations;
 use crate::collections::set;
-use crate::injection::{Ask, Context, Plan, RestrictedContext, Skip, own_containers};
+use crate::injection::containers::own_containers;
+use crate::injection::restricted::RestrictedContext;
+use crate::injection::skip::Skip;
+use crate::injection::{Ask, Context, Plan};
 use crate::json::{self, Object, Shape, Value};
+use crate::options::SidecarMode;
 use crate::pod::Pod;
 use crate::reader::Errors;
 use crate::reason::Reason;
-use crate::record::Recorder;
+use crate::record::recorder::Recorder;
+use crate::release::Release;
 use crate::report::{InjectionName, Report};
-use crate::rule::ImageReference;
+use crate::rules::image::ImageReference;
 use crate::selector::{Entries, Target};
-use crate::settings::{self, LogLevel, Release, SETTINGS, Settings, SidecarMode};
+use crate::settings::{self, LogLevel, SETTINGS, Settings};
 use crate::trace::{Explanation, Trace};
 use life::Life;
 use selection::{Selected, Selection};
@@ -418,7 +423,7 @@ fn inject_one<'a>(
     let Selected { injection, variant, path, annotation, compiled } = selected;
     let name = injection.name(Some(variant));
     let is_there = |container: Option<&str>| container.is_some_and(|it| pod.has_container(it));
-    if is_there(injection.container) || is_there(injection.gives_way_to) {
+    if is_there(injection.container) || is_there(injection.precedence.gives_way_to) {
         report.present.push(name);
         if let Some(version) =
             annotation.as_deref().filter(|it| !it.is_empty() && variant.language.is_some())
@@ -556,18 +561,7 @@ fn claims(object: &Value) -> BTreeSet<String> {
 
 /// Whether an update leaves the pod template as it is stored.
 fn is_unchanged(template: &Object, mut old: Value, workload: &Workload) -> bool {
-    workload.template(&mut old).is_some_and(|old| is_same(template, old))
-}
-
-/// Whether two pod templates are the same; the order of keys does not matter.
-fn is_same(template: &Object, other: &Object) -> bool {
-    *template == *other || json::same(&text(template), &text(other))
-}
-
-fn text(object: &Object) -> String {
-    let mut text = String::new();
-    object.write(&mut text);
-    text
+    workload.template(&mut old).is_some_and(|old| json::same_objects(template, old))
 }
 
 fn is_windows(pod: &Pod) -> bool {

@@ -26,41 +26,49 @@ impl fmt::Display for SettingsError {
 
 /// The errors found so far.
 #[derive(Debug, Default)]
-pub(crate) struct Errors(Vec<SettingsError>);
+pub struct Errors(Vec<SettingsError>);
 
 impl Errors {
-    pub(crate) fn add(&mut self, path: &Path, message: impl fmt::Display) {
+    /// Adds an error at a path.
+    pub fn add(&mut self, path: &Path, message: impl fmt::Display) {
         self.0.push(SettingsError { path: path.to_string(), message: message.to_string() });
     }
 
-    pub(crate) fn extend(&mut self, others: Self) {
+    /// Adds all of some errors.
+    pub fn extend(&mut self, others: Self) {
         self.0.extend(others.0);
     }
 
     /// These errors but for those at or below a path.
-    pub(crate) fn without(mut self, path: &str) -> Self {
+    pub fn without(mut self, path: &str) -> Self {
         self.0.retain(|error| !error.path.starts_with(path));
         self
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether there is no error.
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(crate) fn first(&self) -> Option<&SettingsError> {
+    /// The first error.
+    pub fn first(&self) -> Option<&SettingsError> {
         self.0.first()
     }
 
-    pub(crate) fn into_vec(self) -> Vec<SettingsError> {
+    /// The errors, in the order in which they were found.
+    pub fn into_vec(self) -> Vec<SettingsError> {
         self.0
     }
 }
 
 /// A path in the settings. It becomes text only where it is shown.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Path<'p> {
+pub enum Path<'p> {
+    /// The document itself.
     Root,
+    /// A member of an object.
     Key(&'p Path<'p>, &'p str),
+    /// An element of a list.
     Index(&'p Path<'p>, usize),
 }
 
@@ -77,7 +85,8 @@ impl fmt::Display for Path<'_> {
 
 /// How the keys of a block are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Case {
+pub enum Case {
+    /// Byte by byte.
     Sensitive,
     /// As Go's decoder does, where people rely on it.
     Insensitive,
@@ -85,19 +94,21 @@ pub(crate) enum Case {
 
 /// An object of the settings, and its path.
 #[derive(Debug)]
-pub(crate) struct Block<'s, 'a> {
-    pub(crate) path: Path<'s>,
+pub struct Section<'s, 'a> {
+    /// Where it is in the settings.
+    pub path: Path<'s>,
     object: Cow<'s, Object<'a>>,
     case: Case,
 }
 
-impl<'s, 'a> Block<'s, 'a> {
-    pub(crate) fn new(path: Path<'s>, object: &'s Object<'a>, case: Case) -> Self {
+impl<'s, 'a> Section<'s, 'a> {
+    /// Takes an opened object.
+    pub fn new(path: Path<'s>, object: &'s Object<'a>, case: Case) -> Self {
         Self { path, object: Cow::Borrowed(object), case }
     }
 
     /// The object that a value is, opened now where it is still text; an error where it is none.
-    pub(crate) fn of_value(
+    pub fn of_value(
         path: Path<'s>,
         value: &'s Value<'a>,
         case: Case,
@@ -119,22 +130,22 @@ impl<'s, 'a> Block<'s, 'a> {
     }
 
     /// Every member, in order.
-    pub(crate) fn members(&self) -> impl DoubleEndedIterator<Item = (Cow<'a, str>, &Value<'a>)> {
+    pub fn members(&self) -> impl DoubleEndedIterator<Item = (Cow<'a, str>, &Value<'a>)> {
         self.object.iter().map(|(key, value)| (key.name().unwrap_or_default(), value))
     }
 
     /// How many members it has.
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.object.len()
     }
 
     /// Whether it has no members.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.object.is_empty()
     }
 
     /// The value at a key; null counts as absent, as in Go.
-    pub(crate) fn get(&self, key: &str) -> Option<&Value<'a>> {
+    pub fn get(&self, key: &str) -> Option<&Value<'a>> {
         let value = match self.case {
             Case::Sensitive => self.object.get(key),
             Case::Insensitive => {
@@ -146,13 +157,13 @@ impl<'s, 'a> Block<'s, 'a> {
     }
 
     /// The string at a key.
-    pub(crate) fn string(&self, key: &str, errors: &mut Errors) -> Option<Cow<'a, str>> {
+    pub fn string(&self, key: &str, errors: &mut Errors) -> Option<Cow<'a, str>> {
         let value = self.get(key)?;
         string(&Path::Key(&self.path, key), value, errors)
     }
 
     /// The string at a key, or the text of a number, which people write without quotes.
-    pub(crate) fn scalar(&self, key: &str, errors: &mut Errors) -> Option<Cow<'a, str>> {
+    pub fn scalar(&self, key: &str, errors: &mut Errors) -> Option<Cow<'a, str>> {
         let value = self.get(key)?;
         match value.type_name() {
             "a number" => value.as_text().map(Cow::Borrowed),
@@ -161,7 +172,7 @@ impl<'s, 'a> Block<'s, 'a> {
     }
 
     /// The boolean at a key; false where nothing is there.
-    pub(crate) fn boolean(&self, key: &str, errors: &mut Errors) -> bool {
+    pub fn boolean(&self, key: &str, errors: &mut Errors) -> bool {
         match self.get(key) {
             None | Some(Value::Text("false")) => false,
             Some(Value::Text("true")) => true,
@@ -173,18 +184,18 @@ impl<'s, 'a> Block<'s, 'a> {
     }
 
     /// The block at a key.
-    pub(crate) fn block<'b>(
+    pub fn section<'b>(
         &'b self,
         key: &'b str,
         case: Case,
         errors: &mut Errors,
-    ) -> Option<Block<'b, 'a>> {
+    ) -> Option<Section<'b, 'a>> {
         let value = self.get(key)?;
-        Block::of_value(Path::Key(&self.path, key), value, case, errors)
+        Section::of_value(Path::Key(&self.path, key), value, case, errors)
     }
 
     /// The elements of the list at a key.
-    pub(crate) fn list(&self, key: &str, errors: &mut Errors) -> Cow<'_, [Value<'a>]> {
+    pub fn list(&self, key: &str, errors: &mut Errors) -> Cow<'_, [Value<'a>]> {
         static LIST: Shape = Shape::Array(&Shape::Text);
         let Some(value) = self.get(key) else {
             return Cow::Borrowed(&[]);
@@ -203,7 +214,7 @@ impl<'s, 'a> Block<'s, 'a> {
     }
 
     /// What `read` makes of the strings of the list at a key; it gets the place of each.
-    pub(crate) fn strings<T>(
+    pub fn strings<T>(
         &self,
         key: &str,
         errors: &mut Errors,
@@ -214,7 +225,7 @@ impl<'s, 'a> Block<'s, 'a> {
     }
 
     /// The same for elements that were already listed.
-    pub(crate) fn strings_of<T>(
+    pub fn strings_of<T>(
         &self,
         key: &str,
         elements: &[Value<'a>],
@@ -231,12 +242,12 @@ impl<'s, 'a> Block<'s, 'a> {
     }
 
     /// Adds an error at a key.
-    pub(crate) fn error(&self, key: &str, message: impl fmt::Display, errors: &mut Errors) {
+    pub fn error(&self, key: &str, message: impl fmt::Display, errors: &mut Errors) {
         errors.add(&Path::Key(&self.path, key), message);
     }
 
     /// Adds an error for every key that is not known, and for keys that differ only in case.
-    pub(crate) fn check_keys(&self, known: &[&str], errors: &mut Errors) {
+    pub fn check_keys(&self, known: &[&str], errors: &mut Errors) {
         let mut seen: BTreeMap<String, Cow<str>> = BTreeMap::new();
         for (name, _) in self.members() {
             let is_known = match self.case {
@@ -258,16 +269,12 @@ impl<'s, 'a> Block<'s, 'a> {
 }
 
 /// Adds the fault that another type was expected.
-pub(crate) fn expected(path: &Path, noun: &str, found: &Value, errors: &mut Errors) {
+pub fn expected(path: &Path, noun: &str, found: &Value, errors: &mut Errors) {
     errors.add(path, format_args!("is {}, expected {noun}", found.type_name()));
 }
 
 /// The string that a value is.
-pub(crate) fn string<'a>(
-    path: &Path,
-    value: &Value<'a>,
-    errors: &mut Errors,
-) -> Option<Cow<'a, str>> {
+pub fn string<'a>(path: &Path, value: &Value<'a>, errors: &mut Errors) -> Option<Cow<'a, str>> {
     let text = value.as_str();
     match value.type_name() {
         _ if text.is_some() => {}
@@ -277,13 +284,47 @@ pub(crate) fn string<'a>(
     text
 }
 
+/// Reads one of some names at a key; the default where nothing is there, or an empty string.
+pub fn one_of<T: Copy + Default>(
+    block: &Section,
+    key: &str,
+    names: &[(&str, T)],
+    errors: &mut Errors,
+) -> T {
+    let Some(text) = block.string(key, errors).filter(|text| !text.is_empty()) else {
+        return T::default();
+    };
+    let found = names.iter().find(|(name, _)| *name == text);
+    if found.is_none() {
+        let names: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+        unknown(block, key, "value", &text, &names, errors);
+    }
+    found.map_or_else(T::default, |(_, value)| *value)
+}
+
+/// Adds the error that a name is unknown, with the nearest known one, else all of them.
+pub fn unknown(
+    block: &Section,
+    key: &str,
+    noun: &str,
+    text: &str,
+    known: &[&str],
+    errors: &mut Errors,
+) {
+    let hint = match did_you_mean(text, known) {
+        hint if hint.is_empty() => format!("; expected one of {}", known.join(", ")),
+        hint => hint,
+    };
+    block.error(key, format_args!("unknown {noun} `{text}`{hint}"), errors);
+}
+
 /// `; did you mean …` with the known word that is nearest, or nothing.
-pub(crate) fn did_you_mean(word: &str, known: &[&str]) -> String {
+pub fn did_you_mean(word: &str, known: &[&str]) -> String {
     nearest(word, known).map_or_else(String::new, |it| format!("; did you mean `{it}`?"))
 }
 
 /// The known word that is nearest to another, where one is near.
-pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+pub fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let distance = |known: &str| strsim::osa_distance(&word.to_ascii_lowercase(), known);
     // Words longer than any key would make the comparison costly, and are no typing mistake.
     let nearest = known.iter().filter(|_| word.len() <= 64).min_by_key(|known| distance(known));

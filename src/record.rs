@@ -8,20 +8,20 @@
 //! Whatever was changed since belongs to the user and stays. A [stamp](Stamp) tells: a hash of an
 //! element as it was written, without what the API server adds by default.
 
-mod recorder;
+pub(crate) mod recorder;
 mod stamp;
 mod text;
-mod undo;
+pub(crate) mod undo;
 
 use std::collections::BTreeMap;
 
-pub(crate) use recorder::Recorder;
-pub(crate) use undo::{remove_all_empty, remove_empty_object};
-
 use crate::collections::map;
-use crate::injection::{ALL, Agent, Injection, Variant};
+use crate::injection::agent::Agent;
+use crate::injection::table::ALL;
+use crate::injection::{Injection, Variant};
 use crate::json::{Object, Value};
-use crate::pod::{ContainerRef, Pod};
+use crate::pod::Pod;
+use crate::pod::container::ContainerRef;
 use stamp::Stamp;
 
 /// What was injected into a workload.

@@ -4,25 +4,14 @@
 //! the selectors of each rule, and the whole of the rules that select. [`validate`] reads them in
 //! full, by the same code, and finds every error.
 
-mod candidates;
-mod notes;
-mod options;
-mod selectors;
-
 use std::borrow::Cow;
-use std::fmt;
 
-pub(crate) use candidates::{Candidate, Compiled, LeftOut, Origin, compile};
-pub use notes::notes;
-pub(crate) use options::PodSecurity;
-pub use options::{ExtraWorkload, IGNORED_CONTAINERS, IGNORED_NAMESPACES, Options, SidecarMode};
-pub(crate) use selectors::{Mode, Selectors};
-
-use crate::injection;
+use crate::injection::table::ALL;
 use crate::json::{Object, Shape, Value};
-pub use crate::reader::SettingsError;
-use crate::reader::{Block, Case, Errors, Path, did_you_mean, expected};
-use crate::rule::Rule;
+use crate::options::{self, Options};
+use crate::reader::{Case, Errors, Path, Section, did_you_mean, expected};
+use crate::release::Release;
+use crate::rules::read::Rule;
 
 /// The keys at the top.
 pub const KEYS: &[&str] = &[
@@ -40,7 +29,7 @@ pub const LOG_LEVELS: &[&str] = &["debug", "info", "warn", "error"];
 
 /// Which parts of the settings are opened at once: the rules. What is in them is opened where it
 /// is read.
-pub(crate) const SETTINGS: Shape = Shape::Object(&[
+pub const SETTINGS: Shape = Shape::Object(&[
     ("admission_inject", Shape::Map(&Shape::Object(&[]))),
     ("admission_inject_v2", Shape::Map(&RULES)),
     ("admission_mutate", Shape::Map(&RULES)),
@@ -50,10 +39,6 @@ const RULES: Shape = Shape::Array(&Shape::Object(&[]));
 
 static DOCUMENT: Shape = SETTINGS;
 
-/// The keys of a list in `admission_mutate` that the default files of 1.5.10 to 1.5.17 have beside
-/// `loggings`, without effect.
-const MUTATE_KEYS_WITHOUT_EFFECT: &[&str] = &["logging"];
-
 /// Every key that the settings know, by block: for documentation and tools.
 pub fn known_keys() -> Vec<(&'static str, Vec<&'static str>)> {
     let mut keys = vec![
@@ -61,12 +46,11 @@ pub fn known_keys() -> Vec<(&'static str, Vec<&'static str>)> {
         ("policy", options::KEYS.to_vec()),
         ("extra_workloads", options::EXTRA_WORKLOAD_KEYS.to_vec()),
     ];
-    for injection in injection::ALL {
-        let (_, list) = injection.list;
-        keys.push((list, Rule::KEYS.iter().chain(injection.keys).copied().collect()));
-        if let Some(block) = injection.block {
-            let known = Rule::BLOCK_KEYS.iter().chain(injection.block_keys).copied().collect();
-            keys.push((block, known));
+    for injection in ALL {
+        let list = &injection.list;
+        keys.push((list.key, Rule::KEYS.iter().chain(list.keys).copied().collect()));
+        if let Some(block) = &injection.block {
+            keys.push((block.name, Rule::BLOCK_KEYS.iter().chain(block.keys).copied().collect()));
             let images = injection.variants.iter().filter_map(|variant| variant.image_key);
             keys.push(("images", images.collect()));
         }
@@ -88,32 +72,11 @@ pub enum LogLevel {
     Error,
 }
 
-/// The release of the Operator that a configuration is written for, as far as its meaning differs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Release {
-    /// Up to 1.5.12.
-    #[default]
-    V1_5,
-    /// 1.5.13 to 1.6.1: namespaces are regular expressions, and `logfwd` and `profiler` select too.
-    V1_6,
-    /// Since 1.7.
-    V1_8,
-}
-
-impl fmt::Display for Release {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::V1_5 => "1.5",
-            Self::V1_6 => "1.5.13 to 1.6.1",
-            Self::V1_8 => "1.8",
-        })
-    }
-}
-
 /// The settings, opened and partly checked.
 #[derive(Debug)]
 pub struct Settings<'s, 'a> {
-    pub(crate) config: Option<&'s Object<'a>>,
+    /// The configuration of the Operator, opened.
+    pub config: Option<&'s Object<'a>>,
     /// This policy's own options.
     pub options: Options<'a>,
     /// The least important lines that are logged.
@@ -125,7 +88,7 @@ pub struct Settings<'s, 'a> {
 }
 
 /// The text of the Operator's configuration, where the settings hold all of it under `jsonconfig`.
-pub(crate) fn jsonconfig<'a>(settings: &Value<'a>) -> Option<Cow<'a, str>> {
+pub fn jsonconfig<'a>(settings: &Value<'a>) -> Option<Cow<'a, str>> {
     settings.as_object()?.get_str("jsonconfig").filter(|text| !text.trim().is_empty())
 }
 
@@ -134,12 +97,12 @@ pub(crate) fn jsonconfig<'a>(settings: &Value<'a>) -> Option<Cow<'a, str>> {
 /// # Errors
 ///
 /// Where it is not JSON.
-pub(crate) fn open(text: &str) -> Result<Value<'_>, serde_json::Error> {
+pub fn open(text: &str) -> Result<Value<'_>, serde_json::Error> {
     Value::open(text, &DOCUMENT)
 }
 
 /// Calls `read` with settings from their JSON text; with errors where the text cannot be opened.
-pub(crate) fn with_settings<T>(
+pub fn with_settings<T>(
     text: &str,
     errors: &mut Errors,
     read: impl FnOnce(&Settings, &mut Errors) -> T,
@@ -164,15 +127,6 @@ pub(crate) fn with_settings<T>(
     Some(read(&settings, errors))
 }
 
-/// Checks settings in full.
-///
-/// Takes their JSON text; returns every error, in the order of the document's blocks.
-pub fn validate(text: &str) -> Vec<SettingsError> {
-    let mut errors = Errors::default();
-    with_settings(text, &mut errors, |settings, errors| settings.validate(errors));
-    errors.into_vec()
-}
-
 /// The release that settings are read for and the reason, as a sentence.
 pub fn release(text: &str) -> Option<String> {
     with_settings(text, &mut Errors::default(), |settings, _| settings.release_sentence())
@@ -186,7 +140,7 @@ fn check_document(settings: &Value, jsonconfig: Option<&Value>, errors: &mut Err
         }
         return;
     };
-    let top = Block::new(Path::Root, top, Case::Sensitive);
+    let top = Section::new(Path::Root, top, Case::Sensitive);
     top.check_keys(KEYS, errors);
     let _text = top.string("jsonconfig", errors);
     let Some(config) = jsonconfig else {
@@ -203,7 +157,7 @@ fn check_document(settings: &Value, jsonconfig: Option<&Value>, errors: &mut Err
         }
         return;
     };
-    let inner = Block::new(Path::Root, inner, Case::Sensitive);
+    let inner = Section::new(Path::Root, inner, Case::Sensitive);
     inner.check_keys(KEYS, errors);
     if inner.get("jsonconfig").is_some() {
         inner.error("jsonconfig", "is nested in `jsonconfig`", errors);
@@ -220,7 +174,7 @@ fn not_json(error: &serde_json::Error) -> String {
 
 impl<'s, 'a> Settings<'s, 'a> {
     /// Takes opened settings, with the configuration that they hold under `jsonconfig`, if any.
-    pub(crate) fn new(settings: &'s Value<'a>, jsonconfig: Option<&'s Value<'a>>) -> Self {
+    pub fn new(settings: &'s Value<'a>, jsonconfig: Option<&'s Value<'a>>) -> Self {
         // `validate` reports what is wrong at the top.
         Self::read(settings, jsonconfig, &mut Errors::default())
     }
@@ -232,7 +186,7 @@ impl<'s, 'a> Settings<'s, 'a> {
     ) -> Self {
         let top = settings.as_object();
         let config = jsonconfig.map_or(top, Value::as_object);
-        let block = |object| Block::new(Path::Root, object, Case::Sensitive);
+        let block = |object| Section::new(Path::Root, object, Case::Sensitive);
         // Options beside `jsonconfig` win over those inside.
         let policy = [top, config].into_iter().flatten().find_map(|object| {
             let policy = object.get("policy").filter(|policy| !policy.is_null())?;
@@ -249,6 +203,12 @@ impl<'s, 'a> Settings<'s, 'a> {
         };
         (settings.release, settings.release_reason) = settings.inferred_release();
         settings
+    }
+
+    /// A block of `admission_inject`; an empty one counts as absent.
+    pub fn block(&self, key: &str) -> Option<&'s Object<'a>> {
+        let inject = self.config?.get("admission_inject")?.as_object()?;
+        inject.get(key)?.as_object().filter(|block| !block.is_empty())
     }
 
     fn inferred_release(&self) -> (Release, &'static str) {
@@ -284,12 +244,12 @@ impl<'s, 'a> Settings<'s, 'a> {
     }
 
     /// The release and the reason, as a sentence.
-    pub(crate) fn release_sentence(&self) -> String {
+    pub fn release_sentence(&self) -> String {
         format!("read as release {}: {}", self.release, self.release_reason)
     }
 
     /// Whether any injection has a rule.
-    pub(crate) fn has_rules(&self) -> bool {
+    pub fn has_rules(&self) -> bool {
         let has_rules = |home: &str| {
             let home = self.config.and_then(|config| config.get(home)?.as_object());
             home.into_iter().flat_map(Object::iter).any(|(_, rules)| match rules {
@@ -300,38 +260,9 @@ impl<'s, 'a> Settings<'s, 'a> {
         };
         has_rules("admission_inject") || has_rules("admission_inject_v2")
     }
-
-    /// Reads every rule, for its errors.
-    fn validate(&self, errors: &mut Errors) {
-        let Some(config) = self.config else {
-            return;
-        };
-        let config = Block::new(Path::Root, config, Case::Sensitive);
-        for home in ["admission_inject", "admission_inject_v2", "admission_mutate"] {
-            let Some(block) = config.block(home, Case::Sensitive, errors) else {
-                continue;
-            };
-            let lists = injection::ALL.iter().filter_map(|injection| match home {
-                "admission_inject" => injection.block,
-                _ => (injection.list.0 == home).then_some(injection.list.1),
-            });
-            let without_effect = MUTATE_KEYS_WITHOUT_EFFECT.iter().copied();
-            let without_effect = without_effect.filter(|_| home == "admission_mutate");
-            let known: Vec<&str> = lists.chain(without_effect).collect();
-            block.check_keys(&known, errors);
-            if home == "admission_inject" {
-                for key in known {
-                    let _block = block.block(key, Case::Sensitive, errors);
-                }
-            }
-        }
-        for injection in injection::ALL {
-            self.validate_rules(injection, errors);
-        }
-    }
 }
 
-fn log_level(block: &Block, errors: &mut Errors) -> LogLevel {
+fn log_level(block: &Section, errors: &mut Errors) -> LogLevel {
     match block.string("log_level", errors).as_deref() {
         None | Some("info" | "") => LogLevel::Info,
         Some("debug") => LogLevel::Debug,

@@ -1,7 +1,7 @@
 //! What is read as an image reference is written back, and takes a tag.
 #![no_main]
 
-use datakit_injection::rule::ImageReference;
+use datakit_injection::rules::image::ImageReference;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -9,7 +9,8 @@
 use core::alloc::{GlobalAlloc, Layout};
 use core::arch::wasm32;
 use core::ptr::null_mut;
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicPtr, AtomicUsize};
 
 /// A page of WebAssembly memory.
 const PAGE: usize = 1 << 16;

@@ -2,22 +2,30 @@
 
 use std::borrow::Cow;
 
+use super::containers;
 use super::parts::env_vars;
-use super::tracing::{Agent, Command, Loader, load, plan_agent};
-use super::{Ask, COMMON, Container as Name, Injection, Plan, Planner, Skip, Source, Variant};
+use super::tracing::{load, plan_agent};
+use super::{
+    Ask, COMMON, InjectBlock, Injection, Plan, Planner, Precedence, RuleList, RuleSource, Variant,
+};
 use crate::collections::set;
-use crate::pod::{Container, ContainerRef, EnvEdit, EnvVar, Extension, Pod};
+use crate::injection::agent::{Agent, Command, Loader};
+use crate::injection::skip::{ContainerName as Name, Skip};
+use crate::pod::Pod;
+use crate::pod::container::{Container, ContainerRef, EnvEdit, EnvVar, Extension};
 use crate::reader::Errors;
-use crate::rule::{VariableValue, one_of, refers_to};
+use crate::reader::one_of;
+use crate::rules::env::{VariableValue, refers_to};
 
 pub(super) static INJECTION: Injection = Injection {
     name: "ddtrace",
-    block: Some("ddtrace"),
-    block_keys: &["php_loader_flavor"],
-    block_has_default_resources: false,
-    block_language_v1_8: Some("java"),
-    list: ("admission_inject_v2", "ddtraces"),
-    keys: &["php_loader_flavor"],
+    block: Some(InjectBlock {
+        keys: &["php_loader_flavor"],
+        has_default_resources: false,
+        language_since_1_7: Some("java"),
+        ..InjectBlock::named("ddtrace")
+    }),
+    list: RuleList { keys: &["php_loader_flavor"], ..RuleList::v2("ddtraces") },
     variants: &[
         Variant {
             language: Some("java"),
@@ -59,9 +67,8 @@ pub(super) static INJECTION: Injection = Injection {
             read,
         },
     ],
-    container: Some("datakit-lib-init"),
-    is_sidecar: false,
-    gives_way_to: super::otel::INJECTION.container,
+    container: Some(containers::LIB_INIT),
+    precedence: Precedence { gives_way_to: Some(containers::OTEL_LIB_INIT), ..COMMON.precedence },
     volumes: &[VOLUME],
     ..COMMON
 };
@@ -143,8 +150,8 @@ struct Ddtrace {
     flavor: PhpLoaderFlavor,
 }
 
-fn read<'a>(source: Source<'_, 'a>, errors: &mut Errors) -> Option<Box<dyn Planner<'a> + 'a>> {
-    let flavor = one_of(source.block, "php_loader_flavor", PhpLoaderFlavor::NAMES, errors);
+fn read<'a>(source: RuleSource<'_, 'a>, errors: &mut Errors) -> Option<Box<dyn Planner<'a> + 'a>> {
+    let flavor = one_of(source.section, "php_loader_flavor", PhpLoaderFlavor::NAMES, errors);
     Some(Box::new(Ddtrace { agent: source.variant.agent?, flavor }))
 }
 

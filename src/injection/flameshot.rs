@@ -4,21 +4,28 @@ use std::borrow::Cow;
 
 use k8s_openapi::api::core::v1 as k8s;
 
+use super::containers;
 use super::parts::{
     add_sidecar, capabilities, container, empty_dir, fixed_mount, mount, share_processes,
-    sharing_containers, sidecar_env, volume,
+    sidecar_env, volume,
 };
 use super::share::is_essential;
-use super::{Ask, COMMON, Injection, Plan, Planner, Skip, Source, Variant};
+use super::{Ask, COMMON, Injection, Plan, Planner, Precedence, RuleList, RuleSource, Variant};
+use crate::injection::containers::sharing_containers;
+use crate::injection::skip::Skip;
 use crate::json::{Shape, Value};
-use crate::pod::{EnvVar, Pod};
+use crate::pod::Pod;
+use crate::pod::container::EnvVar;
 use crate::reader::{Errors, Path};
-use crate::rule::is_mountable;
+use crate::rules::read::is_mountable;
 
 pub(super) static INJECTION: Injection = Injection {
     name: "flameshot",
-    list: ("admission_inject_v2", "flameshots"),
-    keys: &["processes", "enable_prometheus_annotations"],
+    list: RuleList {
+        keys: &["processes", "enable_prometheus_annotations"],
+        off_where_empty: Some("processes"),
+        ..RuleList::v2("flameshots")
+    },
     variants: &[Variant {
         language: None,
         aliases: &[],
@@ -28,10 +35,9 @@ pub(super) static INJECTION: Injection = Injection {
         agent: None,
         read,
     }],
-    container: Some("datakit-flameshot"),
-    first_match_decides: true,
+    container: Some(containers::FLAMESHOT),
+    precedence: Precedence { first_match_decides: true, ..COMMON.precedence },
     needs_capabilities: true,
-    off_where_empty: Some("processes"),
     volumes: &[VOLUME],
     annotations: &[
         "prometheus.io/scrape",
@@ -60,13 +66,13 @@ struct Flameshot<'a> {
     prometheus_annotations: bool,
 }
 
-fn read<'a>(source: Source<'_, 'a>, errors: &mut Errors) -> Option<Box<dyn Planner<'a> + 'a>> {
-    let Source { block, rule, .. } = source;
-    let prometheus_annotations = block.boolean("enable_prometheus_annotations", errors);
-    let processes = block.string("processes", errors);
+fn read<'a>(source: RuleSource<'_, 'a>, errors: &mut Errors) -> Option<Box<dyn Planner<'a> + 'a>> {
+    let RuleSource { section, rule, .. } = source;
+    let prometheus_annotations = section.boolean("enable_prometheus_annotations", errors);
+    let processes = section.string("processes", errors);
     match &processes {
-        None if block.get("processes").is_none() => {
-            block.error("processes", "is required: the processes to profile, as JSON", errors);
+        None if section.get("processes").is_none() => {
+            section.error("processes", "is required: the processes to profile, as JSON", errors);
         }
         Some(text) => {
             static PROCESSES: crate::json::types::Type =
@@ -75,12 +81,12 @@ fn read<'a>(source: Source<'_, 'a>, errors: &mut Errors) -> Option<Box<dyn Plann
                 let (line, column) = (error.line(), error.column());
                 let message =
                     format!("is not a JSON array of objects: line {line} column {column}");
-                block.error("processes", message, errors);
+                section.error("processes", message, errors);
             }
         }
         None => {}
     }
-    let envs = Path::Key(&block.path, "envs");
+    let envs = Path::Key(&section.path, "envs");
     let profiling_path = rule.literal(PATH).filter(|it| is_mountable(it));
     if profiling_path.is_none() {
         let path = Path::Key(&envs, PATH);
@@ -110,7 +116,7 @@ impl<'a> Planner<'a> for Flameshot<'a> {
         let mut plan = Plan::default();
         let name = volume(pod, empty_dir(VOLUME, ask), ask, &mut plan.edits)?;
         let mount = mount(name, self.profiling_path.clone());
-        for container in sharing_containers(pod, ask) {
+        for container in sharing_containers(pod, ask.context.options) {
             fixed_mount(container, &mount, PATH, &mut plan.edits)?;
         }
         let port = k8s::ContainerPort {

@@ -4,20 +4,29 @@ use std::borrow::Cow;
 
 use k8s_openapi::api::core::v1 as k8s;
 
+use super::containers;
 use super::logging::LogConfigs;
 use super::parts::{add_sidecar, container, field, mount, sidecar_env, volume};
 use super::share::{directory, given_directory, share};
-use super::{Ask, COMMON, Injection, Plan, Planner, Skip, Source, Variant};
+use super::{
+    Ask, COMMON, InjectBlock, Injection, Plan, Planner, Precedence, RuleList, RuleSource, Variant,
+};
+use crate::injection::skip::Skip;
 use crate::json::types::{Type, check};
 use crate::json::{self, Shape, Value};
-use crate::pod::{EnvVar, NewVolume, Pod, VolumeMount};
+use crate::pod::Pod;
+use crate::pod::container::{EnvVar, VolumeMount};
+use crate::pod::volume::NewVolume;
 use crate::reader::Errors;
 
 pub(super) static INJECTION: Injection = Injection {
     name: "logfwd",
-    block: Some("logfwd"),
-    list: ("admission_inject_v2", "logfwds"),
-    keys: &["log_configs", "log_volume_paths"],
+    block: Some(InjectBlock::named("logfwd")),
+    list: RuleList {
+        keys: &["log_configs", "log_volume_paths"],
+        reads_annotation_always: true,
+        ..RuleList::v2("logfwds")
+    },
     variants: &[Variant {
         language: None,
         aliases: &[],
@@ -27,9 +36,8 @@ pub(super) static INJECTION: Injection = Injection {
         agent: None,
         read,
     }],
-    container: Some("datakit-logfwd"),
-    first_match_decides: true,
-    reads_annotation_always: true,
+    container: Some(containers::LOGFWD),
+    precedence: Precedence { first_match_decides: true, ..COMMON.precedence },
     volumes: &["datakit-logfwd-volume-", POD_INFO],
     ..COMMON
 };
@@ -73,20 +81,21 @@ struct Logfwd<'a> {
     has_pod_info: bool,
 }
 
-fn read<'a>(source: Source<'_, 'a>, errors: &mut Errors) -> Option<Box<dyn Planner<'a> + 'a>> {
-    let block = source.block;
-    let text = block.string("log_configs", errors).filter(|text| !text.trim().is_empty());
+fn read<'a>(source: RuleSource<'_, 'a>, errors: &mut Errors) -> Option<Box<dyn Planner<'a> + 'a>> {
+    let section = source.section;
+    let text = section.string("log_configs", errors).filter(|text| !text.trim().is_empty());
     let log_configs = text.and_then(|text| {
         let configs = LogConfigs::read(&text);
-        configs.map_err(|error| block.error("log_configs", error, errors)).ok()
+        configs.map_err(|error| section.error("log_configs", error, errors)).ok()
     });
-    let log_volume_paths = block.strings("log_volume_paths", errors, |path, directory, errors| {
-        let is_absolute = directory.starts_with('/');
-        if !is_absolute {
-            errors.add(path, "is not an absolute path");
-        }
-        is_absolute.then_some(directory)
-    });
+    let log_volume_paths =
+        section.strings("log_volume_paths", errors, |path, directory, errors| {
+            let is_absolute = directory.starts_with('/');
+            if !is_absolute {
+                errors.add(path, "is not an absolute path");
+            }
+            is_absolute.then_some(directory)
+        });
     Some(Box::new(Logfwd { log_configs, log_volume_paths, has_pod_info: source.is_v2 }))
 }
 

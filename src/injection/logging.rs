@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use super::share::{directory, share};
-use super::{Ask, COMMON, Injection, Plan, Planner, Skip, Source, Variant};
+use super::{Ask, COMMON, Injection, Plan, Planner, RuleList, RuleSource, Variant};
+use crate::injection::skip::Skip;
 use crate::json::types::{Type, check};
 use crate::json::{self, Object, Shape, Value};
 use crate::pod::Pod;
@@ -11,8 +12,7 @@ use crate::reader::Errors;
 
 pub(super) static INJECTION: Injection = Injection {
     name: "logging",
-    list: ("admission_mutate", "loggings"),
-    keys: &["config"],
+    list: RuleList { home: "admission_mutate", keys: &["config"], ..RuleList::v2("loggings") },
     variants: &[Variant {
         language: None,
         aliases: &[],
@@ -23,7 +23,6 @@ pub(super) static INJECTION: Injection = Injection {
         read,
     }],
     sets_annotation: Some(ANNOTATION),
-    off_where_empty: None,
     volumes: &["datakit-logs-volume-"],
     annotations: &[ANNOTATION],
     ..COMMON
@@ -83,18 +82,18 @@ struct Logging<'a> {
     paths: Vec<String>,
 }
 
-fn read<'a>(source: Source<'_, 'a>, errors: &mut Errors) -> Option<Box<dyn Planner<'a> + 'a>> {
-    let block = source.block;
-    let Some(config) = block.string("config", errors) else {
-        if block.get("config").is_none() {
-            block.error("config", "is required: a JSON array of objects, as a string", errors);
+fn read<'a>(source: RuleSource<'_, 'a>, errors: &mut Errors) -> Option<Box<dyn Planner<'a> + 'a>> {
+    let section = source.section;
+    let Some(config) = section.string("config", errors) else {
+        if section.get("config").is_none() {
+            section.error("config", "is required: a JSON array of objects, as a string", errors);
         }
         return None;
     };
     match LogConfigs::read(&config) {
         Ok(configs) => Some(Box::new(Logging { config, paths: configs.enabled_files })),
         Err(error) => {
-            block.error("config", error, errors);
+            section.error("config", error, errors);
             None
         }
     }

@@ -1,13 +1,19 @@
 //! The OpenTelemetry agent: an init container copies it to a shared directory, variables load it.
 
-use super::parts::{env_vars, first_security_context, runs_as_root};
-use super::tracing::{Agent, Command, Loader, load, plan_agent};
-use super::{Ask, COMMON, Container as Name, Injection, Plan, Planner, Skip, Variant};
-use crate::pod::{Container, EnvEdit, EnvVar, Pod};
+use super::containers;
+use super::ddtrace;
+use super::parts::env_vars;
+use super::tracing::{load, plan_agent};
+use super::{Ask, COMMON, Injection, Plan, Planner, Precedence, RuleList, Variant};
+use crate::injection::agent::{Agent, Command, Loader};
+use crate::injection::restricted::{first_security_context, runs_as_root};
+use crate::injection::skip::{ContainerName as Name, Skip};
+use crate::pod::Pod;
+use crate::pod::container::{Container, EnvEdit, EnvVar};
 
 pub(super) static INJECTION: Injection = Injection {
     name: "otel",
-    list: ("admission_inject_v2", "otels"),
+    list: RuleList::v2("otels"),
     variants: &[
         Variant {
             language: Some("java"),
@@ -37,9 +43,8 @@ pub(super) static INJECTION: Injection = Injection {
             read: |source, _| Some(Box::new(Otel(source.variant.agent?))),
         },
     ],
-    container: Some("datakit-otel-lib-init"),
-    is_sidecar: false,
-    not_beside: Some(&super::ddtrace::INJECTION),
+    container: Some(containers::OTEL_LIB_INIT),
+    precedence: Precedence { not_beside: Some(&ddtrace::INJECTION), ..COMMON.precedence },
     volumes: &[VOLUME],
     ..COMMON
 };
@@ -119,7 +124,11 @@ impl<'a> Planner<'a> for Otel {
         })?;
         for init in &mut plan.edits.init_containers {
             if ask.context.options.security_context.is_none() {
-                init.set_security_context(first_security_context(pod, ask));
+                init.set_security_context(first_security_context(
+                    pod,
+                    ask.context.options,
+                    ask.context.restricted.as_ref(),
+                ));
             }
             if runs_as_root(pod, init) {
                 return Err(Skip::RunsAsRoot);

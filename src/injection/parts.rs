@@ -5,89 +5,23 @@ use std::borrow::Cow;
 use k8s_openapi::api::core::v1 as k8s;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use super::{ALL, Ask, Container as Name, Plan, Skip};
+use super::{Ask, Plan};
 use crate::collections::set;
+use crate::injection::containers::own_containers;
+use crate::injection::skip::{ContainerName as Name, Skip};
 use crate::json::{Object, Shape, Value};
-use crate::pod::{
-    Container, ContainerRef, Edits, EnvVar, NewVolume, Pod, Volume, VolumeMount, VolumeSource,
-    meets_restricted,
-};
-use crate::rule::{ImageReference, Resources, VariableValue};
-use crate::settings::{Options, PodSecurity};
+use crate::pod::Pod;
+use crate::pod::container::{Container, ContainerRef, EnvVar, VolumeMount};
+use crate::pod::edits::Edits;
+use crate::pod::volume::{NewVolume, Volume, VolumeSource};
+use crate::rules::env::VariableValue;
+use crate::rules::image::ImageReference;
+use crate::rules::resources::Resources;
 
 static OBJECT: Shape = Shape::Object(&[]);
 
 /// The longest name of a volume.
 const MAX_VOLUME_NAME: usize = 63;
-
-/// The user of added containers in a pod that meets `restricted` and names none: `nonroot` in
-/// distroless images.
-const NON_ROOT: &str = "65532";
-
-/// The `securityContext` of added containers in a pod that meets the Pod Security level `restricted`.
-#[derive(Clone, Debug)]
-pub(crate) struct RestrictedContext(Object<'static>);
-
-impl RestrictedContext {
-    /// What added containers need, where the pod meets the level and the options respect it.
-    pub(crate) fn of(pod: &Pod, options: &Options) -> Option<Self> {
-        // What an earlier injection added is judged by what the pod was before.
-        let is_own = |container: &Container| {
-            !ALL.iter().any(|injection| injection.container == Some(&*container.name))
-        };
-        if options.pod_security == PodSecurity::Ignore || !meets_restricted(pod, is_own) {
-            return None;
-        }
-        let of_pod = pod.spec_object("securityContext").unwrap_or_default();
-        let is_there = |name| of_pod.get(name).is_some_and(|value: &Value| !value.is_null());
-        let mut context = Object::default();
-        context.set("allowPrivilegeEscalation", Value::Text("false"));
-        context.set("capabilities", Value::Text(r#"{"drop":["ALL"]}"#));
-        if !is_there("runAsNonRoot") {
-            context.set("runAsNonRoot", Value::Text("true"));
-        }
-        if !is_there("seccompProfile") {
-            context.set("seccompProfile", Value::Text(r#"{"type":"RuntimeDefault"}"#));
-        }
-        if !is_there("runAsUser") {
-            let mut own = own_containers(pod, options);
-            let first = own.next().and_then(|(_, first)| first.object("securityContext"));
-            let user = first.as_ref().and_then(|context| context.get("runAsUser"));
-            let user = user.and_then(Value::as_text).filter(|user| *user != "null");
-            context.set("runAsUser", Value::New(user.unwrap_or(NON_ROOT).into()));
-        }
-        Some(Self(context))
-    }
-}
-
-/// The regular containers that the user wrote and the options do not ignore.
-pub(crate) fn own_containers<'p, 'a>(
-    pod: &'p Pod<'_, 'a>,
-    options: &Options,
-) -> impl Iterator<Item = (ContainerRef, &'p Container<'a>)> {
-    let regular = pod.containers.iter().enumerate();
-    let own = regular.filter(|(_, container)| {
-        !is_sidecar(&container.name) && !options.ignored_containers.contains(&container.name)
-    });
-    own.map(|(place, container)| (ContainerRef::Regular(place), container))
-}
-
-/// The containers that share directories: the user's, and the sidecars of this policy.
-pub(super) fn sharing_containers<'p, 'a>(
-    pod: &'p Pod<'_, 'a>,
-    ask: &Ask,
-) -> impl Iterator<Item = (ContainerRef, &'p Container<'a>)> {
-    let ignored = &ask.context.options.ignored_containers;
-    pod.all_containers().filter(move |(place, container)| {
-        let is_regular = matches!(place, ContainerRef::Regular(_));
-        is_sidecar(&container.name) || (is_regular && !ignored.contains(&container.name))
-    })
-}
-
-fn is_sidecar(name: &str) -> bool {
-    name.starts_with("datakit-")
-        && ALL.iter().any(|injection| injection.is_sidecar && injection.container == Some(name))
-}
 
 /// The container that an injection adds, with what every rule says of it.
 ///
@@ -117,7 +51,7 @@ pub(super) fn container<'a>(
         let context = ask.context;
         let configured = context.options.security_context.as_deref();
         let configured = configured.map(|text| Value::New(text.into()));
-        let restricted = || context.restricted.as_ref().map(|it| Value::Object(it.0.clone()));
+        let restricted = || context.restricted.as_ref().map(|it| it.value());
         container.set_security_context(configured.or_else(restricted));
     }
     container
@@ -353,38 +287,4 @@ pub(super) fn traced<'p, 'a>(
         containers.retain(|(_, container)| names.contains(&*container.name));
     }
     if containers.is_empty() { Err(Skip::NoContainer) } else { Ok(containers) }
-}
-
-/// The security context of the first container, which the reference gives to the init container of
-/// OpenTelemetry; with a user where the pod meets `restricted` and names none.
-pub(super) fn first_security_context<'a>(pod: &Pod<'_, 'a>, ask: &Ask) -> Option<Value<'a>> {
-    let (_, first) = own_containers(pod, ask.context.options).next()?;
-    let text = first.text("securityContext").filter(|text| *text != "null")?;
-    let Some(RestrictedContext(restricted)) = &ask.context.restricted else {
-        return Some(Value::Text(text));
-    };
-    let mut context = Value::open(text, &OBJECT).ok()?;
-    if let Some(context) = context.as_object_mut()
-        && context.get("runAsUser").is_none_or(Value::is_null)
-        && let Some(user) = restricted.get("runAsUser")
-    {
-        context.set("runAsUser", user.clone());
-    }
-    Some(context)
-}
-
-/// Whether the kubelet would refuse to start an init container: it has to run as another user than
-/// root, and no user is set.
-pub(super) fn runs_as_root(pod: &Pod, init: &Container) -> bool {
-    let own = init.body.get("securityContext").map(Value::to_json).unwrap_or_default();
-    let own = Value::open(&own, &OBJECT).ok();
-    let own = own.as_ref().and_then(Value::as_object);
-    let of_pod = pod.spec_object("securityContext");
-    let effective = |name: &str| {
-        let mut objects = [own, of_pod.as_ref()].into_iter().flatten();
-        objects.find_map(|object| object.get(name)?.as_text().filter(|text| *text != "null"))
-    };
-    let user = effective("runAsUser");
-    effective("runAsNonRoot") == Some("true")
-        && user.is_none_or(|user| user.trim_start_matches(['-', '0', '.']).is_empty())
 }

@@ -2,19 +2,23 @@
 
 use k8s_openapi::api::core::v1 as k8s;
 
+use super::containers;
 use super::parts::{
     add_sidecar, capabilities, container, empty_dir, fixed_mount, mount, share_processes,
-    sharing_containers, sidecar_env, volume,
+    sidecar_env, volume,
 };
-use super::{Ask, COMMON, Injection, Plan, Planner, Skip, Source, Variant};
+use super::{Ask, COMMON, InjectBlock, Injection, Plan, Planner, RuleList, RuleSource, Variant};
+use crate::injection::containers::sharing_containers;
+use crate::injection::skip::Skip;
 use crate::json::Value;
-use crate::pod::{NewVolume, Pod};
+use crate::pod::Pod;
+use crate::pod::volume::NewVolume;
 use crate::reader::Errors;
 
 pub(super) static INJECTION: Injection = Injection {
     name: "profiler",
-    block: Some("profiler"),
-    list: ("admission_inject_v2", "profilers"),
+    block: Some(InjectBlock::named("profiler")),
+    list: RuleList::v2("profilers"),
     variants: &[
         Variant {
             language: Some("java"),
@@ -44,7 +48,7 @@ pub(super) static INJECTION: Injection = Injection {
             read,
         },
     ],
-    container: Some("datakit-profiler"),
+    container: Some(containers::PROFILER),
     needs_capabilities: true,
     volumes: &[VOLUME, "tmp", "timezone"],
     ..COMMON
@@ -56,7 +60,7 @@ const DIRECTORY: &str = "/app/datakit-profiler";
 #[derive(Debug)]
 struct Profiler;
 
-fn read<'a>(_: Source<'_, 'a>, _: &mut Errors) -> Option<Box<dyn Planner<'a> + 'a>> {
+fn read<'a>(_: RuleSource<'_, 'a>, _: &mut Errors) -> Option<Box<dyn Planner<'a> + 'a>> {
     Some(Box::new(Profiler))
 }
 
@@ -66,18 +70,21 @@ impl<'a> Planner<'a> for Profiler {
         let mut plan = Plan::default();
         let name = volume(pod, empty_dir(VOLUME, ask), ask, &mut plan.edits)?;
         let directory = mount(name, DIRECTORY);
-        for container in sharing_containers(pod, ask) {
+        for container in sharing_containers(pod, ask.context.options) {
             fixed_mount(container, &directory, DIRECTORY, &mut plan.edits)?;
         }
         let mut mounts = vec![directory];
         for (new, path) in [(empty_dir("tmp", ask), "/tmp"), (timezone(), "/etc/localtime")] {
             // The reference adds the volume also where it mounts it nowhere.
             let new = mount(volume(pod, new, ask, &mut plan.edits)?, path);
-            let is_mounted = |it: &crate::pod::Container| it.mount_on(path).is_some();
-            if sharing_containers(pod, ask).any(|(_, container)| is_mounted(container)) {
+            let is_mounted = |it: &crate::pod::container::Container| it.mount_on(path).is_some();
+            if sharing_containers(pod, ask.context.options)
+                .any(|(_, container)| is_mounted(container))
+            {
                 continue;
             }
-            let places = sharing_containers(pod, ask).map(|(place, _)| (place, new.clone()));
+            let places =
+                sharing_containers(pod, ask.context.options).map(|(place, _)| (place, new.clone()));
             plan.edits.mounts.extend(places);
             mounts.push(new);
         }

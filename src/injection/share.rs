@@ -3,10 +3,14 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::parts::{empty_dir, mount, sharing_containers, volume};
-use super::{Ask, Plan, Skip};
-use crate::pod::{Pod, VolumeMount, VolumeSource};
-use crate::rule::is_mountable;
+use super::parts::{empty_dir, mount, volume};
+use super::{Ask, Plan};
+use crate::injection::containers::sharing_containers;
+use crate::injection::skip::Skip;
+use crate::pod::Pod;
+use crate::pod::container::VolumeMount;
+use crate::pod::volume::VolumeSource;
+use crate::rules::read::is_mountable;
 
 /// More directories than anybody collects; each is looked for in every container.
 const MAX_DIRECTORIES: usize = 256;
@@ -45,7 +49,8 @@ pub(super) fn given_directory<'d>(path: &'d str, pod: &Pod, ask: &Ask) -> Cow<'d
         return Cow::Borrowed(directory(path));
     }
     if let Some(without) = path.strip_suffix('/')
-        && sharing_containers(pod, ask).any(|(_, it)| it.mount_at(without).is_some())
+        && sharing_containers(pod, ask.context.options)
+            .any(|(_, it)| it.mount_at(without).is_some())
     {
         return Cow::Borrowed(without);
     }
@@ -97,7 +102,7 @@ pub(super) fn share<'d, 'a>(
             return Err(Skip::TooManyDirectories(MAX_DIRECTORIES));
         }
     }
-    let containers = sharing_containers(pod, ask).count();
+    let containers = sharing_containers(pod, ask.context.options).count();
     if distinct.len().saturating_mul(containers) > MAX_MOUNTS {
         return Err(Skip::TooManyMounts(MAX_MOUNTS));
     }
@@ -114,7 +119,7 @@ pub(super) fn share<'d, 'a>(
         }
         let mut is_mounted = false;
         let mut shared = None;
-        for (_, container) in sharing_containers(pod, ask) {
+        for (_, container) in sharing_containers(pod, ask.context.options) {
             let Some(mount) = container.mount_at(directory) else {
                 continue;
             };
@@ -142,7 +147,7 @@ pub(super) fn share<'d, 'a>(
                 mount(volume(pod, new, ask, &mut plan.edits)?, directory.clone().into_owned())
             }
         };
-        for (place, container) in sharing_containers(pod, ask) {
+        for (place, container) in sharing_containers(pod, ask.context.options) {
             if container.mount_at(directory).is_none() {
                 plan.edits.mounts.push((place, mount.clone()));
             }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use k8s_openapi::api::core::v1 as k8s;
 
-use super::{EnvEdit, Extension, put_list};
+use super::lists::put_list;
 use crate::json::{Object, Shape, Value, push_text};
 
 /// A container of a pod template.
@@ -40,6 +40,34 @@ pub(crate) struct VolumeMount<'a> {
     /// Whether the part depends on the container's environment.
     pub(crate) has_sub_path_expr: bool,
     pub(crate) value: Value<'a>,
+}
+
+/// One of the containers of a pod, by its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum ContainerRef {
+    /// A regular container.
+    Regular(usize),
+    /// An init container.
+    Init(usize),
+}
+
+/// A change of a container's environment.
+#[derive(Debug)]
+pub(crate) enum EnvEdit<'a> {
+    /// Adds a variable at the end.
+    Append(EnvVar<'a>),
+    /// Adds to the string of a variable that is there, the last of that name.
+    Extend(Extension),
+    /// The same, and moves the variable to the end.
+    Move(Extension),
+}
+
+/// What is added to the string of a variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Extension {
+    pub(crate) name: &'static str,
+    pub(crate) prefix: String,
+    pub(crate) suffix: String,
 }
 
 impl<'a> Container<'a> {

@@ -3,8 +3,9 @@
 //! The controls are those of <https://kubernetes.io/docs/concepts/security/pod-security-standards/>,
 //! in its order: the level `baseline` first, then what `restricted` adds.
 
-use super::{Container, Pod};
+use super::Pod;
 use crate::json::{Object, Shape, Value};
+use crate::pod::container::Container;
 
 static OBJECT: Shape = Shape::Object(&[]);
 static LIST: Shape = Shape::Array(&Shape::Object(&[]));

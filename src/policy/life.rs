@@ -5,12 +5,13 @@
 
 use std::borrow::Cow;
 
-use super::{is_same, text};
 use crate::admission::Workload;
 use crate::annotations;
-use crate::injection::Skip;
+use crate::injection::skip::Skip;
 use crate::json::{self, Object, Value};
-use crate::record::{Record, Recorder, Was, remove_all_empty, remove_empty_object};
+use crate::record::recorder::Recorder;
+use crate::record::undo::{remove_all_empty, remove_empty_object};
+use crate::record::{Record, Was};
 use crate::report::Report;
 
 /// The annotations of an object together, with room for those of others: Kubernetes takes 256 KiB.
@@ -210,7 +211,7 @@ fn user_part(
         // What the API server adds by default, which an object that never met it lacks.
         spec.remove("restartPolicy");
     }
-    Some(text(&template))
+    Some(template.to_json())
 }
 
 /// Sets the record of an object to a text, or removes it.
@@ -254,7 +255,7 @@ pub(super) fn other_records(object: &Value, key: &str) -> Vec<Record> {
 /// Whether two objects have the same pod template.
 fn is_same_template(object: &mut Value, old: &mut Value, workload: &Workload) -> bool {
     match (workload.template(object), workload.template(old)) {
-        (Some(template), Some(old)) => is_same(template, old),
+        (Some(template), Some(old)) => json::same_objects(template, old),
         _ => false,
     }
 }

@@ -4,12 +4,16 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use crate::annotations;
-use crate::injection::{ALL, Injection, Skip, Variant};
+use crate::injection::skip::Skip;
+use crate::injection::table::ALL;
+use crate::injection::{Injection, Variant};
 use crate::reader::SettingsError;
 use crate::reason::Reason;
 use crate::report::{InjectionName, Report};
+use crate::rules::candidate::{Candidate, Compiled, Form};
+use crate::rules::candidates::visit;
 use crate::selector::{Target, is_qualified_name};
-use crate::settings::{Candidate, Compiled, LeftOut, Origin, Settings, compile};
+use crate::settings::Settings;
 use crate::trace::Trace;
 
 /// More unknown annotations than this are only counted.
@@ -76,7 +80,7 @@ impl<'a> Selection<'a> {
         trace: &mut Trace,
     ) {
         let name = injection.name(None);
-        if injection.not_beside.is_some_and(|other| self.has(other)) {
+        if injection.precedence.not_beside.is_some_and(|other| self.has(other)) {
             trace.step(name, None, || Reason::AfterDdtrace);
             return;
         }
@@ -88,10 +92,10 @@ impl<'a> Selection<'a> {
         }
         let mut selected = None;
         let mut left_out = LeftOut::default();
-        settings.visit_candidates(injection, &mut |candidate| {
+        visit(settings, injection, &mut |candidate| {
             consider(candidate, target, &mut selected, &mut left_out, trace)
         });
-        if selected.is_none() && left_out.is_empty() {
+        if selected.is_none() && left_out.0.is_empty() {
             return;
         }
         if let Some(opt_out) = injection.opt_out()
@@ -100,7 +104,7 @@ impl<'a> Selection<'a> {
             trace.step(name, None, || Reason::OptedOut(opt_out));
             return;
         }
-        self.left_out.extend(left_out.into_vec().into_iter().map(|error| (name, error)));
+        self.left_out.extend(left_out.0.into_iter().map(|error| (name, error)));
         self.selected.extend(selected);
     }
 
@@ -131,7 +135,7 @@ impl<'a> Selection<'a> {
             |it: &Selected| it.injection == injection && it.variant.language == variant.language;
         let is_settled = self.selected.iter().any(is_selected)
             || self.served.contains(&name)
-            || injection.not_beside.is_some_and(|other| self.has(other))
+            || injection.precedence.not_beside.is_some_and(|other| self.has(other))
             || self.left_out.iter().any(|(left_out, _)| left_out.injection == injection.name)
             || self.unserved.iter().any(|(unserved, _)| *unserved == name)
             || injection.opt_out().is_some_and(|it| !annotations::is_enabled(target, &it));
@@ -250,7 +254,9 @@ fn consider<'a>(
     }
     let mut compiled = None;
     if let Some(variant) = candidate.variant {
-        compiled = compile(injection, variant, candidate.origin, &mut candidate.errors);
+        let mut errors = std::mem::take(&mut candidate.errors);
+        compiled = candidate.compile(variant, &mut errors);
+        candidate.errors = errors;
     }
     if let Some(error) = candidate.errors.first() {
         trace.step(name, Some(&path), || Reason::Faulty(error.path.clone()));
@@ -258,7 +264,7 @@ fn consider<'a>(
         return ControlFlow::Continue(());
     }
     if let (Some(variant), Some(compiled)) = (candidate.variant, compiled) {
-        let asked = found.as_ref().filter(|_| matches!(candidate.origin, Origin::Block(..)));
+        let asked = found.as_ref().filter(|_| matches!(candidate.form, Form::Block(_)));
         let asked = asked.filter(|_| candidate.requires_annotation).map(|(name, _)| *name);
         trace.step(name, Some(&path), || asked.map_or(Reason::Selects, Reason::Asked));
         let annotation = found.filter(|_| candidate.reads_annotation).map(|(_, value)| value);
@@ -275,9 +281,9 @@ fn is_served(
     settings: &Settings,
 ) -> bool {
     let mut is_served = false;
-    settings.visit_candidates(injection, &mut |candidate| {
+    visit(settings, injection, &mut |candidate| {
         let is_of_variant = candidate.variant.is_none_or(|it| it.language == variant.language);
-        let is_list = matches!(candidate.origin, Origin::List(_));
+        let is_list = candidate.form == Form::List;
         if is_of_variant && (is_list || candidate.requires_annotation) {
             is_served = true;
             return ControlFlow::Break(());
@@ -285,4 +291,17 @@ fn is_served(
         ControlFlow::Continue(())
     });
     is_served
+}
+
+/// The rules that would have selected a pod and are left out for an error.
+#[derive(Debug, Default)]
+struct LeftOut(Vec<SettingsError>);
+
+impl LeftOut {
+    /// Adds an error, each once: a rule of `admission_mutate` may be tried twice.
+    fn add(&mut self, error: &SettingsError) {
+        if !self.0.contains(error) {
+            self.0.push(error.clone());
+        }
+    }
 }

@@ -4,10 +4,13 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::stamp::Hashes;
-use super::{Changes, Entry, Moved, Record, SetVariable, Stamp, Was, container_keys};
+use super::{Changes, Entry, Moved, Record, SetVariable, Was, container_keys};
 use crate::collections::{map, set};
 use crate::json::Value;
-use crate::pod::{Container, ContainerRef, Edits, EnvEdit, Extension, Pod};
+use crate::pod::Pod;
+use crate::pod::container::{Container, ContainerRef, EnvEdit, Extension};
+use crate::pod::edits::Edits;
+use crate::record::stamp::Stamp;
 
 /// A record in the making.
 #[derive(Debug, Default)]

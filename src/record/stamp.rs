@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::json::{Object, Shape, Value};
-use crate::rule::nanos;
+use crate::rules::quantity::nanos;
 
 /// An element's name, and the hash of the element as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,9 +17,11 @@
 //!  "null":"initContainers"}                                 what was null before
 //! ```
 
-use super::{Changes, Entry, Moved, Record, SPEC_MEMBERS, SetVariable, Stamp, Was, injection_of};
-use crate::injection::{ALL, Injection};
+use super::{Changes, Entry, Moved, Record, SPEC_MEMBERS, SetVariable, Was, injection_of};
+use crate::injection::Injection;
+use crate::injection::table::ALL;
 use crate::json::{Object, Shape, Value, push_text};
+use crate::record::stamp::Stamp;
 
 static OBJECT: Shape = Shape::Object(&[]);
 static LIST: Shape = Shape::Array(&Shape::Text);

@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::{Changes, Entry, Moved, Record, SPEC_MEMBERS, SetVariable, Stamp, Was, container_keys};
+use super::{Changes, Entry, Moved, Record, SPEC_MEMBERS, SetVariable, Was, container_keys};
 use crate::collections::{map, set};
-use crate::injection::ALL;
+use crate::injection::table::ALL;
 use crate::json::{Object, Value};
-use crate::pod::{Container, EnvVar, Pod};
+use crate::pod::Pod;
+use crate::pod::container::{Container, EnvVar};
+use crate::record::stamp::Stamp;
 
 /// What was taken out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

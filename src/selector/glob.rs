@@ -8,22 +8,25 @@ use regex_lite::Regex;
 
 /// A checked glob.
 #[derive(Clone, Debug)]
-pub(crate) enum Glob {
+pub enum Glob {
+    /// `text*`.
     StartsWith(String),
+    /// `*text`.
     EndsWith(String),
+    /// Anything else.
     Expression(Box<Expression>),
 }
 
 /// A compiled regular expression and its source.
 #[derive(Clone, Debug)]
-pub(crate) struct Expression {
-    pub(crate) source: String,
+pub struct Expression {
+    pub source: String,
     regex: Regex,
 }
 
 impl Expression {
     /// Compiles a source; gives it back with the error where it cannot be compiled.
-    pub(crate) fn new(source: String) -> Result<Self, (String, regex_lite::Error)> {
+    pub fn new(source: String) -> Result<Self, (String, regex_lite::Error)> {
         match Regex::new(&source) {
             Ok(regex) => Ok(Self { source, regex }),
             Err(error) => Err((source, error)),
@@ -32,14 +35,14 @@ impl Expression {
 
     /// Whether it is found in a text. Names and label values have at most 63 characters: nothing
     /// longer is searched, because Kubernetes refuses it and the engine is slow.
-    pub(crate) fn is_match(&self, text: &str) -> bool {
+    pub fn is_match(&self, text: &str) -> bool {
         text.chars().nth(63).is_none() && self.regex.is_match(text)
     }
 }
 
 impl Glob {
     /// Reads a glob; nothing where a bracket or brace is not closed, or a range runs backwards.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let is_plain = |text: &str| !text.contains(['*', '?', '[', ']', '{', '}', ',', '\\']);
         if let Some(start) = text.strip_suffix('*').filter(|start| is_plain(start)) {
             return Some(Self::StartsWith(start.to_owned()));
@@ -52,7 +55,7 @@ impl Glob {
     }
 
     /// Whether a value matches, from its start to its end.
-    pub(super) fn matches(&self, value: &str) -> bool {
+    pub fn matches(&self, value: &str) -> bool {
         match self {
             Self::StartsWith(start) => value.starts_with(&**start),
             Self::EndsWith(end) => value.ends_with(&**end),

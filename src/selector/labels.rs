@@ -2,8 +2,8 @@
 
 use thiserror::Error;
 
-use super::Entries;
 use super::glob::Glob;
+use super::target::Entries;
 
 /// A checked label selector: requirements that must all hold.
 ///
@@ -16,7 +16,8 @@ use super::glob::Glob;
 /// ```
 #[derive(Clone, Debug)]
 pub struct LabelSelector {
-    pub(crate) requirements: Vec<Requirement>,
+    /// What has to hold, all of it.
+    pub requirements: Vec<Requirement>,
 }
 
 /// How the text of a selector is read.
@@ -29,21 +30,33 @@ pub enum Syntax {
     WithGlobs,
 }
 
+/// One requirement on a label.
 #[derive(Clone, Debug)]
-pub(crate) struct Requirement {
-    pub(crate) key: String,
-    pub(crate) operator: Operator,
+pub struct Requirement {
+    /// The key of the label.
+    pub key: String,
+    /// What is required of it.
+    pub operator: Operator,
 }
 
+/// What a requirement asks of a label.
 #[derive(Clone, Debug)]
-pub(crate) enum Operator {
+pub enum Operator {
+    /// `key`
     Exists,
+    /// `!key`
     DoesNotExist,
+    /// `key in (a, b)`, also `key=a`
     In(Vec<String>),
+    /// `key notin (a, b)`, also `key!=a`
     NotIn(Vec<String>),
+    /// `key=a*`
     Matches(Glob),
+    /// `key!=a*`
     DoesNotMatch(Glob),
+    /// `key>1`
     GreaterThan(i64),
+    /// `key<1`
     LessThan(i64),
 }
 
@@ -372,7 +385,7 @@ fn label_value(value: String) -> Result<String, LabelSelectorError> {
 
 /// Kubernetes' `IsQualifiedName`: a name of at most 63 characters, after an optional DNS subdomain
 /// and a slash.
-pub(crate) fn is_qualified_name(text: &str) -> bool {
+pub fn is_qualified_name(text: &str) -> bool {
     match text.split_once('/') {
         Some((prefix, name)) => is_dns_subdomain(prefix) && is_name(name),
         None => is_name(text),
@@ -380,12 +393,12 @@ pub(crate) fn is_qualified_name(text: &str) -> bool {
 }
 
 /// Kubernetes' `IsDNS1123Subdomain`.
-pub(crate) fn is_dns_subdomain(text: &str) -> bool {
+pub fn is_dns_subdomain(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(is_dns_label)
 }
 
 /// Kubernetes' `IsDNS1123Label`, but for its length.
-pub(crate) fn is_dns_label(label: &str) -> bool {
+pub fn is_dns_label(label: &str) -> bool {
     label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !label.is_empty()
         && !label.starts_with('-')
@@ -403,8 +416,8 @@ fn is_name(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::with_entries;
     use super::*;
+    use crate::selector::target::with_entries;
 
     #[track_caller]
     fn check(selector: &str, labels: &str, expected: bool, syntax: Syntax, why: &str) {

@@ -11,7 +11,7 @@ use super::glob::Expression;
 /// The pattern `*` alone means all, as in Datakit Operator. Plain and anchored names, which is what
 /// people write, are compared as text: an engine would be compiled anew at every request.
 #[derive(Clone, Debug)]
-pub(crate) enum NamespacePattern<'a> {
+pub enum NamespacePattern<'a> {
     /// Every namespace.
     All,
     /// Exactly this namespace; `^name$`.
@@ -28,7 +28,7 @@ pub(crate) enum NamespacePattern<'a> {
 
 /// Why a text is not a pattern of namespaces.
 #[derive(Clone, Debug, Error)]
-pub(crate) enum NamespacePatternError {
+pub enum NamespacePatternError {
     /// The empty pattern would match everything; the Operator refuses it as well.
     #[error("is empty; `*` means every namespace")]
     Empty,
@@ -46,7 +46,7 @@ impl<'a> NamespacePattern<'a> {
     /// # Errors
     ///
     /// Where it is empty or not a regular expression.
-    pub(crate) fn parse(text: Cow<'a, str>) -> Result<Self, NamespacePatternError> {
+    pub fn parse(text: Cow<'a, str>) -> Result<Self, NamespacePatternError> {
         if text.trim().is_empty() {
             return Err(NamespacePatternError::Empty);
         }
@@ -78,12 +78,12 @@ impl<'a> NamespacePattern<'a> {
     }
 
     /// The pattern for exactly one name.
-    pub(crate) fn exactly(name: Cow<'a, str>) -> Self {
+    pub fn exactly(name: Cow<'a, str>) -> Self {
         Self::Is(name)
     }
 
     /// Whether a namespace matches.
-    pub(crate) fn matches(&self, namespace: &str) -> bool {
+    pub fn matches(&self, namespace: &str) -> bool {
         match self {
             Self::All => true,
             Self::Is(name) => namespace == name,

@@ -3,13 +3,13 @@
 use std::cell::Cell;
 
 use cel::{Context, Program, Value as CelValue};
-use datakit_injection::conditions::{Condition, compile};
 use datakit_injection::policy;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
+use settings_tools::conditions::{Condition, compile};
 
 /// Whether all conditions are true for a request.
 fn passes(programs: &[(Condition, Program)], request: &Value) -> bool {

@@ -1,7 +1,7 @@
 //! What the reference answered, case by case, natively and on the module.
 
 use datakit_injection::policy;
-use datakit_injection::settings::validate;
+use datakit_injection::validation::validate;
 use serde_json::Value;
 
 use crate::host::Host;

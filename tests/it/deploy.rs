@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use cel::{Context, Program, Value as CelValue};
-use datakit_injection::conditions::{Condition, compile};
 use expect_test::expect_file;
 use serde_json::{Value, json};
+use settings_tools::conditions::{Condition, compile};
 
 use crate::documents::read;
 use crate::objects::{deployment, java_asked, pod, with_annotation};

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use datakit_injection::settings::{known_keys, validate};
+use datakit_injection::settings::known_keys;
+use datakit_injection::validation::validate;
 use expect_test::expect_file;
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -1,5 +1,6 @@
 //! The tests of the whole: natively, and on the built module in an embedded host.
 
+mod architecture;
 mod conditions;
 mod conformance;
 mod deploy;
@@ -21,6 +22,5 @@ mod packaging;
 mod policy;
 mod properties;
 mod settings;
-#[cfg(any(feature = "cli", feature = "js"))]
 mod translations;
 mod workflows;

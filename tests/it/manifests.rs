@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use datakit_injection::settings::validate;
+use datakit_injection::validation::validate;
 use serde_json::{Value, json};
 
 use crate::documents::{files, read};
@@ -243,7 +243,6 @@ static INJECTED: LazyLock<Vec<Injected>> = LazyLock::new(|| {
 });
 
 /// Every manifest with all settings: the request, and the settings as JSON.
-#[cfg(any(feature = "cli", feature = "js"))]
 pub fn requests() -> Vec<(Value, String)> {
     let manifests: Vec<String> = files("tests/manifests").iter().map(read).collect();
     let with = |settings: &Settings| {

@@ -1,8 +1,9 @@
 //! What a real cluster and fresh readers found, one test for each.
 
 use datakit_injection::policy::{self, Answer};
-use datakit_injection::settings::{notes, validate};
+use datakit_injection::validation::validate;
 use serde_json::{Value, json};
+use settings_tools::notes;
 
 use crate::objects::{container, deployment, names, pod, with_annotation};
 use testing::requests::request;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use datakit_injection::settings::validate;
+use datakit_injection::validation::validate;
 use expect_test::expect;
 use serde_json::{Value, json};
 
@@ -233,7 +233,7 @@ fn rules_that_are_switched_off_may_be_empty() {
 fn notes_what_is_valid_but_probably_unintended() {
     let settings = questionable();
     let mut out = String::new();
-    for note in datakit_injection::settings::notes(&settings.to_string()) {
+    for note in settings_tools::notes(&settings.to_string()) {
         writeln!(out, "{note}").unwrap();
     }
     expect![[r#"
@@ -246,6 +246,6 @@ fn notes_what_is_valid_but_probably_unintended() {
     "#]]
     .assert_eq(&out);
     assert_eq!(faults(&settings.to_string()), "");
-    let empty = datakit_injection::settings::notes("{}");
+    let empty = settings_tools::notes("{}");
     assert_eq!(empty[0].message, "there are no rules: nothing is ever injected");
 }

@@ -7,11 +7,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use datakit_injection::convert::to_v2;
-use datakit_injection::language::Language;
-use datakit_injection::{document, policy, settings};
+use datakit_injection::{policy, settings};
+use messages::Language;
 use regex_lite::{Captures, Regex};
 use serde_json::{Value, json};
+use settings_tools::convert::to_v2;
+use settings_tools::document;
 
 use crate::documents::read;
 use crate::manifests;
@@ -23,7 +24,7 @@ use testing::requests::{payload, request};
 const ZH: Language = Language::Chinese;
 
 /// The files whose texts people see: all but these.
-const SILENT: [&str; 3] = ["src/bin", "src/guest", "src/language"];
+const SILENT: [&str; 2] = ["src/main", "src/guest"];
 
 /// The files of the command whose texts are translated.
 const COMMAND: [&str; 5] = [
@@ -110,7 +111,9 @@ fn sources(folder: &Path, found: &mut Vec<String>) {
 /// The texts of the source, each with its file.
 fn texts() -> Vec<(String, String)> {
     let mut files: Vec<String> = COMMAND.iter().map(|file| (*file).to_owned()).collect();
-    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+    for folder in ["src", "crates/settings-tools/src", "npm/bindings/src"] {
+        sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut files);
+    }
     let texts = files
         .into_iter()
         .flat_map(|file| literals(&read(&file)).into_iter().map(move |text| (file.clone(), text)));
@@ -129,7 +132,7 @@ fn every_message_of_the_source_has_a_translation() {
             missing.push(format!("{file}: {text}"));
         }
     }
-    assert!(missing.is_empty(), "translate in src/language/zh.rs:\n{}", missing.join("\n"));
+    assert!(missing.is_empty(), "translate in crates/messages/zh.json:\n{}", missing.join("\n"));
 }
 
 /// A message that was changed leaves its translation behind.
@@ -242,7 +245,7 @@ fn of_settings() -> Vec<String> {
     let mut found = Vec::new();
     for text in &texts {
         found.extend(document::validate(text).into_iter().map(|error| error.message));
-        found.extend(settings::notes(text).into_iter().map(|note| note.message));
+        found.extend(settings_tools::notes(text).into_iter().map(|note| note.message));
         found.extend(settings::release(text));
     }
     for case in all_recorded() {

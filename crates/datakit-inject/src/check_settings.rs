@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::path::Path;
 
-use datakit_injection::language::Language;
 use datakit_injection::settings;
+use messages::Language;
 
 use crate::convert::check_conditions;
 use crate::failure::{Exit, Failure, count};
@@ -20,7 +20,7 @@ pub(crate) fn print(
     let say = |message: &str| language.translate(message).into_owned();
     let settings = SettingsFile::read(file).map_err(|problem| problem.in_language(language))?;
     let mut errors = settings.errors();
-    let mut notes = settings::notes(&settings.json);
+    let mut notes = settings_tools::notes(&settings.json);
     // Conditions of settings with errors would change with them.
     if let Some(policy) = settings.policy.as_ref().filter(|_| errors.is_empty()) {
         let of_conditions = check_conditions(policy, &settings.json);
@@ -28,10 +28,10 @@ pub(crate) fn print(
         notes.extend(of_conditions.1);
     }
     for error in &errors {
-        writeln!(out, "{}", language.error(error))?;
+        writeln!(out, "{}", language.at(&error.path, &error.message))?;
     }
     for note in &notes {
-        writeln!(out, "{}{}", say("note: "), language.error(note))?;
+        writeln!(out, "{}{}", say("note: "), language.at(&note.path, &note.message))?;
     }
     if let Some(sentence) = settings::release(&settings.json) {
         writeln!(out, "{}", say(&sentence))?;

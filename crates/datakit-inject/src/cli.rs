@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use datakit_injection::language::Language;
+use messages::Language;
 
 use crate::convert::{Resources, Target};
 use crate::coverage::FailOn;

@@ -5,8 +5,8 @@ mod conditions;
 mod manifest;
 
 use clap::ValueEnum;
-use datakit_injection::convert::to_v2;
 use serde_norway::Value;
+use settings_tools::convert::to_v2;
 
 pub(crate) use conditions::check as check_conditions;
 

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use console::{Style, style};
-use datakit_injection::language::Language;
 use datakit_injection::settings;
+use messages::Language;
 use serde_json::json;
 
 use crate::cli::{Input, Output};

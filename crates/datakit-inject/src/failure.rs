@@ -4,7 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use console::style;
-use datakit_injection::language::Language;
+use messages::Language;
 
 use crate::problem::Problem;
 

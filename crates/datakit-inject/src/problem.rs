@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use datakit_injection::language::Language;
+use messages::Language;
 
 /// A file or a document that could not be used.
 #[derive(Debug, PartialEq, Eq)]

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use datakit_injection::document::{self, Found, Source};
-use datakit_injection::settings::SettingsError;
+use datakit_injection::reader::SettingsError;
+use settings_tools::document;
+use settings_tools::document::{Found, Source};
 
 use crate::documents::{documents, items};
 use crate::failure::count;

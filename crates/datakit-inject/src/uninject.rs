@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use datakit_injection::injection::ALL;
+use datakit_injection::injection::table::ALL;
 use datakit_injection::policy;
 
 use crate::evaluate::{Outcome, Policy, Task};

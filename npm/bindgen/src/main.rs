@@ -9,7 +9,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: bindgen MODULE FOLDER".into());
     };
     let mut bindgen = wasm_bindgen_cli_support::Bindgen::new();
-    bindgen.input_path(module).web(true)?.typescript(true).omit_default_module_path(true);
+    bindgen
+        .out_name("datakit_injection")
+        .input_path(module)
+        .web(true)?
+        .typescript(true)
+        .omit_default_module_path(true);
     bindgen.remove_name_section(true).remove_producers_section(true);
     bindgen.generate(folder)?;
     Ok(())

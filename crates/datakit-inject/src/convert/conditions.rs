@@ -1,7 +1,7 @@
 //! `matchConditions` of a policy's manifest, which have to let through what its settings ask for.
 
-use datakit_injection::conditions::{Condition, compile};
-use datakit_injection::settings::SettingsError;
+use datakit_injection::reader::SettingsError;
+use settings_tools::conditions::{Condition, compile};
 
 use yaml_splice::Data;
 

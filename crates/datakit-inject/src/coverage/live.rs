@@ -109,7 +109,7 @@ impl Spec {
 
 /// Whether the policy adds a container of that name.
 fn is_added(name: &str) -> bool {
-    injection::ALL.iter().any(|injection| injection.container == Some(name))
+    injection::table::ALL.iter().any(|injection| injection.container == Some(name))
 }
 
 /// An object without the containers that the policy adds.

@@ -1,7 +1,8 @@
 //! From a configuration of any release to rules of version 2, and to a policy's manifest.
 
 use datakit_injection::policy;
-use datakit_injection::settings::{release, validate};
+use datakit_injection::settings::release;
+use datakit_injection::validation::validate;
 use serde_json::Value;
 
 use crate::{run, text};

@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use super::candidates::Candidate;
-use super::{Origin, Settings, SettingsError, compile, with_settings};
-use crate::collections::set;
-use crate::injection::{self, Injection};
-use crate::json::Value;
-use crate::reader::{Errors, Path, nearest};
-use crate::rule::{PLACEHOLDERS, Rule, VariableValue, references};
-use crate::selector::{NamespacePattern, Operator};
+use datakit_injection::injection::Injection;
+use datakit_injection::injection::table::ALL;
+use datakit_injection::json::Value;
+use datakit_injection::reader::{Errors, Path, SettingsError, nearest};
+use datakit_injection::rules::candidate::{Candidate, Form};
+use datakit_injection::rules::candidates::visit;
+use datakit_injection::rules::env::{PLACEHOLDERS, VariableValue, references};
+use datakit_injection::rules::read::Rule;
+use datakit_injection::selector::{NamespacePattern, Operator};
+use datakit_injection::settings::{Settings, with_settings};
 
 /// Variables that Kubernetes and container runtimes set in every container.
 const ALWAYS_SET: &[&str] =
@@ -21,49 +23,47 @@ const ALWAYS_SET: &[&str] =
 /// Takes their JSON text; settings that cannot be opened have none.
 pub fn notes(text: &str) -> Vec<SettingsError> {
     let mut notes = Errors::default();
-    with_settings(text, &mut Errors::default(), |settings, _| settings.note(&mut notes));
+    with_settings(text, &mut Errors::default(), |settings, _| note(settings, &mut notes));
     notes.into_vec()
 }
 
-impl Settings<'_, '_> {
-    fn note(&self, notes: &mut Errors) {
-        let has_loggings = self.config.is_some_and(|config| {
-            config.get("admission_mutate").and_then(Value::as_object).is_some()
-        });
-        if !self.has_rules() && !has_loggings {
-            notes.add(&Path::Root, "there are no rules: nothing is ever injected");
-        }
-        for injection in injection::ALL {
-            self.note_rules(injection, notes);
-        }
+fn note(settings: &Settings, notes: &mut Errors) {
+    let has_loggings = settings
+        .config
+        .is_some_and(|config| config.get("admission_mutate").and_then(Value::as_object).is_some());
+    if !settings.has_rules() && !has_loggings {
+        notes.add(&Path::Root, "there are no rules: nothing is ever injected");
     }
+    for injection in ALL {
+        note_rules(settings, injection, notes);
+    }
+}
 
-    fn note_rules(&self, injection: &'static Injection, notes: &mut Errors) {
-        let mut earlier = Earlier::default();
-        let mut blocks = BTreeSet::new();
-        self.visit_candidates(injection, &mut |candidate| {
-            if let Origin::List(block) = candidate.origin {
-                let is_used = block.get("image").is_some_and(|it| *it != Value::Text("\"\""));
-                if candidate.selectors.is_off() && is_used {
-                    let message = "has no selectors that can match, so the rule is switched off";
-                    notes.add(&candidate.path, message);
-                }
-                earlier.note_shadowed(&candidate, notes);
+fn note_rules(settings: &Settings, injection: &'static Injection, notes: &mut Errors) {
+    let mut earlier = Earlier::default();
+    let mut sections = BTreeSet::new();
+    visit(settings, injection, &mut |candidate| {
+        let section = candidate.section;
+        if candidate.form == Form::List {
+            let is_used = section.get("image").is_some_and(|it| *it != Value::Text("\"\""));
+            if candidate.selectors.is_off() && is_used {
+                let message = "has no selectors that can match, so the rule is switched off";
+                notes.add(&candidate.path, message);
             }
-            note_labels(&candidate, notes);
-            // The candidates of a block share its variables.
-            let (Origin::List(block) | Origin::Block(block, _)) = candidate.origin;
-            if blocks.insert(block.path.to_string())
-                && let Some(variant) = candidate.variant
-            {
-                let mut errors = Errors::default();
-                if let Some(compiled) = compile(injection, variant, candidate.origin, &mut errors) {
-                    note_variables(&compiled.rule, &Path::Key(&block.path, "envs"), notes);
-                }
+            earlier.note_shadowed(&candidate, notes);
+        }
+        note_labels(&candidate, notes);
+        // The candidates of a block share its variables.
+        if sections.insert(section.path.to_string())
+            && let Some(variant) = candidate.variant
+        {
+            let mut errors = Errors::default();
+            if let Some(compiled) = candidate.compile(variant, &mut errors) {
+                note_variables(&compiled.rule, &Path::Key(&section.path, "envs"), notes);
             }
-            ControlFlow::Continue(())
-        });
-    }
+        }
+        ControlFlow::Continue(())
+    });
 }
 
 /// The rules of an injection that were looked at.
@@ -79,23 +79,23 @@ struct Earlier {
 impl Earlier {
     /// Notes a rule that an earlier one keeps from ever being used.
     fn note_shadowed(&mut self, candidate: &Candidate, notes: &mut Errors) {
-        let Origin::List(block) = candidate.origin else {
+        if candidate.form != Form::List {
             return;
-        };
+        }
         let selectors = &candidate.selectors;
         let path = candidate.path.to_string();
         // Release 1.5 tries the rules of `admission_mutate` twice.
         if selectors.is_off() || !self.paths.insert(path.clone()) {
             return;
         }
-        let list = |key| block.get(key).map(Value::to_json).unwrap_or_default();
+        let list = |key| candidate.section.get(key).map(Value::to_json).unwrap_or_default();
         let text = format!("{} {}", list("namespace_selectors"), list("label_selectors"));
         if let Some(first) = self.by_selectors.get(&text).or(self.takes_all.as_ref()) {
             notes.add(&candidate.path, format_args!("is never used: {first} always comes first"));
             return;
         }
         // A rule that requires an annotation leaves pods to the next one.
-        if candidate.requires_annotation && !candidate.injection.first_match_decides {
+        if candidate.requires_annotation && !candidate.injection.precedence.first_match_decides {
             return;
         }
         let is_all = |pattern: &NamespacePattern| matches!(pattern, NamespacePattern::All);
@@ -115,7 +115,7 @@ fn note_labels(candidate: &Candidate, notes: &mut Errors) {
             let Operator::In(list) = &requirement.operator else {
                 return false;
             };
-            let earlier = values.insert(&requirement.key, set(list.iter()));
+            let earlier = values.insert(&requirement.key, list.iter().collect());
             earlier.is_some_and(|earlier| !list.iter().any(|value| earlier.contains(value)))
         });
         if contradicts {

@@ -2,7 +2,7 @@
 
 use serde_norway::{Mapping, Value};
 
-use crate::settings::Release;
+use datakit_injection::release::Release;
 
 /// Label selectors one of which matches whatever the labels are; the label may be any.
 const ANY_LABELS: [&str; 2] = ["app", "!app"];

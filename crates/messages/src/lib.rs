@@ -1,18 +1,28 @@
-//! Messages in other languages than English, for the command and the npm package. The policy itself
-//! speaks English, and its module has nothing of this.
+//! Translates the messages of the policy's tools. The policy itself speaks English.
 //!
-//! The English message is the key, as in gettext: a table pairs patterns of English messages with
-//! those of another language. In a pattern, `{name}` stands for one word, `{name:any}` for any text,
-//! `{name:message}` for a message that is translated too, and `{name:list}` for several of them with
-//! commas between. Codes, names and paths are never translated.
+//! The English message is the key, as in gettext: `zh.json` maps patterns of English messages to
+//! Chinese ones, grouped by where they occur. In a pattern, `{name}` matches one word, `{name:any}`
+//! any text, `{name:message}` a message that is translated too, and `{name:list}` a comma-separated
+//! list of messages. Codes, names and paths are never translated.
 
-mod zh;
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::arithmetic_side_effects,
+    )
+)]
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde_json::Value;
-
-use crate::settings::SettingsError;
 
 /// How deep messages are in messages. A user's text that looks like one message in another has no
 /// bound.
@@ -21,7 +31,7 @@ const MAX_DEPTH: usize = 6;
 /// A language for messages.
 ///
 /// ```
-/// use datakit_injection::language::Language;
+/// use messages::Language;
 ///
 /// let chinese = Language::of_tag("zh-CN");
 /// assert_eq!(chinese.translate("is a string, expected an array"), "应为数组，实际为字符串");
@@ -36,6 +46,13 @@ pub enum Language {
     Chinese,
 }
 
+static CHINESE: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
+    type Groups = BTreeMap<String, BTreeMap<String, String>>;
+    // A test reads the file, so it is what it should be.
+    let groups: Groups = serde_json::from_str(include_str!("../zh.json")).unwrap_or_default();
+    groups.into_values().flatten().collect()
+});
+
 impl Language {
     /// The language of a tag such as `zh` or `zh-CN` (BCP 47); English if there is no translation.
     pub fn of_tag(tag: &str) -> Self {
@@ -44,10 +61,10 @@ impl Language {
     }
 
     /// English patterns, each with its translation.
-    pub fn patterns(self) -> &'static [(&'static str, &'static str)] {
+    pub fn patterns(self) -> &'static [(String, String)] {
         match self {
             Self::English => &[],
-            Self::Chinese => zh::PATTERNS,
+            Self::Chinese => &CHINESE,
         }
     }
 
@@ -75,9 +92,8 @@ impl Language {
         })
     }
 
-    /// An error or a note in this language, after its path.
-    pub fn error(self, error: &SettingsError) -> String {
-        let SettingsError { path, message } = error;
+    /// A message about a path, in this language: `path: message`.
+    pub fn at(self, path: &str, message: &str) -> String {
         let separator = if path.is_empty() { Cow::Borrowed("") } else { self.translate(": ") };
         format!("{path}{separator}{}", self.translate(message))
     }

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
-use super::Release;
 use crate::admission::{GroupVersionKind, Workload};
 use crate::json::Value;
 use crate::json::types::{Type, check};
-use crate::reader::{Block, Case, Errors, Path, expected, nearest};
-use crate::rule::{nanos, one_of};
+use crate::reader::one_of;
+use crate::reader::{Case, Errors, Path, Section, expected, nearest};
+use crate::release::Release;
+use crate::rules::quantity::nanos;
 use crate::selector::{is_dns_label, is_dns_subdomain};
 
 /// The checked options.
@@ -34,9 +35,9 @@ pub struct Options<'a> {
     /// What tells the record of this policy from that of another.
     pub id: Option<Cow<'a, str>>,
     /// Whether the `id` cannot be read, so that no record can be told from another policy's.
-    pub(crate) has_unreadable_id: bool,
+    pub has_unreadable_id: bool,
     /// Whether a pod that meets the Pod Security level `restricted` has to meet it after injection.
-    pub(crate) pod_security: PodSecurity,
+    pub pod_security: PodSecurity,
     /// Whether pods carry why they did not get what they asked for.
     pub status_annotation: bool,
     /// The path of an invalid option whose default would be weaker than what was meant: nothing is
@@ -58,7 +59,7 @@ pub enum SidecarMode {
 
 /// What is made of a pod that meets the Pod Security level `restricted`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum PodSecurity {
+pub enum PodSecurity {
     /// It still meets the level afterwards.
     #[default]
     Respect,
@@ -69,9 +70,12 @@ pub(crate) enum PodSecurity {
 /// A kind that holds a pod template, besides those of Kubernetes itself.
 #[derive(Clone, Debug)]
 pub struct ExtraWorkload<'a> {
-    pub(crate) group: Cow<'a, str>,
-    pub(crate) kind: Cow<'a, str>,
-    pub(crate) template: Cow<'a, str>,
+    /// The API group.
+    pub group: Cow<'a, str>,
+    /// The kind.
+    pub kind: Cow<'a, str>,
+    /// The JSON pointer to the pod template.
+    pub template: Cow<'a, str>,
 }
 
 /// Namespaces that are left alone where the settings do not say.
@@ -81,7 +85,7 @@ pub const IGNORED_NAMESPACES: &[&str] = &["kube-system", "kube-public", "kube-no
 pub const IGNORED_CONTAINERS: &[&str] = &["istio-proxy", "linkerd-proxy", "kuma-sidecar"];
 
 /// The keys of `policy`.
-pub(crate) const KEYS: &[&str] = &[
+pub const KEYS: &[&str] = &[
     "sidecar_mode",
     "ignored_namespaces",
     "ignored_containers",
@@ -100,7 +104,7 @@ pub(crate) const KEYS: &[&str] = &[
 const UNSAFE: &[&str] = &["security_context", "allow_version_annotations", "pod_security"];
 
 /// The keys of an entry of `extra_workloads`.
-pub(crate) const EXTRA_WORKLOAD_KEYS: &[&str] = &["group", "kind", "template"];
+pub const EXTRA_WORKLOAD_KEYS: &[&str] = &["group", "kind", "template"];
 
 /// The longest `id`: `admission.datakit/injected.ID` has to stay a qualified name.
 const MAX_ID: usize = 20;
@@ -133,50 +137,50 @@ fn owned<'a>(names: &[&'static str]) -> Vec<Cow<'a, str>> {
 impl<'a> Options<'a> {
     /// Reads the options. An invalid option never weakens the policy: it keeps its default, and
     /// where the default would be weaker than what was meant, nothing is injected.
-    pub(crate) fn read(policy: &Value<'a>, errors: &mut Errors) -> Self {
+    pub fn read(policy: &Value<'a>, errors: &mut Errors) -> Self {
         let path = Path::Key(&Path::Root, "policy");
         let mut options = Self::default();
-        let Some(block) = Block::of_value(path, policy, Case::Sensitive, errors) else {
+        let Some(section) = Section::of_value(path, policy, Case::Sensitive, errors) else {
             options.unsafe_option = Some(path.to_string());
             options.has_unreadable_id = true;
             return options;
         };
-        block.check_keys(KEYS, errors);
+        section.check_keys(KEYS, errors);
         let modes = &[
             ("auto", SidecarMode::Auto),
             ("container", SidecarMode::Container),
             ("native", SidecarMode::Native),
         ];
-        options.sidecar_mode = one_of(&block, "sidecar_mode", modes, errors);
-        names(&block, "ignored_namespaces", &mut options.ignored_namespaces, errors);
-        names(&block, "ignored_containers", &mut options.ignored_containers, errors);
-        options.extra_workloads = extra_workloads(&block, errors);
+        options.sidecar_mode = one_of(&section, "sidecar_mode", modes, errors);
+        names(&section, "ignored_namespaces", &mut options.ignored_namespaces, errors);
+        names(&section, "ignored_containers", &mut options.ignored_containers, errors);
+        options.extra_workloads = extra_workloads(&section, errors);
         options.image_pull_secrets =
-            block.strings("image_pull_secrets", errors, |path, name, errors| {
+            section.strings("image_pull_secrets", errors, |path, name, errors| {
                 let is_name = is_dns_subdomain(&name);
                 if !is_name {
                     errors.add(path, "is not the name of a secret");
                 }
                 is_name.then_some(name)
             });
-        let limit = block.scalar("empty_dir_size_limit", errors).filter(|text| !text.is_empty());
+        let limit = section.scalar("empty_dir_size_limit", errors).filter(|text| !text.is_empty());
         options.empty_dir_size_limit = limit;
         if options.empty_dir_size_limit.as_deref().is_some_and(|q| nanos(q).is_none()) {
-            block.error("empty_dir_size_limit", "is not a quantity, such as `1Gi`", errors);
+            section.error("empty_dir_size_limit", "is not a quantity, such as `1Gi`", errors);
             options.empty_dir_size_limit = None;
         }
         let releases = &[("1.5", Some(Release::V1_5)), ("1.8", Some(Release::V1_8))];
-        options.operator_release = one_of(&block, "operator_release", releases, errors);
-        options.id = block.string("id", errors).filter(|id| !id.is_empty());
+        options.operator_release = one_of(&section, "operator_release", releases, errors);
+        options.id = section.string("id", errors).filter(|id| !id.is_empty());
         options.has_unreadable_id =
-            options.id.is_none() && block.get("id").is_some_and(|id| *id != Value::Text("\"\""));
+            options.id.is_none() && section.get("id").is_some_and(|id| *id != Value::Text("\"\""));
         if options.id.as_deref().is_some_and(|id| !is_dns_label(id) || id.len() > MAX_ID) {
             let message = "is not a DNS label of at most 20 characters";
-            block.error("id", message, errors);
+            section.error("id", message, errors);
             options.id = None;
             options.has_unreadable_id = true;
         }
-        options.status_annotation = block.boolean("status_annotation", errors);
+        options.status_annotation = section.boolean("status_annotation", errors);
         let read = |read: &mut dyn FnMut(&mut Errors),
                     key: &str,
                     unsafe_option: &mut Option<String>,
@@ -191,7 +195,7 @@ impl<'a> Options<'a> {
         let mut unsafe_option = None;
         let context = &mut options.security_context;
         read(
-            &mut |errors| *context = security_context(&block, errors),
+            &mut |errors| *context = security_context(&section, errors),
             "security_context",
             &mut unsafe_option,
             errors,
@@ -199,8 +203,8 @@ impl<'a> Options<'a> {
         let allowed = &mut options.allow_version_annotations;
         read(
             &mut |errors| {
-                if block.get("allow_version_annotations").is_some() {
-                    *allowed = block.boolean("allow_version_annotations", errors);
+                if section.get("allow_version_annotations").is_some() {
+                    *allowed = section.boolean("allow_version_annotations", errors);
                 }
             },
             "allow_version_annotations",
@@ -210,13 +214,13 @@ impl<'a> Options<'a> {
         let levels = &[("respect", PodSecurity::Respect), ("ignore", PodSecurity::Ignore)];
         let pod_security = &mut options.pod_security;
         read(
-            &mut |errors| *pod_security = one_of(&block, "pod_security", levels, errors),
+            &mut |errors| *pod_security = one_of(&section, "pod_security", levels, errors),
             "pod_security",
             &mut unsafe_option,
             errors,
         );
         // A misspelt option keeps its default as well.
-        let misspelt = block.members().find(|(name, _)| {
+        let misspelt = section.members().find(|(name, _)| {
             !KEYS.contains(&&**name) && nearest(name, KEYS).is_some_and(|it| UNSAFE.contains(&it))
         });
         let misspelt = misspelt.map(|(name, _)| Path::Key(&path, &name).to_string());
@@ -234,7 +238,7 @@ impl<'a> Options<'a> {
     }
 
     /// The annotation of a workload that records what was injected into it.
-    pub(crate) fn record_annotation(&self) -> Cow<'static, str> {
+    pub fn record_annotation(&self) -> Cow<'static, str> {
         match &self.id {
             None => "admission.datakit/injected".into(),
             Some(id) => format!("admission.datakit/injected.{id}").into(),
@@ -244,12 +248,17 @@ impl<'a> Options<'a> {
 
 /// Reads a list of names into one that holds the defaults. Names that are invalid add the defaults
 /// to those that are not.
-fn names<'a>(block: &Block<'_, 'a>, key: &str, names: &mut Vec<Cow<'a, str>>, errors: &mut Errors) {
-    if block.get(key).is_none() {
+fn names<'a>(
+    section: &Section<'_, 'a>,
+    key: &str,
+    names: &mut Vec<Cow<'a, str>>,
+    errors: &mut Errors,
+) {
+    if section.get(key).is_none() {
         return;
     }
     let mut of_list = Errors::default();
-    let read = block.strings(key, &mut of_list, |_, name, _| Some(name));
+    let read = section.strings(key, &mut of_list, |_, name, _| Some(name));
     if of_list.is_empty() {
         // An empty list means the default, as everywhere in the settings.
         if !read.is_empty() {
@@ -261,12 +270,12 @@ fn names<'a>(block: &Block<'_, 'a>, key: &str, names: &mut Vec<Cow<'a, str>>, er
     errors.extend(of_list);
 }
 
-fn extra_workloads<'a>(block: &Block<'_, 'a>, errors: &mut Errors) -> Vec<ExtraWorkload<'a>> {
-    let list = Path::Key(&block.path, "extra_workloads");
+fn extra_workloads<'a>(section: &Section<'_, 'a>, errors: &mut Errors) -> Vec<ExtraWorkload<'a>> {
+    let list = Path::Key(&section.path, "extra_workloads");
     let mut workloads = Vec::new();
-    for (index, value) in block.list("extra_workloads", errors).iter().enumerate() {
+    for (index, value) in section.list("extra_workloads", errors).iter().enumerate() {
         let path = Path::Index(&list, index);
-        let Some(entry) = Block::of_value(path, value, Case::Sensitive, errors) else {
+        let Some(entry) = Section::of_value(path, value, Case::Sensitive, errors) else {
             continue;
         };
         entry.check_keys(EXTRA_WORKLOAD_KEYS, errors);
@@ -309,8 +318,8 @@ const SECURITY_CONTEXT: &[(&str, &str)] = &[
     ("windowsOptions", "an object"),
 ];
 
-fn security_context<'a>(block: &Block<'_, 'a>, errors: &mut Errors) -> Option<Cow<'a, str>> {
-    let context = block.block("security_context", Case::Sensitive, errors)?;
+fn security_context<'a>(section: &Section<'_, 'a>, errors: &mut Errors) -> Option<Cow<'a, str>> {
+    let context = section.section("security_context", Case::Sensitive, errors)?;
     let known: Vec<&str> = SECURITY_CONTEXT.iter().map(|&(name, _)| name).collect();
     context.check_keys(&known, errors);
     let mut is_valid = true;
@@ -340,5 +349,5 @@ fn security_context<'a>(block: &Block<'_, 'a>, errors: &mut Errors) -> Option<Co
     if !is_valid || context.is_empty() {
         return None;
     }
-    block.get("security_context").map(|value| value.to_json().into())
+    section.get("security_context").map(|value| value.to_json().into())
 }

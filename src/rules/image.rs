@@ -4,10 +4,12 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::reader::{Errors, Section};
+
 /// A checked image reference: `[registry/]name[:tag][@digest]`.
 ///
 /// ```
-/// use datakit_injection::rule::ImageReference;
+/// use datakit_injection::rules::image::ImageReference;
 ///
 /// let image = ImageReference::parse("hub.example.com:5000/lib/java-init:v1").unwrap();
 /// assert_eq!(image.with_tag("v2").unwrap().to_string(), "hub.example.com:5000/lib/java-init:v2");
@@ -79,7 +81,7 @@ impl ImageReference {
 
     /// Whether this is the same image as another, in another version. A digest beside a tag says
     /// nothing about the version.
-    pub(crate) fn is_other_version(&self, other: &Self) -> bool {
+    pub fn is_other_version(&self, other: &Self) -> bool {
         fn tag(image: &ImageReference) -> &str {
             let (tag, _) = image.suffix.split_once('@').unwrap_or((&image.suffix, ""));
             tag
@@ -104,6 +106,18 @@ impl ImageReference {
 impl fmt::Display for ImageReference {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         write!(formatter, "{}{}", self.name, self.suffix)
+    }
+}
+
+/// Reads an image at a key; nothing where it is absent or wrong.
+pub fn image(section: &Section, key: &str, errors: &mut Errors) -> Option<ImageReference> {
+    let text = section.string(key, errors)?;
+    match ImageReference::parse(&text) {
+        Ok(image) => Some(image),
+        Err(error) => {
+            section.error(key, error, errors);
+            None
+        }
     }
 }
 

@@ -3,8 +3,9 @@
 use serde_norway::{Mapping, Value};
 
 use super::loggings::exactly;
-use crate::injection::{ALL, Injection, Variant};
-use crate::settings::Release;
+use datakit_injection::injection::table::ALL;
+use datakit_injection::injection::{Injection, Variant};
+use datakit_injection::release::Release;
 
 /// The lists of entries of a block that select, and the key of what each entry selects by.
 const ENTRIES: [(&str, &str); 2] =
@@ -16,7 +17,7 @@ pub(super) fn of(settings: &Mapping, release: Release, notes: &mut Vec<String>) 
     let blocks = member("admission_inject").unwrap_or_default();
     let mut rules = member("admission_inject_v2").unwrap_or_default();
     for injection in ALL {
-        let name = injection.block.unwrap_or_default();
+        let name = injection.block.as_ref().map_or("", |block| block.name);
         let Some(block) = blocks.get(name).and_then(Value::as_mapping) else { continue };
         let block = Block { name, injection, block };
         let of_block = match release {
@@ -27,7 +28,7 @@ pub(super) fn of(settings: &Mapping, release: Release, notes: &mut Vec<String>) 
             if release != Release::V1_8 {
                 block.note_differences(notes);
             }
-            rules.insert(injection.list.1.into(), Value::Sequence(of_block));
+            rules.insert(injection.list.key.into(), Value::Sequence(of_block));
         }
     }
     rules

@@ -6,21 +6,21 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use crate::collections::map;
 use crate::json::Value;
-use crate::reader::{Block, Case, Errors, Path, expected};
+use crate::reader::{Case, Errors, Path, Section, expected};
 use crate::selector::{is_dns_subdomain, is_qualified_name};
 
 /// A variable to inject.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Variable<'a> {
+pub struct Variable<'a> {
     /// Its name.
-    pub(crate) name: Cow<'a, str>,
+    pub name: Cow<'a, str>,
     /// What it is set to.
-    pub(crate) value: VariableValue<'a>,
+    pub value: VariableValue<'a>,
 }
 
 /// What a variable is set to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum VariableValue<'a> {
+pub enum VariableValue<'a> {
     /// This string.
     Literal(Cow<'a, str>),
     /// A field of the pod, by its path.
@@ -41,22 +41,22 @@ pub(crate) enum VariableValue<'a> {
     },
 }
 
-/// Which placeholders a block knows.
+/// Which placeholders a section knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Placeholders {
+pub enum Placeholders {
     /// `fieldRef` alone, as `admission_inject` has it.
     Fields,
     /// All of them, as `admission_inject_v2` has it.
     All,
 }
 
-/// Reads the `envs` of a block into the order in which they are to be injected.
-pub(crate) fn read<'a>(
-    block: &Block<'_, 'a>,
+/// Reads the `envs` of a section into the order in which they are to be injected.
+pub fn read<'a>(
+    section: &Section<'_, 'a>,
     placeholders: Placeholders,
     errors: &mut Errors,
 ) -> Vec<Variable<'a>> {
-    let Some(envs) = block.block("envs", Case::Sensitive, errors) else {
+    let Some(envs) = section.section("envs", Case::Sensitive, errors) else {
         return Vec::new();
     };
     let mut variables: Vec<Variable> = Vec::with_capacity(envs.len());
@@ -105,7 +105,7 @@ fn is_env_name(name: &str) -> bool {
 }
 
 /// Every placeholder, but for those of labels and annotations.
-pub(crate) const PLACEHOLDERS: &[&str] = &[
+pub const PLACEHOLDERS: &[&str] = &[
     "{fieldRef:metadata.name}",
     "{fieldRef:metadata.namespace}",
     "{fieldRef:metadata.uid}",
@@ -142,19 +142,19 @@ const RESOURCES: &[(&str, &str, &str)] = &[
 
 impl Variable<'_> {
     /// Whether it refers to one of some variables.
-    pub(crate) fn refers_to_any(&self, names: &[&str]) -> bool {
+    pub fn refers_to_any(&self, names: &[&str]) -> bool {
         references(&self.value).any(|name| names.contains(&name))
     }
 }
 
 /// Whether a text refers to a variable.
-pub(crate) fn refers_to(text: &str, name: &str) -> bool {
+pub fn refers_to(text: &str, name: &str) -> bool {
     references(&VariableValue::Literal(text.into())).any(|referred| referred == name)
 }
 
 impl<'a> VariableValue<'a> {
     /// Reads a value. Anything but exactly one known placeholder is a literal.
-    pub(crate) fn parse(text: Cow<'a, str>, placeholders: Placeholders) -> Self {
+    pub fn parse(text: Cow<'a, str>, placeholders: Placeholders) -> Self {
         let reference = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
         let value = match reference.and_then(|reference| reference.split_once(':')) {
             Some(("fieldRef", path)) => field(path),
@@ -273,7 +273,7 @@ fn sorted(count: usize, refers: &[(usize, usize)]) -> Vec<usize> {
 }
 
 /// The names that a literal refers to by `$(NAME)`; `$$` is an escaped dollar sign.
-pub(crate) fn references<'v>(value: &'v VariableValue) -> impl Iterator<Item = &'v str> {
+pub fn references<'v>(value: &'v VariableValue) -> impl Iterator<Item = &'v str> {
     let mut rest = match value {
         VariableValue::Literal(text) => &**text,
         _ => "",

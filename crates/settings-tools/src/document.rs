@@ -12,8 +12,10 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use crate::injection::ALL;
-use crate::settings::{self, KEYS, SettingsError};
+use datakit_injection::injection::table::ALL;
+use datakit_injection::reader::SettingsError;
+use datakit_injection::settings::{self, KEYS};
+use datakit_injection::validation;
 
 /// What a configuration was found in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +56,7 @@ impl Source {
 /// A configuration, and where it is. Its `Display` text says where, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// The settings, as JSON. Text that is not JSON is for [`settings::validate`] to report.
+    /// The settings, as JSON. Text that is not JSON is for [`validation::validate`] to report.
     pub settings: String,
     /// What it was found in.
     pub source: Source,
@@ -123,7 +125,7 @@ pub enum DocumentError {
 /// Where there is no configuration, or more than one.
 ///
 /// ```
-/// use datakit_injection::document::{Source, find};
+/// use settings_tools::document::{Source, find};
 ///
 /// let map = r#"{"kind":"ConfigMap","data":{"config":"{\"admission_mutate\":{}}"}}"#;
 /// let found = find(&[map]).unwrap();
@@ -144,15 +146,15 @@ pub fn find(documents: &[&str]) -> Result<Found, DocumentError> {
     search.finish()
 }
 
-/// All errors of settings, as [`settings::validate`] finds them; keys at the wrong level are told
+/// All errors of settings, as [`validation::validate`] finds them; keys at the wrong level are told
 /// where they belong.
 ///
 /// ```
-/// let errors = datakit_injection::document::validate(r#"{"ddtraces":[]}"#);
+/// let errors = settings_tools::document::validate(r#"{"ddtraces":[]}"#);
 /// assert_eq!(errors[0].to_string(), "ddtraces: belongs in `admission_inject_v2.ddtraces`");
 /// ```
 pub fn validate(settings: &str) -> Vec<SettingsError> {
-    let mut errors = settings::validate(settings);
+    let mut errors = validation::validate(settings);
     for error in &mut errors {
         if error.message.starts_with("unknown key")
             && let Some(home) = home(&error.path)
@@ -166,8 +168,9 @@ pub fn validate(settings: &str) -> Vec<SettingsError> {
 /// Where an unknown key is known.
 fn home(path: &str) -> Option<String> {
     let key = path.rsplit_once('.').map_or(path, |(_, key)| key);
-    let lists = ALL.iter().map(|injection| injection.list);
-    let blocks = ALL.iter().filter_map(|injection| Some(("admission_inject", injection.block?)));
+    let lists = ALL.iter().map(|injection| (injection.list.home, injection.list.key));
+    let blocks = ALL.iter().filter_map(|injection| injection.block.as_ref());
+    let blocks = blocks.map(|block| ("admission_inject", block.name));
     for (home, known) in lists.chain(blocks) {
         if known == key {
             return Some(format!("{home}.{known}"));

@@ -8,11 +8,15 @@
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
 
-use crate::annotations::{self, DISABLED, OPT_OUT, PREFIX};
-use crate::injection::{ALL, Injection};
-use crate::reader::Errors;
-use crate::selector::{Glob, NamespacePattern, Operator, Requirement};
-use crate::settings::{Candidate, Mode, Selectors, Settings, with_settings};
+use datakit_injection::annotations::{self, DISABLED, OPT_OUT, PREFIX};
+use datakit_injection::injection::Injection;
+use datakit_injection::injection::table::ALL;
+use datakit_injection::reader::Errors;
+use datakit_injection::rules::candidate::Candidate;
+use datakit_injection::rules::candidates::visit;
+use datakit_injection::rules::selectors::{Mode, Selectors};
+use datakit_injection::selector::{Glob, NamespacePattern, Operator, Requirement};
+use datakit_injection::settings::{Settings, with_settings};
 
 /// Kubernetes takes 100,000 characters of all conditions together; other tools add to them.
 const MAX_LENGTH: usize = 60_000;
@@ -40,7 +44,7 @@ pub struct Conditions {
 /// ```
 /// let settings = r#"{"admission_inject_v2":{"ddtraces":[{"namespace_selectors":["^shop$"],
 ///     "language":"java","image":"a/b:1"}]}}"#;
-/// let conditions = datakit_injection::conditions::compile(settings);
+/// let conditions = settings_tools::conditions::compile(settings);
 /// assert!(conditions.conditions[2].expression.contains("ns == 'shop'"));
 /// ```
 pub fn compile(settings: &str) -> Conditions {
@@ -186,7 +190,7 @@ fn rules(injection: &'static Injection, settings: &Settings) -> Option<String> {
     let mut rules: Vec<String> = Vec::new();
     // Rules that end the search and inject nothing.
     let mut exclusions: Vec<String> = Vec::new();
-    settings.visit_candidates(injection, &mut |candidate| {
+    visit(settings, injection, &mut |candidate| {
         if candidate.is_switched_off() || candidate.requires_annotation {
             if candidate.ends_search() {
                 exclusions.extend(selects(&candidate, Doubt::False));

@@ -3,7 +3,7 @@
 /// Reads a quantity that a resource may have: in nanos, rounded up, at most what 128 bits hold.
 ///
 /// Nothing where Kubernetes would refuse it: malformed or negative.
-pub(crate) fn nanos(text: &str) -> Option<u128> {
+pub fn nanos(text: &str) -> Option<u128> {
     let digits_end = text.find(|char: char| !matches!(char, '0'..='9' | '.' | '+' | '-'));
     let (number, suffix) = text.split_at(digits_end.unwrap_or(text.len()));
     let number = number.strip_prefix('+').unwrap_or(number);

@@ -6,8 +6,9 @@ mod rules;
 
 use serde_norway::{Mapping, Value};
 
-use crate::reader::Errors;
-use crate::settings::{Release, with_settings};
+use datakit_injection::reader::Errors;
+use datakit_injection::release::Release;
+use datakit_injection::settings::with_settings;
 
 /// Settings after a conversion, and what the reader should know of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub struct Converted {
 /// If they are not JSON.
 ///
 /// ```
-/// use datakit_injection::convert::to_v2;
+/// use settings_tools::convert::to_v2;
 ///
 /// let settings = r#"{"admission_inject":{"profiler":{"images":{"java_profiler_image":"a/b:1"}}}}"#;
 /// let converted = to_v2(settings).unwrap();

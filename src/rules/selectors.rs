@@ -2,21 +2,24 @@
 
 use std::borrow::Cow;
 
-use crate::reader::{Block, Errors, Path};
+use crate::reader::{Errors, Path, Section};
 use crate::reason::Reason;
 use crate::selector::{LabelSelector, NamespacePattern, Syntax, Target};
 
 /// The selectors of a rule.
 #[derive(Debug, Default)]
-pub(crate) struct Selectors<'a> {
-    pub(crate) namespaces: List<NamespacePattern<'a>>,
-    pub(crate) labels: List<LabelSelector>,
-    pub(crate) mode: Mode,
+pub struct Selectors<'a> {
+    /// The namespaces that it selects.
+    pub namespaces: List<NamespacePattern<'a>>,
+    /// The labels that it selects.
+    pub labels: List<LabelSelector>,
+    /// How the two decide together.
+    pub mode: Mode,
 }
 
 /// How the two lists decide together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Mode {
+pub enum Mode {
     /// Every pod matches where both lists are empty; else as `Given`.
     All,
     /// Each list that is not empty has to match; both empty match nothing.
@@ -26,13 +29,28 @@ pub(crate) enum Mode {
     Both,
 }
 
+/// Which lists of a rule are read, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lists {
+    /// Both, as `admission_inject_v2` has them: regular expressions and globs.
+    EachGiven,
+    /// The same, but both have to match.
+    Both,
+    /// Both, as release 1.5 has them in `admission_mutate`: names and Kubernetes' syntax.
+    ExactEither,
+    /// Of these, the labels alone.
+    ExactLabels,
+    /// Of these, the namespaces alone.
+    ExactNamespaces,
+}
+
 /// One of the lists.
 #[derive(Debug)]
-pub(crate) struct List<T> {
+pub struct List<T> {
     /// Whether the settings list nothing.
-    pub(crate) is_empty: bool,
+    pub is_empty: bool,
     /// The entries without an error.
-    pub(crate) valid: Vec<T>,
+    pub valid: Vec<T>,
     /// The path of the first entry with an error.
     invalid: Option<String>,
 }
@@ -44,7 +62,8 @@ impl<T> Default for List<T> {
 }
 
 impl<T> List<T> {
-    pub(super) fn push(&mut self, path: &Path, entry: Option<T>) {
+    /// Adds an entry; nothing stands for one with an error.
+    pub fn push(&mut self, path: &Path, entry: Option<T>) {
         self.is_empty = false;
         match entry {
             Some(entry) => self.valid.push(entry),
@@ -54,13 +73,13 @@ impl<T> List<T> {
     }
 
     fn read<'a>(
-        block: &Block<'_, 'a>,
+        section: &Section<'_, 'a>,
         key: &str,
         errors: &mut Errors,
         mut read: impl FnMut(&Path, Cow<'a, str>, &mut Errors) -> Option<T>,
     ) -> Self {
-        let list = Path::Key(&block.path, key);
-        let elements = block.list(key, errors);
+        let list = Path::Key(&section.path, key);
+        let elements = section.list(key, errors);
         let mut read_list = Self::default();
         for (index, element) in elements.iter().enumerate() {
             let path = Path::Index(&list, index);
@@ -97,39 +116,39 @@ enum Match {
 }
 
 impl<'a> Selectors<'a> {
-    /// Selectors as `admission_inject_v2` has them: regular expressions and globs.
-    pub(crate) fn read(block: &Block<'_, 'a>, mode: Mode, errors: &mut Errors) -> Self {
-        Self {
-            namespaces: List::read(block, "namespace_selectors", errors, |path, text, errors| {
-                namespace_pattern(path, text, errors)
-            }),
-            labels: List::read(block, "label_selectors", errors, |path, text, errors| {
-                if text.trim().is_empty() {
-                    let message = "is empty; leave the list empty to select by namespace alone";
-                    errors.add(path, message);
-                    return None;
-                }
-                label_selector(path, &text, Syntax::WithGlobs, errors)
-            }),
-            mode,
+    /// Reads the selectors of a rule in a list.
+    pub fn read(section: &Section<'_, 'a>, lists: Lists, errors: &mut Errors) -> Self {
+        let mode = if lists == Lists::Both { Mode::Both } else { Mode::Given };
+        let is_exact = !matches!(lists, Lists::EachGiven | Lists::Both);
+        let mut selectors = Self { mode, ..Self::default() };
+        if lists != Lists::ExactLabels {
+            selectors.namespaces =
+                List::read(section, "namespace_selectors", errors, |path, text, errors| {
+                    match is_exact {
+                        true => Some(NamespacePattern::exactly(text)),
+                        false => namespace_pattern(path, text, errors),
+                    }
+                });
         }
-    }
-
-    /// Selectors as release 1.5 has them in `admission_mutate`: names and Kubernetes' syntax.
-    pub(crate) fn read_exact(block: &Block<'_, 'a>, errors: &mut Errors) -> Self {
-        Self {
-            namespaces: List::read(block, "namespace_selectors", errors, |_, text, _| {
-                Some(NamespacePattern::exactly(text))
-            }),
-            labels: List::read(block, "label_selectors", errors, |path, text, errors| {
-                label_selector(path, &text, Syntax::Kubernetes, errors)
-            }),
-            mode: Mode::Given,
+        if lists != Lists::ExactNamespaces {
+            selectors.labels =
+                List::read(section, "label_selectors", errors, |path, text, errors| {
+                    if is_exact {
+                        return label_selector(path, &text, Syntax::Kubernetes, errors);
+                    }
+                    if text.trim().is_empty() {
+                        let message = "is empty; leave the list empty to select by namespace alone";
+                        errors.add(path, message);
+                        return None;
+                    }
+                    label_selector(path, &text, Syntax::WithGlobs, errors)
+                });
         }
+        selectors
     }
 
     /// Whether the rule is switched off.
-    pub(crate) fn is_off(&self) -> bool {
+    pub fn is_off(&self) -> bool {
         match self.mode {
             Mode::All => false,
             Mode::Given => self.namespaces.is_empty && self.labels.is_empty,
@@ -138,7 +157,7 @@ impl<'a> Selectors<'a> {
     }
 
     /// Whether they select a pod, or why not.
-    pub(crate) fn verdict(&self, target: &Target) -> Reason {
+    pub fn verdict(&self, target: &Target) -> Reason {
         if self.is_off() {
             return Reason::SelectsNothing;
         }
@@ -161,7 +180,8 @@ impl<'a> Selectors<'a> {
     }
 }
 
-pub(super) fn namespace_pattern<'a>(
+/// Reads a namespace pattern; an error is added at its path.
+pub fn namespace_pattern<'a>(
     path: &Path,
     text: Cow<'a, str>,
     errors: &mut Errors,
@@ -169,7 +189,8 @@ pub(super) fn namespace_pattern<'a>(
     NamespacePattern::parse(text).map_err(|error| errors.add(path, error)).ok()
 }
 
-pub(super) fn label_selector(
+/// Reads a label selector; an error is added at its path.
+pub fn label_selector(
     path: &Path,
     text: &str,
     syntax: Syntax,

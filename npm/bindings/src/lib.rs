@@ -7,13 +7,12 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::conditions;
-use crate::convert::{self, Converted};
-use crate::document;
-use crate::json::{self, Shape};
-use crate::language::Language;
-use crate::policy;
-use crate::settings::{self, SettingsError};
+use datakit_injection::json::{self, Shape};
+use datakit_injection::reader::SettingsError;
+use datakit_injection::{policy, settings, validation};
+use messages::Language;
+use settings_tools::convert::{self, Converted};
+use settings_tools::{conditions, document};
 
 /// What `mutate` gives.
 #[derive(Serialize)]
@@ -308,7 +307,7 @@ fn expected(noun: &str, found: &json::Value) -> String {
 }
 
 fn errors(settings: &str) -> Vec<Failure> {
-    failures(settings::validate(settings))
+    failures(validation::validate(settings))
 }
 
 fn failures(errors: Vec<SettingsError>) -> Vec<Failure> {
@@ -320,7 +319,7 @@ fn failures(errors: Vec<SettingsError>) -> Vec<Failure> {
 fn notes_of(settings: &str) -> Vec<Value> {
     let note =
         |SettingsError { path, message }| serde_json::json!({ "path": path, "message": message });
-    settings::notes(settings).into_iter().map(note).collect()
+    settings_tools::notes(settings).into_iter().map(note).collect()
 }
 
 /// A tree to make a patch of. The core has no need of one, and takes more.

@@ -1,0 +1,93 @@
+//! The candidates of a list of rules: of `admission_inject_v2`, or `admission_mutate.loggings`.
+
+use std::ops::ControlFlow;
+
+use crate::injection::{Injection, Variant};
+use crate::json::Value;
+use crate::reader::{Case, Errors, Path, Section, unknown};
+use crate::release::Release;
+use crate::rules::candidate::{Candidate, Form};
+use crate::rules::selectors::{Lists, Selectors};
+use crate::settings::Settings;
+
+/// Visits the candidates of an injection's list.
+pub(super) fn visit<'a>(
+    settings: &Settings<'_, 'a>,
+    injection: &'static Injection,
+    visit: &mut dyn FnMut(Candidate<'_, 'a>) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    let (home, key) = (injection.list.home, injection.list.key);
+    let rules = settings.config.and_then(|config| config.get(home)?.as_object()?.get(key));
+    let Some(rules) = rules.and_then(Value::as_array) else {
+        return ControlFlow::Continue(());
+    };
+    let home = Path::Key(&Path::Root, home);
+    let list = Path::Key(&home, key);
+    // Release 1.5 tries the rules of `admission_mutate` by label first, then by namespace.
+    let passes: &[Lists] = match (injection.sets_annotation, settings.release) {
+        (None, _) => &[Lists::EachGiven],
+        (Some(_), Release::V1_8) => &[Lists::Both],
+        (Some(_), _) => &[Lists::ExactLabels, Lists::ExactNamespaces],
+    };
+    for lists in passes {
+        for (index, value) in rules.iter().enumerate() {
+            let path = Path::Index(&list, index);
+            let mut errors = Errors::default();
+            let Some(section) = Section::of_value(path, value, Case::Sensitive, &mut errors) else {
+                continue;
+            };
+            visit(read(injection, &section, *lists, errors))?;
+        }
+    }
+    ControlFlow::Continue(())
+}
+
+/// Reads an element of a list as a candidate.
+pub(crate) fn read<'b, 'a>(
+    injection: &'static Injection,
+    section: &'b Section<'b, 'a>,
+    lists: Lists,
+    mut errors: Errors,
+) -> Candidate<'b, 'a> {
+    let selectors = Selectors::read(section, lists, &mut errors);
+    let requires_annotation = section.boolean("check_annotation", &mut errors);
+    let variant = language(injection, section, &mut errors);
+    // Some injections have no annotation to require.
+    let has_annotation = injection.variants.iter().any(|variant| !variant.annotations.is_empty());
+    let requires_annotation = requires_annotation && has_annotation;
+    Candidate {
+        injection,
+        path: section.path,
+        selectors,
+        variant,
+        requires_annotation,
+        reads_annotation: requires_annotation || injection.list.reads_annotation_always,
+        section,
+        form: Form::List,
+        errors,
+    }
+}
+
+/// Reads what a rule injects: by its language, if the injection has languages.
+pub(super) fn language(
+    injection: &'static Injection,
+    section: &Section,
+    errors: &mut Errors,
+) -> Option<&'static Variant> {
+    let names = injection.languages();
+    if names.is_empty() {
+        let _unused = section.string("language", errors);
+        return injection.variants.first();
+    }
+    let Some(text) = section.string("language", errors) else {
+        if section.get("language").is_none() {
+            section.error("language", format_args!("is required: {}", names.join(", ")), errors);
+        }
+        return None;
+    };
+    let found = injection.variant(&text);
+    if found.is_none() {
+        unknown(section, "language", "language", &text, &names, errors);
+    }
+    found
+}
