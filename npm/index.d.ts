@@ -192,12 +192,14 @@ export function notes(
 
 /**
  * The `matchConditions` that keep requests which ask for nothing in the API server: a request is sent
- * to the policy where all of them are true. Settings with errors have none. Never throws.
+ * to the policy where all of them are true. They are for a policy of Pods alone, of workloads alone, or
+ * of both. `words` says what passes them. Settings with errors have none. Never throws.
  */
 export function conditions(
   settings: Json,
+  resources?: 'pods' | 'workloads' | null,
   language?: Language | null,
-): { ok: true; conditions: Condition[]; notes: string[] } | Failed;
+): { ok: true; conditions: Condition[]; words: string[]; notes: string[] } | Failed;
 
 /**
  * Converts settings of any release to rules of `admission_inject_v2` with the same meaning, as the command

@@ -29,8 +29,8 @@ export function notes(settings, language) {
 }
 
 /** @type {typeof import('./index.d.ts').conditions} */
-export function conditions(settings, language) {
-  return call(wasm.conditions, { settings, language }, notOk);
+export function conditions(settings, resources, language) {
+  return call(wasm.conditions, { settings, resources, language }, notOk);
 }
 
 /** @type {typeof import('./index.d.ts').convertSettings} */

@@ -128,6 +128,8 @@ pub struct Workload {
     pub template_is_mutable: bool,
     /// Whether its pods are meant to end.
     pub runs_to_completion: bool,
+    /// Whether apply replaces lists of the template as a whole, as in most custom resources.
+    pub lists_are_atomic: bool,
 }
 
 impl Workload {
@@ -148,7 +150,7 @@ impl Workload {
                 _ => return None,
             };
         let path = path.iter().map(|&name| name.to_owned()).collect();
-        Some(Self { path, template_is_mutable, runs_to_completion })
+        Some(Self { path, template_is_mutable, runs_to_completion, lists_are_atomic: false })
     }
 
     /// Whether the object is the pod itself.
@@ -165,7 +167,7 @@ impl Workload {
     pub fn with_template_at(pointer: &str) -> Self {
         let names = pointer.split('/').skip(1);
         let path = names.map(|name| name.replace("~1", "/").replace("~0", "~")).collect();
-        Self { path, template_is_mutable: true, runs_to_completion: false }
+        Self { path, template_is_mutable: true, runs_to_completion: false, lists_are_atomic: true }
     }
 
     /// The pod template in an object, opened as far as its labels and annotations.

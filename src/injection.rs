@@ -177,7 +177,7 @@ pub(crate) struct Context<'r, 'a> {
     /// The containers that tracing is limited to, where an annotation names them.
     pub(crate) container_names: Option<BTreeSet<String>>,
     /// The volumes that a StatefulSet claims for each of its pods, in place of any other.
-    pub(crate) claims: BTreeSet<String>,
+    pub(crate) claims: &'r BTreeSet<String>,
     /// Whether the pod is meant to end.
     pub(crate) runs_to_completion: bool,
     /// Whether sidecars are added as native ones.

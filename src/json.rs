@@ -255,6 +255,17 @@ impl<'a> Object<'a> {
         self.get(name).and_then(Value::as_str)
     }
 
+    /// An object of one member.
+    pub(crate) fn of_member(key: Key<'a>, value: Value<'a>) -> Self {
+        Self { members: vec![(key, value)] }
+    }
+
+    /// The same object without the members of a name.
+    pub(crate) fn without(&self, name: &str) -> Self {
+        let members = self.members.iter().filter(|(key, _)| !key.is(name));
+        Self { members: members.cloned().collect() }
+    }
+
     /// Every member, in order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Key<'a>, &Value<'a>)> {
         self.members.iter().map(|(key, value)| (key, value))

@@ -229,6 +229,11 @@ impl<'a> Options<'a> {
         options
     }
 
+    /// Whether a namespace is left alone.
+    pub fn is_ignored(&self, namespace: &str) -> bool {
+        self.ignored_namespaces.iter().any(|ignored| ignored == namespace)
+    }
+
     /// Where an object of this kind keeps its pod template.
     pub fn workload(&self, kind: &GroupVersionKind) -> Option<Workload> {
         let matches = |extra: &&ExtraWorkload| extra.group == kind.group && extra.kind == kind.kind;

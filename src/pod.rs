@@ -172,15 +172,15 @@ impl<'t, 'a> Pod<'t, 'a> {
         added
     }
 
-    /// Removes names from the pod's `imagePullSecrets`, the last of each. Says whether some are not
+    /// Removes names from the pod's `imagePullSecrets`, the last of each. Returns how many are not
     /// there.
-    pub(crate) fn remove_image_pull_secrets(&mut self, names: &[&String]) -> bool {
+    pub(crate) fn remove_image_pull_secrets(&mut self, names: &[&String]) -> usize {
         let key = "imagePullSecrets";
         let Some(spec) = self.spec_mut().filter(|_| !names.is_empty()) else {
-            return false;
+            return names.len();
         };
         let Some(mut secrets) = take_list(spec, key, &LIST_OF_OBJECTS) else {
-            return false;
+            return names.len();
         };
         let mut names = set(names.iter().map(|name| name.as_str()));
         secrets.reverse();
@@ -191,7 +191,7 @@ impl<'t, 'a> Pod<'t, 'a> {
         });
         secrets.reverse();
         put_list(spec, key, secrets);
-        !names.is_empty()
+        names.len()
     }
 
     /// Puts everything back into the template.

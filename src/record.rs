@@ -1,14 +1,17 @@
-//! The record of what was injected into a workload, and its exact inverse.
+//! The record of what was injected into a pod template, and its exact inverse.
 //!
 //! `kubectl apply` keeps every field that the applied manifest does not name, and so everything that
-//! was injected. So the annotation `admission.datakit/injected` on the workload's own metadata says
-//! what was added, and what was there before where something was changed: by name, because lists
-//! change around it. Injectors know nothing of it: a record is made of the edits that are applied.
+//! was injected. So the annotation `admission.datakit/injected` on the template lists what was added,
+//! and what was there before where something was changed: by name, because lists change around it.
+//! It is part of the template, so whatever brings a template back brings its record along. Injectors
+//! know nothing of it: a record is made of the edits that are applied.
 //!
 //! Whatever was changed since belongs to the user and stays. A [stamp](Stamp) tells: a hash of an
 //! element as it was written, without what the API server adds by default.
 
+mod leftovers;
 pub(crate) mod recorder;
+mod split;
 mod stamp;
 mod text;
 pub(crate) mod undo;
@@ -24,22 +27,25 @@ use crate::pod::Pod;
 use crate::pod::container::ContainerRef;
 use stamp::Stamp;
 
-/// What was injected into a workload.
+/// What was injected into a pod template.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Record {
-    /// Each injection, by its name in reports, in order.
-    pub(crate) entries: Vec<Entry>,
+    /// Each injection, in order.
+    pub(crate) injections: Vec<Injected>,
     /// Names that were added to `imagePullSecrets`.
     pub(crate) secrets: Vec<String>,
-    /// Lists and objects that were absent or null before: `volumes`, `app/env`.
-    pub(crate) created: BTreeMap<String, Was>,
+    /// Lists and objects that held nothing before, by path: `volumes`, `app/env`.
+    pub(crate) before: BTreeMap<String, Was>,
 }
 
 /// What one injection added and changed.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Entry {
+pub(crate) struct Injected {
+    /// Its name in reports.
     pub(crate) name: String,
+    /// The containers that it added.
     pub(crate) containers: Vec<String>,
+    /// The volumes that it added.
     pub(crate) volumes: Vec<Stamp>,
     /// Annotations of the pod template.
     pub(crate) annotations: Vec<Stamp>,
@@ -52,10 +58,19 @@ pub(crate) struct Entry {
 /// What one injection changed in one container.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Changes {
+    /// Variables that were added.
     pub(crate) env: Vec<Stamp>,
+    /// Variables that were extended.
     pub(crate) set: Vec<SetVariable>,
-    /// Mounts, by path.
-    pub(crate) mounts: Vec<Stamp>,
+    /// Mounts that were added, by path.
+    pub(crate) mounts: Vec<MountStamp>,
+}
+
+/// A mount that was added: its path, and the part of the volume that it mounts.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct MountStamp {
+    pub(crate) stamp: Stamp,
+    pub(crate) sub_path: Option<String>,
 }
 
 /// A variable whose value was changed.
@@ -72,22 +87,25 @@ pub(crate) struct SetVariable {
 }
 
 /// The neighbours of a variable before it was moved, each with how many of its name come earlier;
-/// nothing where it was the first or the last.
+/// `None` if it was the first or the last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Moved {
     pub(crate) after: Option<(String, usize)>,
     pub(crate) before: Option<(String, usize)>,
 }
 
-/// A member before it was set.
+/// A member before something was added to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Was {
-    Present,
+    /// It held something.
+    Filled,
     Absent,
     Null,
+    /// An empty list or object.
+    Empty,
 }
 
-impl Entry {
+impl Injected {
     /// The agents of its injection, in every language.
     fn agents(&self) -> impl Iterator<Item = (&'static Variant, &'static Agent)> {
         let variants = injection_of(&self.name).map_or(&[][..], |injection| injection.variants);
@@ -100,7 +118,7 @@ impl Entry {
     }
 }
 
-/// The injection of an entry.
+/// The injection of a name in reports.
 fn injection_of(name: &str) -> Option<&'static Injection> {
     let is_of = |injection: &&&Injection| {
         injection.variants.iter().any(|it| injection.name(Some(it)).to_string() == name)
@@ -109,26 +127,28 @@ fn injection_of(name: &str) -> Option<&'static Injection> {
 }
 
 impl Was {
-    fn of(member: Option<&Value>) -> Self {
+    /// The state of a member whose elements may be elsewhere while the pod is open.
+    fn of(member: Option<&Value>, is_empty: bool) -> Self {
         match member {
             None => Self::Absent,
             Some(value) if value.is_null() => Self::Null,
-            Some(_) => Self::Present,
+            Some(_) if is_empty => Self::Empty,
+            Some(_) => Self::Filled,
         }
     }
 }
 
 impl Record {
-    /// What this record says of some injections, and the rest. Both have what was created, because
-    /// it goes where it is empty.
+    /// Splits a record into some injections and the rest. Both keep what held nothing before,
+    /// because a list goes when it is empty.
     pub(crate) fn split(mut self, is_meant: impl Fn(&str) -> bool) -> (Self, Self) {
-        let mut meant = Self { created: self.created.clone(), ..Self::default() };
-        for entry in std::mem::take(&mut self.entries) {
-            let part = if is_meant(&entry.name) { &mut meant } else { &mut self };
-            part.entries.push(entry);
+        let mut meant = Self { before: self.before.clone(), ..Self::default() };
+        for injected in std::mem::take(&mut self.injections) {
+            let part = if is_meant(&injected.name) { &mut meant } else { &mut self };
+            part.injections.push(injected);
         }
         // Secrets were added for all of them: they go with the last one.
-        if self.entries.is_empty() {
+        if self.injections.is_empty() {
             meant.secrets = std::mem::take(&mut self.secrets);
         }
         (meant, self)
@@ -138,12 +158,17 @@ impl Record {
     /// this record mounts them.
     pub(crate) fn inherit_volumes(&mut self, other: &Self, template: &Object) {
         let mut template = template.clone();
-        let (Ok(pod), Some(entry)) = (Pod::open(&mut template), self.entries.first_mut()) else {
+        let (Ok(pod), Some(first)) = (Pod::open(&mut template), self.injections.first_mut()) else {
             return;
         };
-        let stamps = other.entries.iter().flat_map(|entry| &entry.volumes);
+        let stamps = other.injections.iter().flat_map(|injected| &injected.volumes);
         let left = stamps.filter(|stamp| pod.volume(&stamp.name).is_some());
-        entry.volumes.extend(left.cloned());
+        first.volumes.extend(left.cloned());
+    }
+
+    /// Whether the record names an injection.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.injections.iter().any(|injected| injected.name == name)
     }
 }
 
@@ -151,17 +176,24 @@ impl Record {
 pub(crate) const SPEC_MEMBERS: &[(&str, &str)] =
     &[("shareProcessNamespace", "true"), ("restartPolicy", "\"Always\"")];
 
-/// How records name the containers of a pod: by name, and where Kubernetes would refuse the pod
-/// because several have that name, with a number behind it.
+/// How records name the containers of a pod: by name; where Kubernetes would refuse the pod because
+/// several have that name, with a number after it. What separates words in a record is escaped.
 fn container_keys(pod: &Pod) -> BTreeMap<ContainerRef, String> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     map(pod.all_containers().map(|(place, container)| {
         let count = counts.entry(&container.name).or_insert(0);
-        let key = match count {
-            0 => container.name.clone().into_owned(),
-            _ => format!("{}#{count}", container.name),
-        };
+        let mut key = escaped(&container.name);
+        if *count > 0 {
+            key.push_str(&format!("#{count}"));
+        }
         *count = count.saturating_add(1);
         (place, key)
     }))
+}
+
+fn escaped(name: &str) -> String {
+    if !name.contains([' ', '#', '%']) {
+        return name.to_owned();
+    }
+    name.replace('%', "%25").replace(' ', "%20").replace('#', "%23")
 }

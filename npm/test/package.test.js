@@ -215,7 +215,7 @@ test('speaks Chinese', () => {
   for (const { errors } of /** @type {any[]} */ ([
     validateSettings(faulty, 'zh'),
     checkSettings([faulty], 'zh'),
-    conditions(faulty, 'zh'),
+    conditions(faulty, null, 'zh'),
   ])) {
     assert.deepEqual(errors, [{ code: 'invalid-settings', path: 'log_level', message }]);
   }

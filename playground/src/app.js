@@ -113,7 +113,7 @@ function decide() {
 
 /** The manifest of a policy with settings, and with notes about them; nothing where they have errors. */
 function policyOf(mode, valid, settings, notes = []) {
-  const compiled = valid ? conditions(settings) : undefined;
+  const compiled = valid ? conditions(settings, mode) : undefined;
   return compiled?.ok ? policyManifest(mode, settings, compiled, notes) : '';
 }
 

@@ -37,6 +37,11 @@ pub(super) enum Loader {
 }
 
 impl Loader {
+    /// Whether a value loads the agent already.
+    fn is_loaded(&self, present: &str) -> bool {
+        matches!(self, Self::Default(_)) || self.affixes(present).is_none()
+    }
+
     /// What to add before and after the value that is there; nothing where that loads the agent
     /// already.
     pub(super) fn affixes(&self, present: &str) -> Option<(String, String)> {
@@ -66,6 +71,14 @@ impl Loader {
 }
 
 impl Agent {
+    /// Whether the variables of a container load this agent, as far as they can be seen.
+    pub(crate) fn is_loaded_by(&self, container: &Container) -> bool {
+        self.loaders.iter().all(|(name, loader)| match container.env(name) {
+            None => false,
+            Some(variable) => variable.literal().is_none_or(|it| loader.is_loaded(&it)),
+        })
+    }
+
     /// Whether a container mounts the directory of this agent.
     pub(crate) fn is_mounted(&self, container: &Container) -> bool {
         container.mounts.iter().any(|it| it.path == self.directory && it.volume == self.volume)

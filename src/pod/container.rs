@@ -8,7 +8,7 @@ use super::lists::put_list;
 use crate::json::{Object, Shape, Value, push_text};
 
 /// A container of a pod template.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Container<'a> {
     /// Its name.
     pub(crate) name: Cow<'a, str>,
@@ -150,6 +150,11 @@ impl<'a> Container<'a> {
         }
     }
 
+    /// The JSON text of the container.
+    pub(crate) fn to_json(&self) -> String {
+        self.clone().into_value().to_json()
+    }
+
     pub(super) fn into_value(mut self) -> Value<'a> {
         let env = self.env.into_iter().map(|variable| variable.value).collect();
         put_list(&mut self.body, "env", env);
@@ -223,7 +228,7 @@ impl<'a> EnvVar<'a> {
 }
 
 impl<'a> VolumeMount<'a> {
-    fn read(value: Value<'a>) -> Option<Self> {
+    pub(crate) fn read(value: Value<'a>) -> Option<Self> {
         let object = value.as_object()?;
         let expression = object.get_str("subPathExpr");
         Some(Self {

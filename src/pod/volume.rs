@@ -32,7 +32,7 @@ pub(crate) enum VolumeSource {
 
 impl<'a> Volume<'a> {
     /// Reads a volume as the user wrote it; nothing where Kubernetes would refuse it.
-    pub(super) fn read(value: Value<'a>) -> Option<Self> {
+    pub(crate) fn read(value: Value<'a>) -> Option<Self> {
         let object = value.as_object()?;
         let name = object.get_str("name")?;
         let source = |name: &str| object.get(name).filter(|source| !source.is_null());

@@ -1,174 +1,243 @@
-//! The life of a workload: what was injected before is taken out, put back or made anew.
+//! The life of a workload: whether its stored template stays, or is injected into anew.
 //!
-//! The user's part of a workload is the object without what this policy put there. The user's part
-//! decides when something happens, today's settings decide what.
+//! The user's part of a template is the template without what this policy put there. The user's part
+//! decides when something happens; today's settings decide what.
 
 use std::borrow::Cow;
 
-use crate::admission::Workload;
 use crate::annotations;
 use crate::injection::skip::Skip;
 use crate::json::{self, Object, Value};
+use crate::pod::Pod;
+use crate::record::Record;
 use crate::record::recorder::Recorder;
-use crate::record::undo::{remove_all_empty, remove_empty_object};
-use crate::record::{Record, Was};
-use crate::report::Report;
+use crate::record::undo::{Tally, remove_all_empty};
 
-/// The annotations of an object together, with room for those of others: Kubernetes takes 256 KiB.
+/// The annotations of a template together, with room for those of others: Kubernetes takes 256 KiB.
 const MAX_ANNOTATIONS: usize = 200 << 10;
 
-/// More policies than act on one object. Each of their records is work; what further ones say counts
+/// More policies than act on one object. Each of their records is work; what further ones list counts
 /// as the user's.
 const MAX_OTHERS: usize = 16;
 
-/// What a request does to a workload, as far as earlier injections are concerned.
-pub(super) enum Life<'a> {
-    /// This policy has injected nothing before. The stored object is given back.
-    New(Option<Value<'a>>),
-    /// The request changes nothing of the template.
+/// What a request does to a pod template, as far as earlier injections are concerned.
+#[derive(Debug)]
+pub(super) enum Decision<'a> {
+    /// Nothing was injected before by this policy.
+    Uninjected,
+    /// The request does not change the template.
     Unchanged,
-    /// The user's part is unchanged; the object has the stored template and record again.
-    PutBack,
-    /// The object is the user's part now.
-    TakenOut(Before),
-    /// There is a record that cannot be read. It stays, and nothing is injected beside it.
+    /// The user's part is unchanged: the stored template stays.
+    Restore {
+        /// Whether somebody removed or changed injected parts by hand.
+        by_hand: bool,
+    },
+    /// The user's part changed, or is new: it is injected into anew.
+    Rebuild(UserPart<'a>),
+    /// The record cannot be read. It stays, and nothing is injected.
     Unreadable,
+    /// The template has a record, and parts that Kubernetes would refuse.
+    Malformed,
 }
 
-/// What was there before taking out.
-pub(super) struct Before {
-    /// The object of the request.
-    pub(super) object: String,
+/// A template without what was injected.
+#[derive(Debug)]
+pub(super) struct UserPart<'a> {
+    pub(super) template: Object<'a>,
     /// The injections of its record.
     pub(super) injections: Vec<String>,
+    /// Whether its record cannot be read, so that the stored one was used.
+    pub(super) is_unreadable: bool,
 }
 
-/// The records on one object.
+/// The records in one template.
+#[derive(Debug, Default)]
 struct Records<'a> {
-    /// The text of this policy's, also where it cannot be read.
+    /// The text of this policy's, even if it cannot be read.
     text: Option<Cow<'a, str>>,
     own: Option<Record>,
-    others: Vec<Record>,
+    /// Those of other policies, by their annotation.
+    others: Vec<(String, Record)>,
 }
 
 impl<'a> Records<'a> {
-    fn of(object: &Value<'a>, key: &str) -> Self {
-        let text = record_text(object, key);
+    fn of(template: &Object<'a>, key: &str) -> Self {
+        let Some(annotations) = annotations_of(template) else {
+            return Self::default();
+        };
+        // A value that is not a string counts as an unreadable record.
+        let text = annotations.get(key).map(|value| value.as_str().unwrap_or_default());
         let own = text.as_deref().and_then(Record::parse);
-        Self { text, own, others: other_records(object, key) }
+        Self { text, own, others: other_records(template, key) }
     }
 
     fn is_empty(&self) -> bool {
         self.text.is_none() && self.others.is_empty()
     }
-}
 
-impl<'a> Life<'a> {
-    /// Reads the records of an object and of the stored one, and takes out what they say.
-    pub(super) fn read(
-        object: &mut Value<'a>,
-        mut old_object: Option<Value<'a>>,
-        workload: &Workload,
-        key: &str,
-        report: &mut Report,
-    ) -> Self {
-        if workload.is_pod() {
-            return Self::New(old_object);
-        }
-        let given = Records::of(object, key);
-        let stored = old_object.as_ref().map(|old| Records::of(old, key));
-        if given.is_empty() && stored.as_ref().is_none_or(Records::is_empty) {
-            return Self::New(old_object);
-        }
-        let (stored_text, of_stored, stored_others) =
-            stored.map_or((None, None, Vec::new()), |it| (it.text, it.own, it.others));
-        let is_unreadable = given.text.is_some() && given.own.is_none();
-        if let Some(old) = &mut old_object
-            && is_same_template(object, old, workload)
-        {
-            // A record that cannot be read counts as none, stored or given.
-            let can_be_put_back =
-                of_stored.is_some() || (stored_text.is_none() && given.own.is_some());
-            if given.text == stored_text || !can_be_put_back {
-                return Self::Unchanged;
-            }
-            set_record(object, key, stored_text.as_deref());
-            return Self::PutBack;
-        }
-        if is_unreadable && of_stored.is_none() {
-            report.warned(&format!(
-                "annotation {key} cannot be read, and nothing is injected beside it; remove it"
-            ));
-            return Self::Unreadable;
-        }
-        if is_unreadable {
-            report.warned(&format!("annotation {key} cannot be read; the stored one is used"));
-        }
-        let before = object.to_json();
-        // Both records: a manifest that was exported may bring an older one.
-        let has_given = given.own.is_some();
-        let of_stored_for_given = of_stored.clone().filter(|stored| {
-            Some(stored) != given.own.as_ref()
-                && counts_for(stored, given.own.as_ref(), object, workload)
-        });
-        let own: Vec<&Record> = given.own.iter().chain(&of_stored_for_given).collect();
-        let only_stored = stored_others.iter().filter(|it| !given.others.contains(it));
-        let all_others: Vec<&Record> = given.others.iter().chain(only_stored).collect();
-        if let Some(mut old) = old_object {
-            let of_old: Vec<&Record> = of_stored.iter().chain(&stored_others).collect();
-            let of_new: Vec<&Record> = own.iter().copied().chain(all_others).collect();
-            let (mut is_incomplete, mut unused) = (false, false);
-            let part = user_part(object, workload, &of_new, &mut is_incomplete);
-            let old_part = user_part(&mut old, workload, &of_old, &mut unused);
-            if let (Some(part), Some(old_part)) = (part, old_part)
-                && json::same(&part, &old_part)
-            {
-                // What another policy put there, that one puts back.
-                if of_stored.is_none() && given.own.is_none() {
-                    return Self::Unchanged;
-                }
-                if has_given && is_incomplete {
-                    report.warned(
-                        "what was injected and removed by hand is put back; opt out with \
-                         admission.datakit/enabled: \"false\"",
-                    );
-                }
-                let templates = (workload.template(object), workload.template(&mut old));
-                if let (Some(template), Some(stored)) = templates {
-                    template.clone_from(stored);
-                }
-                set_record(object, key, stored_text.as_deref());
-                let is_same = json::same(&before, &object.to_json());
-                return if is_same { Self::Unchanged } else { Self::PutBack };
-            }
-        }
-        let Some(first) = own.first() else {
-            return Self::New(None);
-        };
-        for record in &own {
-            let template = workload.template(object);
-            if template.and_then(|it| record.take_out(it, &given.others)).is_none() {
-                report.warned("the pod template is malformed; what was injected stays");
-                return Self::New(None);
-            }
-        }
-        remove_record(object, key, first);
-        let injections = first.entries.iter().map(|entry| entry.name.clone()).collect();
-        Self::TakenOut(Before { object: before, injections })
+    fn other(&self, key: &str) -> Option<&Record> {
+        self.others.iter().find(|(other, _)| other == key).map(|(_, record)| record)
     }
 }
 
-/// Takes what this policy recorded out of an object, all of it or one injection: `ddtrace` or
-/// `ddtrace-java`. Gives the object without it, and the injections that were removed; nothing where
-/// there is no record of any.
+fn annotations_of<'o, 'a>(template: &'o Object<'a>) -> Option<&'o Object<'a>> {
+    template.get("metadata")?.as_object()?.get("annotations")?.as_object()
+}
+
+/// The readable records of other policies in a template, by their annotation.
+pub(super) fn other_records(template: &Object, key: &str) -> Vec<(String, Record)> {
+    let annotations = annotations_of(template).into_iter().flat_map(Object::iter);
+    let records = annotations.filter_map(|(name, value)| {
+        let name = name.name().filter(|name| name != key && annotations::is_record(name))?;
+        Some((name.into_owned(), Record::parse(&value.as_str()?)?))
+    });
+    records.take(MAX_OTHERS).collect()
+}
+
+/// Decides what a request does to a template; `stored` is the template of the stored object, `key`
+/// the annotation of this policy's record.
+///
+/// `lists_are_atomic` says that apply replaces lists as a whole, as in most custom resources.
+pub(super) fn decide<'a>(
+    given: &Object<'a>,
+    stored: Option<&Object<'a>>,
+    key: &str,
+    lists_are_atomic: bool,
+) -> Decision<'a> {
+    let of_given = Records::of(given, key);
+    let of_stored = stored.map(|stored| Records::of(stored, key)).unwrap_or_default();
+    if of_given.is_empty() && of_stored.is_empty() {
+        return Decision::Uninjected;
+    }
+    if stored.is_some_and(|stored| json::same_objects(given, stored)) {
+        return Decision::Unchanged;
+    }
+    let is_unreadable = of_given.text.is_some() && of_given.own.is_none();
+    if is_unreadable && of_stored.own.is_none() {
+        return Decision::Unreadable;
+    }
+    if let Some(stored) = stored {
+        let part = compared_part(given, &of_given, &of_stored, key, lists_are_atomic);
+        let stored_part =
+            compared_part(stored, &of_stored, &Records::default(), key, lists_are_atomic);
+        if let (Some((part, tally)), Some((stored_part, _))) = (part, stored_part)
+            && json::same_objects(&part, &stored_part)
+        {
+            // What another policy injected, that one restores.
+            let Some(record) = of_stored.own.as_ref().or(of_given.own.as_ref()) else {
+                return Decision::Unchanged;
+            };
+            let by_hand = of_given.text == of_stored.text
+                && (tally.is_partial(lists_are_atomic)
+                    || has_other_containers(given, stored, record));
+            return Decision::Restore { by_hand };
+        }
+    }
+    let Some(record) = of_given.own.as_ref().or(of_stored.own.as_ref()) else {
+        return Decision::Uninjected;
+    };
+    let injections = record.injections.iter().map(|injected| injected.name.clone()).collect();
+    let mut template = given.clone();
+    let others: Vec<Record> = of_given.others.iter().map(|(_, record)| record.clone()).collect();
+    let (own, stored_own) = (of_given.own.as_ref(), of_stored.own.as_ref());
+    match take_out(&mut template, key, own, stored_own, &others, lists_are_atomic) {
+        Some(_) => Decision::Rebuild(UserPart { template, injections, is_unreadable }),
+        None => Decision::Malformed,
+    }
+}
+
+/// The user's part of a template as it is compared: without what any policy injected, and without
+/// what the API server drops or adds. Also how much of this policy's record was found.
+fn compared_part<'a>(
+    template: &Object<'a>,
+    records: &Records,
+    stored: &Records,
+    key: &str,
+    lists_are_atomic: bool,
+) -> Option<(Object<'a>, Tally)> {
+    let mut part = template.clone();
+    let tally =
+        take_out(&mut part, key, records.own.as_ref(), stored.own.as_ref(), &[], lists_are_atomic)?;
+    for (key, record) in &records.others {
+        take_out(&mut part, key, Some(record), stored.other(key), &[], lists_are_atomic)?;
+    }
+    for (key, record) in stored.others.iter().filter(|(key, _)| records.other(key).is_none()) {
+        take_out(&mut part, key, None, Some(record), &[], lists_are_atomic)?;
+    }
+    normalise(&mut part);
+    Some((part, tally))
+}
+
+/// Removes what the API server drops or adds.
+fn normalise(template: &mut Object) {
+    remove_all_empty(template);
+    if let Some(spec) = template.get_mut("spec").and_then(Value::as_object_mut)
+        && spec.get_str("restartPolicy").as_deref() == Some("Always")
+    {
+        // It is a default, which an object that was never stored lacks.
+        spec.remove("restartPolicy");
+    }
+}
+
+/// Whether two templates without injections are the same.
+pub(super) fn is_unchanged(given: &Object, stored: &Object) -> bool {
+    if json::same_objects(given, stored) {
+        return true;
+    }
+    let (mut given, mut stored) = (given.clone(), stored.clone());
+    normalise(&mut given);
+    normalise(&mut stored);
+    json::same_objects(&given, &stored)
+}
+
+/// Takes one policy's injections out of a template: by the record that it came with, and by the
+/// stored one, which counts alone if a tool dropped the annotation.
+fn take_out(
+    template: &mut Object,
+    key: &str,
+    given: Option<&Record>,
+    stored: Option<&Record>,
+    others: &[Record],
+    lists_are_atomic: bool,
+) -> Option<Tally> {
+    let Some(given) = given else {
+        return stored.map_or(Some(Tally::default()), |it| it.take_out(template, key, others));
+    };
+    let tally = given.take_out(template, key, others)?;
+    if let Some(stored) = stored.filter(|stored| *stored != given)
+        && let Some(leftovers) = stored.leftovers(given, template, lists_are_atomic)
+    {
+        leftovers.take_out(template, key, others)?;
+    }
+    Some(tally)
+}
+
+/// Whether an injected container is another one than in the stored template.
+fn has_other_containers(given: &Object, stored: &Object, record: &Record) -> bool {
+    let (mut given, mut stored) = (given.clone(), stored.clone());
+    let (Ok(given), Ok(stored)) = (Pod::open(&mut given), Pod::open(&mut stored)) else {
+        return false;
+    };
+    let json = |pod: &Pod, name: &str| {
+        let mut containers = pod.all_containers().map(|(_, container)| container);
+        containers.find(|container| container.name == name).map(|it| it.to_json())
+    };
+    let mut names = record.injections.iter().flat_map(|injected| &injected.containers);
+    names.any(|name| match (json(&given, name), json(&stored, name)) {
+        (Some(given), Some(stored)) => !json::same(&given, &stored),
+        _ => false,
+    })
+}
+
+/// Takes what this policy recorded out of a template: all of it, or one injection (`ddtrace`,
+/// `ddtrace-java`). Returns the injections that were removed; `None` if no record names any.
 pub(super) fn uninject(
-    object: &mut Value,
-    workload: &Workload,
+    template: &mut Object,
     key: &str,
     injection: Option<&str>,
 ) -> Option<Vec<String>> {
-    let record = Record::parse(&record_text(object, key)?)?;
-    let others = other_records(object, key);
+    let record = Records::of(template, key).own?;
+    let others = other_records(template, key);
     let is_meant = |name: &str| {
         injection.is_none_or(|meant| {
             let rest = name.strip_prefix(meant);
@@ -176,164 +245,46 @@ pub(super) fn uninject(
         })
     };
     let (out, mut rest) = record.split(is_meant);
-    let removed: Vec<String> = out.entries.iter().map(|entry| entry.name.clone()).collect();
+    let removed: Vec<String> = out.injections.iter().map(|it| it.name.clone()).collect();
     if removed.is_empty() {
         return None;
     }
-    let mut kept = others;
-    kept.extend(Some(rest.clone()).filter(|rest| !rest.entries.is_empty()));
-    out.take_out(workload.template(object)?, &kept)?;
-    rest.inherit_volumes(&out, workload.template(object)?);
-    if rest.entries.is_empty() {
-        remove_record(object, key, &out);
-    } else {
-        set_record(object, key, Some(&rest.to_text()));
+    let has_rest = !rest.injections.is_empty();
+    let mut kept: Vec<Record> = others.into_iter().map(|(_, record)| record).collect();
+    kept.extend(Some(rest.clone()).filter(|_| has_rest));
+    out.take_out(template, key, &kept)?;
+    if has_rest {
+        rest.inherit_volumes(&out, template);
+        set_record(template, key, &rest)?;
     }
     Some(removed)
 }
 
-/// The JSON of the user's part of a template: without what any policy recorded, and without what
-/// the API server drops.
-fn user_part(
-    object: &mut Value,
-    workload: &Workload,
-    records: &[&Record],
-    is_incomplete: &mut bool,
-) -> Option<String> {
-    let mut template = workload.template(object)?.clone();
-    for record in records {
-        *is_incomplete |= record.take_out(&mut template, &[])?.is_incomplete;
-    }
-    remove_all_empty(&mut template);
-    if let Some(spec) = template.get_mut("spec").and_then(Value::as_object_mut)
-        && spec.get_str("restartPolicy").as_deref() == Some("Always")
-    {
-        // What the API server adds by default, which an object that never met it lacks.
-        spec.remove("restartPolicy");
-    }
-    Some(template.to_json())
+/// Sets the record of a template.
+fn set_record(template: &mut Object, key: &str, record: &Record) -> Option<()> {
+    let annotations = template.open_object("metadata")?.open_object("annotations")?;
+    annotations.set(key.to_owned(), Value::string(&record.to_text()));
+    Some(())
 }
 
-/// Sets the record of an object to a text, or removes it.
-fn set_record(object: &mut Value, key: &str, record: Option<&str>) {
-    let Some(object) = object.as_object_mut() else {
-        return;
-    };
-    let Some(record) = record else {
-        let metadata = object.get_mut("metadata").and_then(Value::as_object_mut);
-        let annotations = metadata.and_then(|it| it.get_mut("annotations")?.as_object_mut());
-        if let Some(annotations) = annotations {
-            annotations.remove(key);
-        }
-        return;
-    };
-    let annotations = object.open_object("metadata").and_then(|it| it.open_object("annotations"));
-    if let Some(annotations) = annotations.filter(|it| it.get_str(key).as_deref() != Some(record)) {
-        annotations.set(key.to_owned(), Value::string(record));
-    }
-}
-
-/// The record of an object.
-fn record_text<'a>(object: &Value<'a>, key: &str) -> Option<Cow<'a, str>> {
-    let metadata = object.as_object()?.get("metadata")?.as_object()?;
-    let annotation = metadata.get("annotations")?.as_object()?.get(key)?;
-    // A value that is not a string counts as an unreadable record.
-    Some(annotation.as_str().unwrap_or_default())
-}
-
-/// The records of other policies.
-pub(super) fn other_records(object: &Value, key: &str) -> Vec<Record> {
-    let metadata = object.as_object().and_then(|object| object.get("metadata")?.as_object());
-    let annotations = metadata.and_then(|metadata| metadata.get("annotations")?.as_object());
-    let records = annotations.into_iter().flat_map(Object::iter).filter_map(|(name, value)| {
-        name.name().filter(|name| name != key && annotations::is_record(name))?;
-        Record::parse(&value.as_str()?)
-    });
-    records.take(MAX_OTHERS).collect()
-}
-
-/// Whether two objects have the same pod template.
-fn is_same_template(object: &mut Value, old: &mut Value, workload: &Workload) -> bool {
-    match (workload.template(object), workload.template(old)) {
-        (Some(template), Some(old)) => json::same_objects(template, old),
-        _ => false,
-    }
-}
-
-/// Whether the stored record counts for an object: a container of it is there that the record which
-/// the object brings, if it brings one, does not account for.
-///
-/// A tool may have dropped the annotation, or applied a manifest with an older one. An older revision
-/// that comes back, as `kubectl rollout undo` brings it, has a record of its own: there, what is like
-/// the stored one's is the user's.
-fn counts_for(
-    stored: &Record,
-    given: Option<&Record>,
-    object: &mut Value,
-    workload: &Workload,
-) -> bool {
-    let Some(template) = workload.template(object) else {
-        return false;
-    };
-    let mut copy = template.clone();
-    if given.is_some_and(|given| given.take_out(&mut copy, &[]).is_none()) {
-        return false;
-    }
-    let Ok(pod) = crate::pod::Pod::open(&mut copy) else {
-        return false;
-    };
-    let mut containers = stored.entries.iter().flat_map(|entry| &entry.containers);
-    containers.any(|name| pod.has_container(name))
-}
-
-/// Removes a record from an object, and what was created for it.
-fn remove_record(object: &mut Value, key: &str, record: &Record) {
-    let Some(object) = object.as_object_mut() else {
-        return;
-    };
-    let metadata = object.get_mut("metadata").and_then(Value::as_object_mut);
-    let annotations = metadata.and_then(|it| it.get_mut("annotations")?.as_object_mut());
-    if let Some(annotations) = annotations {
-        annotations.remove(key);
-    }
-    remove_empty_object(object, "metadata", "annotations", |path| {
-        let was = record.created.get(&format!("own/{path}"));
-        was.copied().unwrap_or(Was::Present)
-    });
-}
-
-/// Writes a record to the own metadata of an object.
+/// Writes the record of what was injected into a template.
 ///
 /// # Errors
 ///
-/// If the metadata is malformed, or the annotations would be too large.
+/// If the annotations would be too large.
 pub(super) fn write_record(
-    object: &mut Value,
-    mut recorder: Recorder,
+    template: &mut Object,
+    recorder: Recorder,
     key: &str,
 ) -> Result<(), Skip> {
-    let object = object.as_object_mut().ok_or(Skip::MetadataMalformed)?;
-    let metadata = object.get("metadata");
-    let annotations = metadata.and_then(Value::as_object).and_then(|it| it.get("annotations"));
-    recorder.create("own/metadata".to_owned(), metadata);
-    recorder.create("own/annotations".to_owned(), annotations);
-    let text = recorder.finish().to_text();
-    let present = annotations.and_then(Value::as_object);
-    let present = present
-        .into_iter()
-        .flat_map(Object::iter)
-        .filter(|(it, _)| it.name().as_deref() != Some(key));
-    let length = |value: &Value| value.as_str().map_or(0, |it| it.len());
-    let present: usize = present
+    let record = recorder.finish();
+    set_record(template, key, &record).ok_or(Skip::MetadataMalformed)?;
+    let length = |value: &Value| value.as_str().map_or(0, |text| text.len());
+    let entries = annotations_of(template).into_iter().flat_map(Object::iter);
+    let all: usize = entries
         .map(|(key, value)| key.name().map_or(0, |it| it.len()).saturating_add(length(value)))
         .sum();
-    if present.saturating_add(key.len()).saturating_add(text.len()) > MAX_ANNOTATIONS {
-        return Err(Skip::TooLarge);
-    }
-    let metadata = object.open_object("metadata").ok_or(Skip::MetadataMalformed)?;
-    let annotations = metadata.open_object("annotations").ok_or(Skip::MetadataMalformed)?;
-    annotations.set(key.to_owned(), Value::string(&text));
-    Ok(())
+    if all > MAX_ANNOTATIONS { Err(Skip::TooLarge) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -344,11 +295,12 @@ mod tests {
     /// Each record is work, so a stranger must not be able to add any number of them.
     #[test]
     fn reads_the_records_of_few_policies() {
-        static OBJECT: Shape = crate::admission::OBJECT;
+        static TEMPLATE: Shape =
+            Shape::Object(&[("metadata", Shape::Object(&[("annotations", Shape::Object(&[]))]))]);
         let records = |keys: &str| {
             let text = format!(r#"{{"metadata":{{"annotations":{{{keys}}}}}}}"#);
-            other_records(&Value::open(&text, &OBJECT).unwrap(), "admission.datakit/injected.a")
-                .len()
+            let template = Value::open(&text, &TEMPLATE).unwrap();
+            other_records(template.as_object().unwrap(), "admission.datakit/injected.a").len()
         };
         let entry = |key: String| format!(r#""admission.datakit/injected{key}":"{{\"v\":1}}""#);
         let many: Vec<String> = (0..40).map(|id| entry(format!(".{id}"))).collect();

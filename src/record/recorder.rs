@@ -4,29 +4,39 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::stamp::Hashes;
-use super::{Changes, Entry, Moved, Record, SetVariable, Was, container_keys};
+use super::{Changes, Injected, MountStamp, Moved, Record, SetVariable, Was, container_keys};
 use crate::collections::{map, set};
-use crate::json::Value;
+use crate::json::{self, Object, Value};
 use crate::pod::Pod;
 use crate::pod::container::{Container, ContainerRef, EnvEdit, Extension};
 use crate::pod::edits::Edits;
 use crate::record::stamp::Stamp;
 
-/// A record in the making.
+/// Builds a `Record` from the edits being applied.
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {
     record: Record,
     /// The records of other policies: what several of them need stays until the last one leaves.
-    others: Vec<Record>,
-    /// Whether an empty list counts as none: one that taking out left behind.
-    empty_is_absent: bool,
+    others: Vec<(String, Record)>,
     /// The keys of the containers that were there before the first injection.
     keys: Option<BTreeMap<ContainerRef, String>>,
 }
 
 impl Recorder {
-    pub(crate) fn new(others: Vec<Record>, empty_is_absent: bool) -> Self {
-        Self { others, empty_is_absent, ..Self::default() }
+    /// Begins a record of what is injected into a template; `others` are the records of other
+    /// policies in it.
+    pub(crate) fn new(template: &Object, others: Vec<(String, Record)>) -> Self {
+        let mut recorder = Self { others, ..Self::default() };
+        let metadata = template.get("metadata");
+        let annotations = metadata.and_then(Value::as_object).and_then(|it| it.get("annotations"));
+        recorder.note_object("metadata", metadata);
+        recorder.note_object("annotations", annotations);
+        recorder
+    }
+
+    /// The records of other policies in the template, by their annotation.
+    pub(crate) fn others(&self) -> &[(String, Record)] {
+        &self.others
     }
 
     pub(crate) fn finish(self) -> Record {
@@ -35,26 +45,19 @@ impl Recorder {
 
     /// Adds what an injection is about to change in a pod.
     pub(crate) fn add(&mut self, name: String, pod: &Pod, edits: &Edits) {
-        let mut entry = Entry { name, ..Entry::default() };
+        let mut injected = Injected { name, ..Injected::default() };
         self.keys.get_or_insert_with(|| container_keys(pod));
         let added = edits.init_containers.iter().chain(&edits.containers);
-        entry.containers = added.map(|container| container.name.clone().into_owned()).collect();
-        self.add_shared_volumes(edits, &mut entry);
+        injected.containers = added.map(|container| container.name.clone().into_owned()).collect();
+        self.add_shared_volumes(edits, &mut injected);
         let volumes = edits.volumes.iter().map(|volume| Stamp::of(&volume.name, &volume.value));
-        entry.volumes.extend(volumes);
+        injected.volumes.extend(volumes);
         for (annotation, value) in &edits.annotations {
-            entry.annotations.push(Stamp::of(annotation, value));
+            injected.annotations.push(Stamp::of(annotation, value));
         }
-        self.add_changes(pod, edits, &mut entry);
-        self.add_spec(pod, edits, &mut entry);
-        if !edits.annotations.is_empty() {
-            let metadata = pod.template.get("metadata");
-            let annotations = metadata.and_then(Value::as_object);
-            let annotations = annotations.and_then(|metadata| metadata.get("annotations"));
-            self.create("metadata".to_owned(), metadata);
-            self.create("annotations".to_owned(), annotations);
-        }
-        self.record.entries.push(entry);
+        self.add_changes(pod, edits, &mut injected);
+        self.add_spec(pod, edits, &mut injected);
+        self.record.injections.push(injected);
     }
 
     /// Adds names that were added to `imagePullSecrets`; of those that are needed, also the ones that
@@ -62,44 +65,49 @@ impl Recorder {
     pub(crate) fn add_secrets(&mut self, added: Vec<String>, needed: &[Cow<str>]) {
         self.record.secrets = added;
         for name in needed {
-            let mut of_others = self.others.iter().flat_map(|other| &other.secrets);
+            let mut of_others = self.others.iter().flat_map(|(_, other)| &other.secrets);
             if of_others.any(|other| other == name) {
                 self.record.secrets.push(name.clone().into_owned());
             }
         }
     }
 
-    /// Notes that a list or an object is created, where it is absent or null.
-    pub(crate) fn create(&mut self, path: String, member: Option<&Value>) {
-        let is_empty = member.is_some_and(|value| match value {
+    /// Notes what an unopened list of the specification was before something is added to it.
+    pub(crate) fn note_list(&mut self, path: &str, list: Option<&Value>) {
+        let is_empty = list.is_some_and(|list| match list {
             Value::Array(elements) => elements.is_empty(),
-            // The API server keeps metadata, also where it is empty.
-            Value::Object(object) => object.is_empty() && path.ends_with("annotations"),
-            _ => false,
+            other => json::compact(other.as_text().unwrap_or_default()) == "[]",
         });
-        self.create_list(path, member, is_empty);
+        self.note(path.to_owned(), list, is_empty);
     }
 
-    /// The same for a list whose elements are elsewhere while the pod is open.
-    fn create_list(&mut self, path: String, member: Option<&Value>, is_empty: bool) {
-        let was = match Was::of(member) {
-            Was::Present if self.empty_is_absent && is_empty => Was::Absent,
-            Was::Present => {
-                let mut of_others = self.others.iter().filter_map(|other| other.created.get(&path));
-                of_others.next().copied().unwrap_or(Was::Present)
+    /// Notes what an object of metadata was before something is added to it.
+    fn note_object(&mut self, path: &str, member: Option<&Value>) {
+        let is_empty = member.and_then(Value::as_object).is_some_and(Object::is_empty);
+        self.note(path.to_owned(), member, is_empty);
+    }
+
+    /// Notes what a list or an object was before something is added to it. Its elements may be
+    /// elsewhere while the pod is open.
+    fn note(&mut self, path: String, member: Option<&Value>, is_empty: bool) {
+        let was = match Was::of(member, is_empty) {
+            Was::Filled => {
+                let mut of_others =
+                    self.others.iter().filter_map(|(_, other)| other.before.get(&path));
+                of_others.next().copied().unwrap_or(Was::Filled)
             }
             was => was,
         };
-        if was != Was::Present {
-            self.record.created.entry(path).or_insert(was);
+        if was != Was::Filled {
+            self.record.before.entry(path).or_insert(was);
         }
     }
 
     /// Adds the volumes of other policies that an injection mounts: the last one to leave removes
     /// them.
-    fn add_shared_volumes(&self, edits: &Edits, entry: &mut Entry) {
-        let stamps = self.others.iter().flat_map(|other| &other.entries);
-        let stamps = map(stamps.flat_map(|entry| &entry.volumes).map(|it| (&*it.name, it)));
+    fn add_shared_volumes(&self, edits: &Edits, injected: &mut Injected) {
+        let stamps = self.others.iter().flat_map(|(_, other)| &other.injections);
+        let stamps = map(stamps.flat_map(|injected| &injected.volumes).map(|it| (&*it.name, it)));
         if stamps.is_empty() {
             return;
         }
@@ -108,12 +116,12 @@ impl Recorder {
         let mounts = mounts.chain(edits.mounts.iter().map(|(_, mount)| mount));
         let names = set(mounts.map(|mount| &*mount.volume));
         let shared = names.into_iter().filter_map(|name| stamps.get(name));
-        entry.volumes.extend(shared.map(|stamp| (*stamp).clone()));
+        injected.volumes.extend(shared.map(|stamp| (*stamp).clone()));
     }
 
     /// Adds what changes in containers that were there before the first injection; those that were
     /// added since go as a whole.
-    fn add_changes(&mut self, pod: &Pod, edits: &Edits, entry: &mut Entry) {
+    fn add_changes(&mut self, pod: &Pod, edits: &Edits, injected: &mut Injected) {
         if edits.env.is_empty() && edits.mounts.is_empty() {
             return;
         }
@@ -127,7 +135,7 @@ impl Recorder {
             };
             if last.replace(place) != Some(place) {
                 let list = container.body.get("env");
-                self.create_list(format!("{key}/env"), list, container.env.is_empty());
+                self.note(format!("{key}/env"), list, container.env.is_empty());
             }
             changes.entry(*place).or_default().add_env(container, edit, &mut hashes);
         }
@@ -138,32 +146,37 @@ impl Recorder {
             };
             if last.replace(place) != Some(place) {
                 let list = container.body.get("volumeMounts");
-                self.create_list(format!("{key}/volumeMounts"), list, container.mounts.is_empty());
+                self.note(format!("{key}/volumeMounts"), list, container.mounts.is_empty());
             }
             let changes = changes.entry(*place).or_default();
-            changes.mounts.push(Stamp::of_shared(&mount.path, &mount.value, &mut hashes));
+            let stamp = Stamp::of_shared(&mount.path, &mount.value, &mut hashes);
+            let sub_path = mount.sub_path.as_deref().map(str::to_owned);
+            changes.mounts.push(MountStamp { stamp, sub_path });
         }
         for (place, changes) in changes {
             if let Some(key) = keys.get(&place) {
-                entry.changes.insert(key.clone(), changes);
+                injected.changes.insert(key.clone(), changes);
             }
         }
         self.keys = Some(keys);
     }
 
     /// Adds the members of the specification that are set, and the lists that get elements.
-    fn add_spec(&mut self, pod: &Pod, edits: &Edits, entry: &mut Entry) {
+    fn add_spec(&mut self, pod: &Pod, edits: &Edits, injected: &mut Injected) {
         let Some(spec) = pod.spec() else {
             return;
         };
         for (name, value) in &edits.spec {
             // What another injection set as well stays until the last of them goes.
-            let of_others = self.others.iter().flat_map(|other| &other.entries);
-            let mut of_others = of_others.chain(&self.record.entries).flat_map(|entry| &entry.spec);
+            let of_others = self.others.iter().flat_map(|(_, other)| &other.injections);
+            let mut of_others =
+                of_others.chain(&self.record.injections).flat_map(|injected| &injected.spec);
             match of_others.find(|(other, _)| other == name) {
-                Some(shared) => entry.spec.push(shared.clone()),
+                Some(shared) => injected.spec.push(shared.clone()),
                 None if spec.get(name) == Some(value) => {}
-                None => entry.spec.push(((*name).to_owned(), spec.get(name).map(Value::to_json))),
+                None => {
+                    injected.spec.push(((*name).to_owned(), spec.get(name).map(Value::to_json)))
+                }
             }
         }
         for (list, is_used, is_empty) in [
@@ -171,7 +184,7 @@ impl Recorder {
             ("initContainers", !edits.init_containers.is_empty(), pod.init_containers.is_empty()),
         ] {
             if is_used {
-                self.create_list(list.to_owned(), spec.get(list), is_empty);
+                self.note(list.to_owned(), spec.get(list), is_empty);
             }
         }
     }
@@ -210,7 +223,7 @@ fn extended(container: &Container, extension: &Extension, moves: bool) -> Option
         name: name.to_owned(),
         prefix: extension.prefix.clone(),
         suffix: extension.suffix.clone(),
-        was: Was::of(object.get("value")),
+        was: Was::of(object.get("value"), false),
         moved,
     })
 }

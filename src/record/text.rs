@@ -11,13 +11,16 @@
 //!      "env":"DD_AGENT_HOST=x4fR POD_NAME=x4fR",
 //!      "set":{"JAVA_TOOL_OPTIONS":[""," -javaagent:…"]},    what was added before and after
 //!      "moved":{"DD_TAGS":["",",a:b",["PREV",0],["NEXT",0]]},  and between which variables it was
-//!      "mounts":["/datadog-lib=x4fR"]}}},
+//!      "mounts":["/datadog-lib=x4fR",["/logs=x4fR","sub"]]}}},   with the `subPath`
 //!  "secrets":"hub",
 //!  "new":"volumes app/env",                                 what was absent before
-//!  "null":"initContainers"}                                 what was null before
+//!  "null":"initContainers",                                 what was null before
+//!  "empty":"app/volumeMounts"}                              what was empty before
 //! ```
 
-use super::{Changes, Entry, Moved, Record, SPEC_MEMBERS, SetVariable, Was, injection_of};
+use super::{
+    Changes, Injected, MountStamp, Moved, Record, SPEC_MEMBERS, SetVariable, Was, injection_of,
+};
 use crate::injection::Injection;
 use crate::injection::table::ALL;
 use crate::json::{Object, Shape, Value, push_text};
@@ -25,6 +28,9 @@ use crate::record::stamp::Stamp;
 
 static OBJECT: Shape = Shape::Object(&[]);
 static LIST: Shape = Shape::Array(&Shape::Text);
+
+/// How records name what a list or an object was before.
+const BEFORE: [(&str, Was); 3] = [("new", Was::Absent), ("null", Was::Null), ("empty", Was::Empty)];
 
 /// The version of the form. Every version that was ever released stays readable.
 const VERSION: &str = "1";
@@ -42,15 +48,15 @@ impl Record {
     /// The text of this record.
     pub(crate) fn to_text(&self) -> String {
         let mut out = format!("{{\"v\":{VERSION}");
-        for entry in &self.entries {
+        for injected in &self.injections {
             out.push(',');
-            push_text(&mut out, &entry.name);
+            push_text(&mut out, &injected.name);
             out.push(':');
-            entry.write(&mut out);
+            injected.write(&mut out);
         }
         push_words(&mut out, "secrets", &self.secrets, |name, out| out.push_str(name));
-        for (key, was) in [("new", Was::Absent), ("null", Was::Null)] {
-            let paths = self.created.iter().filter(|(_, created)| **created == was);
+        for (key, was) in BEFORE {
+            let paths = self.before.iter().filter(|(_, before)| **before == was);
             push_words(&mut out, key, paths, |(path, _), out| out.push_str(path));
         }
         out.push('}');
@@ -73,18 +79,15 @@ impl Record {
             match &*key {
                 "v" => {}
                 "secrets" => parsed.secrets = words(value)?,
-                "new" => {
-                    parsed.created.extend(words(value)?.into_iter().map(|it| (it, Was::Absent)))
-                }
-                "null" => {
-                    parsed.created.extend(words(value)?.into_iter().map(|it| (it, Was::Null)))
+                key if let Some((_, was)) = BEFORE.iter().find(|(name, _)| *name == key) => {
+                    parsed.before.extend(words(value)?.into_iter().map(|path| (path, *was)));
                 }
                 name => {
                     let injection = injection_of(name)?;
-                    if parsed.entries.iter().any(|entry| entry.name == name) {
+                    if parsed.has(name) {
                         return None;
                     }
-                    parsed.entries.push(Entry::parse(name, injection, value)?);
+                    parsed.injections.push(Injected::parse(name, injection, value)?);
                 }
             }
         }
@@ -104,7 +107,7 @@ fn may_add_volume(injection: &Injection, name: &str) -> bool {
     })
 }
 
-impl Entry {
+impl Injected {
     fn write(&self, out: &mut String) {
         out.push('{');
         push_words(out, "volumes", &self.volumes, Stamp::write);
@@ -124,36 +127,36 @@ impl Entry {
 
     fn parse(name: &str, injection: &Injection, text: &str) -> Option<Self> {
         let containers = injection.container.iter().map(|&name| name.to_owned()).collect();
-        let mut entry = Self { name: name.to_owned(), containers, ..Self::default() };
+        let mut injected = Self { name: name.to_owned(), containers, ..Self::default() };
         for (key, value) in open(text)?.iter() {
             let value = value.as_text()?;
             match &*key.name()? {
-                "volumes" => entry.volumes = stamps(words(value)?)?,
-                "annotations" => entry.annotations = stamps(words(value)?)?,
+                "volumes" => injected.volumes = stamps(words(value)?)?,
+                "annotations" => injected.annotations = stamps(words(value)?)?,
                 "spec" => {
                     for (name, before) in members(value)? {
                         let before = list(before)?;
                         let before = before.first().map(Value::to_json);
-                        entry.spec.push((name, before));
+                        injected.spec.push((name, before));
                     }
                 }
                 "in" => {
                     for (container, changes) in members(value)? {
-                        entry.changes.insert(container, Changes::parse(changes)?);
+                        injected.changes.insert(container, Changes::parse(changes)?);
                     }
                 }
                 _ => return None,
             }
         }
-        let is_own = entry.annotations.len() <= injection.annotations.len()
-            && entry.spec.len() <= SPEC_MEMBERS.len()
-            && entry
+        let is_own = injected.annotations.len() <= injection.annotations.len()
+            && injected.spec.len() <= SPEC_MEMBERS.len()
+            && injected
                 .volumes
                 .iter()
                 .all(|volume| ALL.iter().any(|it| may_add_volume(it, &volume.name)))
-            && entry.annotations.iter().all(|it| injection.annotations.contains(&&*it.name))
-            && entry.spec.iter().all(|(name, _)| SPEC_MEMBERS.iter().any(|(it, _)| it == name));
-        is_own.then_some(entry)
+            && injected.annotations.iter().all(|it| injection.annotations.contains(&&*it.name))
+            && injected.spec.iter().all(|(name, _)| SPEC_MEMBERS.iter().any(|(it, _)| it == name));
+        is_own.then_some(injected)
     }
 }
 
@@ -168,7 +171,16 @@ impl Changes {
                 set.write(out);
             });
         }
-        push_stamps(out, "mounts", &self.mounts);
+        if !self.mounts.is_empty() {
+            push_key(out, "mounts");
+        }
+        for (index, mount) in self.mounts.iter().enumerate() {
+            out.push(if index == 0 { '[' } else { ',' });
+            mount.write(out);
+        }
+        if !self.mounts.is_empty() {
+            out.push(']');
+        }
         out.push('}');
     }
 
@@ -178,7 +190,10 @@ impl Changes {
             let value = value.as_text()?;
             match &*key.name()? {
                 "env" => changes.env = stamps(words(value)?)?,
-                "mounts" => changes.mounts = stamps(strings(value)?)?,
+                "mounts" => {
+                    let mounts = list(value)?.into_iter().map(|mount| MountStamp::parse(&mount));
+                    changes.mounts = mounts.collect::<Option<_>>()?;
+                }
                 key @ ("set" | "moved") => {
                     for (name, parts) in members(value)? {
                         changes.set.push(SetVariable::parse(name, parts, key == "moved")?);
@@ -188,6 +203,34 @@ impl Changes {
             }
         }
         (changes.set.len() <= MAX_SET).then_some(changes)
+    }
+}
+
+impl MountStamp {
+    fn write(&self, out: &mut String) {
+        let mut text = String::new();
+        self.stamp.write(&mut text);
+        let Some(sub_path) = &self.sub_path else {
+            return push_text(out, &text);
+        };
+        out.push('[');
+        push_text(out, &text);
+        out.push(',');
+        push_text(out, sub_path);
+        out.push(']');
+    }
+
+    fn parse(mount: &Value) -> Option<Self> {
+        if let Some(text) = mount.as_str() {
+            return Some(Self { stamp: Stamp::parse(&text)?, sub_path: None });
+        }
+        match &*list(mount.as_text()?)? {
+            [stamp, sub_path] => Some(Self {
+                stamp: Stamp::parse(&stamp.as_str()?)?,
+                sub_path: Some(sub_path.as_str()?.into_owned()),
+            }),
+            _ => None,
+        }
     }
 }
 
@@ -208,7 +251,7 @@ impl SetVariable {
             }
         }
         match self.was {
-            Was::Present => {}
+            Was::Filled | Was::Empty => {}
             Was::Absent => out.push_str(",true"),
             Was::Null => out.push_str(",null"),
         }
@@ -220,9 +263,9 @@ impl SetVariable {
         let was = match parts.last()?.as_text()? {
             "true" => Was::Absent,
             "null" => Was::Null,
-            _ => Was::Present,
+            _ => Was::Filled,
         };
-        if was != Was::Present {
+        if was != Was::Filled {
             parts.pop();
         }
         let string = |index: usize| Some(parts.get(index)?.as_str()?.into_owned());
@@ -250,21 +293,6 @@ fn push_key(out: &mut String, key: &str) {
     }
     push_text(out, key);
     out.push(':');
-}
-
-fn push_stamps(out: &mut String, key: &str, stamps: &[Stamp]) {
-    if stamps.is_empty() {
-        return;
-    }
-    push_key(out, key);
-    let mut text = String::new();
-    for (index, stamp) in stamps.iter().enumerate() {
-        out.push(if index == 0 { '[' } else { ',' });
-        text.clear();
-        stamp.write(&mut text);
-        push_text(out, &text);
-    }
-    out.push(']');
 }
 
 /// Appends words, none of which has a space in it.
@@ -320,10 +348,6 @@ fn members(text: &str) -> Option<Vec<(String, &str)>> {
     members.map(|(key, value)| Some((key.name()?.into_owned(), value.as_text()?))).collect()
 }
 
-fn strings(text: &str) -> Option<Vec<String>> {
-    list(text)?.iter().map(|value| Some(value.as_str()?.into_owned())).collect()
-}
-
 fn words(text: &str) -> Option<Vec<String>> {
     let words = Value::Text(text).as_str()?;
     Some(words.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect())
@@ -352,18 +376,21 @@ mod tests {
         let changes = Changes {
             env: vec![stamp("A"), stamp("B.C")],
             set: vec![
-                set("S", Was::Present, None),
+                set("S", Was::Filled, None),
                 set("T", Was::Null, None),
                 set(
                     "M",
                     Was::Absent,
                     Some(Moved { after: None, before: Some(("N".to_owned(), 2)) }),
                 ),
-                set("L", Was::Present, Some(Moved { after: None, before: None })),
+                set("L", Was::Filled, Some(Moved { after: None, before: None })),
             ],
-            mounts: vec![stamp("/a=b")],
+            mounts: vec![
+                MountStamp { stamp: stamp("/a=b"), sub_path: None },
+                MountStamp { stamp: stamp("/c"), sub_path: Some("d e".to_owned()) },
+            ],
         };
-        let entry = Entry {
+        let entry = Injected {
             name: "profiler-java".to_owned(),
             containers: vec!["datakit-profiler".to_owned()],
             volumes: vec![stamp("tmp-datakit"), stamp("timezone")],
@@ -374,23 +401,24 @@ mod tests {
             ],
             changes: BTreeMap::from([("app#1".to_owned(), changes)]),
         };
-        let logging = Entry {
+        let logging = Injected {
             name: "logging".to_owned(),
             annotations: vec![stamp("datakit/logs")],
             volumes: vec![stamp("datakit-logs-volume-12-datakit")],
-            ..Entry::default()
+            ..Injected::default()
         };
-        let logfwd = Entry {
+        let logfwd = Injected {
             name: "logfwd".to_owned(),
             containers: vec!["datakit-logfwd".to_owned()],
-            ..Entry::default()
+            ..Injected::default()
         };
         let record = Record {
-            entries: vec![entry, logging, logfwd],
+            injections: vec![entry, logging, logfwd],
             secrets: vec!["hub".to_owned()],
-            created: BTreeMap::from([
+            before: BTreeMap::from([
                 ("app/env".to_owned(), Was::Absent),
                 ("volumes".to_owned(), Was::Null),
+                ("app%20x/volumeMounts".to_owned(), Was::Empty),
             ]),
         };
         let text = record.to_text();

@@ -1,106 +1,210 @@
-//! The inverse of an injection: what a record says is taken out, as far as it still is as it was.
+//! The inverse of an injection: what a record lists is taken out, as far as it still is as it was.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Changes, Entry, Moved, Record, SPEC_MEMBERS, SetVariable, Was, container_keys};
+use super::{
+    Changes, Injected, MountStamp, Moved, Record, SPEC_MEMBERS, SetVariable, Was, container_keys,
+    split,
+};
 use crate::collections::{map, set};
 use crate::injection::table::ALL;
 use crate::json::{Object, Value};
 use crate::pod::Pod;
-use crate::pod::container::{Container, EnvVar};
-use crate::record::stamp::Stamp;
+use crate::pod::container::{Container, ContainerRef, EnvVar, VolumeMount};
+use crate::pod::volume::Volume;
 
-/// What was taken out.
+/// How much of what a record lists was found in a template.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Taken {
-    /// Whether something that was added is not there any more.
-    pub(crate) is_incomplete: bool,
+pub(crate) struct Tally {
+    containers: Count,
+    init_containers: Count,
+    volumes: Count,
+    others: Count,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Count {
+    found: usize,
+    missing: usize,
+}
+
+impl Tally {
+    /// Whether somebody removed a part. Where all is gone, the whole was replaced; where lists are
+    /// atomic, as in most custom resources, this holds for each list.
+    pub(crate) fn is_partial(&self, lists_are_atomic: bool) -> bool {
+        let counts = [self.containers, self.init_containers, self.volumes, self.others];
+        if lists_are_atomic {
+            return counts.iter().any(|count| count.found > 0 && count.missing > 0);
+        }
+        counts.iter().any(|count| count.found > 0) && counts.iter().any(|count| count.missing > 0)
+    }
+
+    fn is_missing_any(&self) -> bool {
+        let counts = [self.containers, self.init_containers, self.volumes, self.others];
+        counts.iter().any(|count| count.missing > 0)
+    }
+
+    fn of_container(&mut self, place: ContainerRef) -> &mut Count {
+        match place {
+            ContainerRef::Regular(_) => &mut self.containers,
+            ContainerRef::Init(_) => &mut self.init_containers,
+        }
+    }
+}
+
+impl Count {
+    fn add(&mut self, is_found: bool) {
+        let count = if is_found { &mut self.found } else { &mut self.missing };
+        *count = count.saturating_add(1);
+    }
+}
+
+/// The lists of a container that something was removed from.
+#[derive(Clone, Copy, Default)]
+struct Touched {
+    env: bool,
+    mounts: bool,
 }
 
 impl Record {
-    /// Takes everything out of a pod template that still is as it was injected.
+    /// Takes everything out of a pod template that is as it was injected, the annotation of the
+    /// record included.
     ///
-    /// Gives nothing, and changes nothing, where the template cannot be opened.
-    pub(crate) fn take_out(&self, template: &mut Object, others: &[Self]) -> Option<Taken> {
+    /// Returns `None`, and changes nothing, if the template cannot be opened.
+    pub(crate) fn take_out(
+        &self,
+        template: &mut Object,
+        key: &str,
+        others: &[Self],
+    ) -> Option<Tally> {
         let mut pod = Pod::open(template).ok()?;
-        let mut taken = Taken::default();
-        let places = map(container_keys(&pod).into_iter().map(|(place, key)| (key, place)));
-        for entry in self.entries.iter().rev() {
-            for (key, changes) in &entry.changes {
-                let place = places.get(key);
-                if let Some(container) = place.and_then(|place| pod.container_mut(*place)) {
-                    changes.take_out(container, &mut taken);
+        let mut tally = Tally::default();
+        self.take_out_changes(&mut pod, &mut tally);
+        let mut touched = BTreeSet::new();
+        if self.take_out_containers(&mut pod, &mut tally) {
+            touched.insert("initContainers");
+        }
+        if self.take_out_volumes(&mut pod, &mut tally) {
+            touched.insert("volumes");
+        }
+        self.take_out_members(&mut pod, &mut tally);
+        let is_shared = |name: &&String| others.iter().any(|other| other.secrets.contains(name));
+        let secrets: Vec<&String> = self.secrets.iter().filter(|it| !is_shared(it)).collect();
+        let missing = pod.remove_image_pull_secrets(&secrets);
+        if missing < secrets.len() {
+            touched.insert("imagePullSecrets");
+        }
+        tally.others.missing = tally.others.missing.saturating_add(missing);
+        pod.close();
+        if let Some(spec) = template.get_mut("spec").and_then(Value::as_object_mut) {
+            for list in touched {
+                let is_empty =
+                    spec.get(list).and_then(Value::as_array).is_some_and(<[_]>::is_empty);
+                restore(spec, list, self.was(list), is_empty);
+            }
+        }
+        self.take_out_annotations(template, key, &mut tally);
+        Some(tally)
+    }
+
+    /// What a list or an object was before.
+    fn was(&self, path: &str) -> Was {
+        self.before.get(path).copied().unwrap_or(Was::Filled)
+    }
+
+    /// Takes out what was changed in containers that are the user's.
+    fn take_out_changes(&self, pod: &mut Pod, tally: &mut Tally) {
+        let places = map(container_keys(pod).into_iter().map(|(place, key)| (key, place)));
+        let mut touched: BTreeMap<&str, Touched> = BTreeMap::new();
+        for injected in self.injections.iter().rev() {
+            for (key, changes) in &injected.changes {
+                let Some(place) = places.get(key) else {
+                    continue;
+                };
+                if let Some(container) = pod.container_mut(*place) {
+                    let touched = touched.entry(key).or_default();
+                    changes.take_out(container, tally.of_container(*place), touched);
                 }
             }
         }
-        // The empty lists go before the containers do, whose places would change.
-        for (path, was) in &self.created {
-            let Some((key, list)) = path.rsplit_once('/') else {
+        for (key, touched) in touched {
+            let container = places.get(key).and_then(|place| pod.container_mut(*place));
+            let Some(container) = container else {
                 continue;
             };
-            let place = places.get(key);
-            if let Some(container) = place.and_then(|place| pod.container_mut(*place)) {
-                let is_empty = match list {
-                    "env" => container.env.is_empty(),
-                    "volumeMounts" => container.mounts.is_empty(),
-                    _ => continue,
-                };
-                remove_empty(&mut container.body, list, *was, is_empty);
+            let lists = [
+                ("env", touched.env, container.env.is_empty()),
+                ("volumeMounts", touched.mounts, container.mounts.is_empty()),
+            ];
+            for (list, is_touched, is_empty) in lists {
+                let was = self.was(&format!("{key}/{list}"));
+                restore(&mut container.body, list, was, is_touched && is_empty);
             }
         }
-        for entry in self.entries.iter().rev() {
-            let is_there = entry.containers.iter().all(|name| pod.has_container(name));
-            taken.is_incomplete |= !is_there;
-            if is_there && entry.agents().next().is_some() {
+        for injected in self.injections.iter().rev() {
+            let is_there = injected.containers.iter().all(|name| pod.has_container(name));
+            let is_incomplete = !is_there || tally.is_missing_any();
+            if is_there && injected.agents().next().is_some() {
                 for (key, place) in &places {
                     if let Some(container) = pod.container_mut(*place) {
-                        entry.disconnect(key, container, taken.is_incomplete);
+                        injected.disconnect(key, container, is_incomplete);
                     }
                 }
             }
         }
-        let containers = self.entries.iter().flat_map(|entry| &entry.containers);
-        let containers = set(containers.map(|name| &**name));
-        pod.containers.retain(|container| !containers.contains(&*container.name));
-        pod.init_containers.retain(|container| !containers.contains(&*container.name));
-        self.take_out_volumes(&mut pod, &mut taken);
-        self.take_out_members(&mut pod, &mut taken);
-        let is_shared = |name: &&String| others.iter().any(|other| other.secrets.contains(name));
-        let secrets: Vec<&String> = self.secrets.iter().filter(|it| !is_shared(it)).collect();
-        taken.is_incomplete |= pod.remove_image_pull_secrets(&secrets);
-        pod.close();
-        self.remove_empty_lists(template);
-        Some(taken)
     }
 
-    fn take_out_volumes(&self, pod: &mut Pod, taken: &mut Taken) {
-        let stamps = self.entries.iter().flat_map(|entry| &entry.volumes);
-        let stamps: Vec<&Stamp> = stamps.collect();
+    /// Takes out the containers that were added: they go by their name. Returns whether an init
+    /// container was removed.
+    fn take_out_containers(&self, pod: &mut Pod, tally: &mut Tally) -> bool {
+        for injected in &self.injections {
+            for name in &injected.containers {
+                let is_init = pod.init_containers.iter().any(|it| it.name == **name)
+                    || injected.agents().next().is_some();
+                let count =
+                    if is_init { &mut tally.init_containers } else { &mut tally.containers };
+                count.add(pod.has_container(name));
+            }
+        }
+        let names = self.injections.iter().flat_map(|injected| &injected.containers);
+        let names = set(names.map(|name| &**name));
+        pod.containers.retain(|container| !names.contains(&*container.name));
+        let before = pod.init_containers.len();
+        pod.init_containers.retain(|container| !names.contains(&*container.name));
+        pod.init_containers.len() < before
+    }
+
+    /// Takes out the volumes that were added. Returns whether one was removed.
+    fn take_out_volumes(&self, pod: &mut Pod, tally: &mut Tally) -> bool {
+        let stamps = self.injections.iter().flat_map(|injected| &injected.volumes);
+        let stamps = map(stamps.map(|stamp| (&*stamp.name, stamp)));
         if stamps.is_empty() {
-            return;
+            return false;
         }
         // A volume that another container still mounts has become the user's.
         let mounts = pod.all_containers().flat_map(|(_, container)| &container.mounts);
         let mounted = set(mounts.map(|mount| mount.volume.clone().into_owned()));
-        taken.is_incomplete |= retain_changed(&mut pod.volumes, &stamps, |volume| {
-            (volume.name.clone(), &volume.value, mounted.contains(&*volume.name))
-        });
+        remove(
+            &mut pod.volumes,
+            &stamps,
+            &mut tally.volumes,
+            |volume| volume.name.clone(),
+            |volume, stamp| {
+                if stamp.fits(&volume.value) {
+                    return !mounted.contains(&*volume.name);
+                }
+                let rest = split::volume(&volume.value, stamp).and_then(Volume::read);
+                if let Some(rest) = rest {
+                    *volume = rest;
+                }
+                false
+            },
+        )
     }
 
-    fn take_out_members(&self, pod: &mut Pod, taken: &mut Taken) {
-        let metadata = pod.template.get_mut("metadata").and_then(Value::as_object_mut);
-        let mut annotations =
-            metadata.and_then(|metadata| metadata.get_mut("annotations")?.as_object_mut());
-        for stamp in self.entries.iter().flat_map(|entry| &entry.annotations) {
-            let value = annotations.as_ref().and_then(|it| it.get(&stamp.name));
-            taken.is_incomplete |= value.is_none();
-            if value.is_some_and(|value| stamp.fits(value))
-                && let Some(annotations) = &mut annotations
-            {
-                annotations.remove(&stamp.name);
-            }
-        }
+    /// Sets members of the specification back.
+    fn take_out_members(&self, pod: &mut Pod, tally: &mut Tally) {
         // Another policy's profiler may still need them.
         let is_needed = ALL.iter().any(|injection| {
             injection.needs_capabilities
@@ -110,7 +214,7 @@ impl Record {
             return;
         };
         let mut removed = Vec::new();
-        for (name, before) in self.entries.iter().rev().flat_map(|entry| &entry.spec) {
+        for (name, before) in self.injections.iter().rev().flat_map(|injected| &injected.spec) {
             // Several injections may have set it.
             if removed.contains(&name) {
                 continue;
@@ -118,7 +222,7 @@ impl Record {
             let Some((known, value)) = SPEC_MEMBERS.iter().find(|(known, _)| known == name) else {
                 continue;
             };
-            taken.is_incomplete |= spec.get(name).is_none();
+            tally.others.add(spec.get(name).is_some());
             if is_needed || spec.get(name).map(Value::to_json).as_deref() != Some(value) {
                 continue;
             }
@@ -132,20 +236,62 @@ impl Record {
         }
     }
 
-    fn remove_empty_lists(&self, template: &mut Object) {
-        let was = |path: &str| self.created.get(path).copied().unwrap_or(Was::Present);
-        if let Some(spec) = template.get_mut("spec").and_then(Value::as_object_mut) {
-            for list in ["volumes", "initContainers", "imagePullSecrets"] {
-                let is_empty =
-                    spec.get(list).and_then(Value::as_array).is_some_and(<[_]>::is_empty);
-                remove_empty(spec, list, was(list), is_empty);
+    /// Removes the annotations that were added, and that of the record.
+    fn take_out_annotations(&self, template: &mut Object, key: &str, tally: &mut Tally) {
+        let Some(metadata) = template.get_mut("metadata").and_then(Value::as_object_mut) else {
+            return;
+        };
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            annotations.remove(key);
+            for stamp in self.injections.iter().flat_map(|injected| &injected.annotations) {
+                let value = annotations.get(&stamp.name);
+                tally.others.add(value.is_some());
+                if value.is_some_and(|value| stamp.fits(value)) {
+                    annotations.remove(&stamp.name);
+                }
             }
         }
-        remove_empty_object(template, "metadata", "annotations", was);
+        // The record's own annotation was there, whoever removed it.
+        let is_empty = |object: &Object, name: &str| {
+            object.get(name).and_then(Value::as_object).is_some_and(Object::is_empty)
+        };
+        let is_emptied = is_empty(metadata, "annotations");
+        restore(metadata, "annotations", self.was("annotations"), is_emptied);
+        let is_emptied = is_empty(template, "metadata");
+        restore(template, "metadata", self.was("metadata"), is_emptied);
     }
 }
 
-impl Entry {
+/// Removes the elements that `is_removed` accepts, of several with one name the last: they were
+/// appended. Counts which names are there; returns whether anything was removed.
+fn remove<'a, T, S>(
+    elements: &mut Vec<T>,
+    stamps: &BTreeMap<&str, S>,
+    count: &mut Count,
+    name: impl Fn(&T) -> Cow<'a, str>,
+    mut is_removed: impl FnMut(&mut T, &S) -> bool,
+) -> bool {
+    let (mut seen, mut removed) = (BTreeSet::new(), BTreeSet::new());
+    elements.reverse();
+    elements.retain_mut(|element| {
+        let Some((name, stamp)) = stamps.get_key_value(&*name(element)) else {
+            return true;
+        };
+        seen.insert(*name);
+        if removed.contains(name) || !is_removed(element, stamp) {
+            return true;
+        }
+        removed.insert(*name);
+        false
+    });
+    elements.reverse();
+    for name in stamps.keys() {
+        count.add(seen.contains(name));
+    }
+    !removed.is_empty()
+}
+
+impl Injected {
     /// Takes what loads an agent out of a container, where taking out left it: a variable that loads a
     /// library that is not there any more keeps the application from starting.
     ///
@@ -209,38 +355,18 @@ pub(crate) fn remove_all_empty(template: &mut Object) {
     remove(template, &["metadata"]);
 }
 
-/// Removes an object in an object where both were created and are empty.
-pub(crate) fn remove_empty_object(
-    parent: &mut Object,
-    name: &'static str,
-    inner: &'static str,
-    was: impl Fn(&str) -> Was,
-) {
-    let is_empty = |object: &Object, name: &str| {
-        object.get(name).and_then(Value::as_object).is_some_and(Object::is_empty)
-    };
-    if let Some(object) = parent.get_mut(name).and_then(Value::as_object_mut) {
-        let inner_is_empty = is_empty(object, inner);
-        remove_empty(object, inner, was(inner), inner_is_empty);
-    }
-    let outer_is_empty = is_empty(parent, name);
-    remove_empty(parent, name, was(name), outer_is_empty);
-}
-
-fn remove_empty(object: &mut Object, name: &str, was: Was, is_empty: bool) {
-    if !is_empty {
+/// Gives a list or an object that was emptied the form that it had before.
+fn restore(object: &mut Object, name: &'static str, was: Was, is_emptied: bool) {
+    if !is_emptied {
         return;
     }
     match was {
-        Was::Present => {}
-        Was::Absent => {
+        Was::Empty => {}
+        // What it held has been removed since.
+        Was::Filled | Was::Absent => {
             object.remove(name);
         }
-        Was::Null => {
-            if let Some(value) = object.get_mut(name) {
-                *value = Value::Text("null");
-            }
-        }
+        Was::Null => object.set(name, Value::Text("null")),
     }
 }
 
@@ -251,43 +377,44 @@ impl Changes {
             || self.set.iter().any(|set| set.name == variable)
     }
 
-    fn take_out(&self, container: &mut Container, taken: &mut Taken) {
-        let stamps: Vec<&Stamp> = self.env.iter().collect();
-        taken.is_incomplete |= retain_changed(&mut container.env, &stamps, |variable| {
-            (variable.name.clone(), &variable.value, false)
-        });
-        let stamps: Vec<&Stamp> = self.mounts.iter().collect();
-        taken.is_incomplete |= retain_changed(&mut container.mounts, &stamps, |mount| {
-            (mount.path.clone(), &mount.value, false)
-        });
+    fn take_out(&self, container: &mut Container, count: &mut Count, touched: &mut Touched) {
+        let stamps = map(self.env.iter().map(|stamp| (&*stamp.name, stamp)));
+        touched.env |= remove(
+            &mut container.env,
+            &stamps,
+            count,
+            |variable| variable.name.clone(),
+            |variable, stamp| {
+                if stamp.fits(&variable.value) {
+                    return true;
+                }
+                if let Some(rest) = split::variable(&variable.value, stamp) {
+                    variable.value = rest;
+                }
+                false
+            },
+        );
+        let stamps = map(self.mounts.iter().map(|mount| (&*mount.stamp.name, mount)));
+        touched.mounts |= remove(
+            &mut container.mounts,
+            &stamps,
+            count,
+            |mount| mount.path.clone(),
+            |mount, added: &&MountStamp| {
+                if added.stamp.fits(&mount.value) {
+                    return true;
+                }
+                let rest = split::mount(&mount.value, added).and_then(VolumeMount::read);
+                if let Some(rest) = rest {
+                    *mount = rest;
+                }
+                false
+            },
+        );
         for set in &self.set {
             set.take_out(&mut container.env);
         }
     }
-}
-
-/// Removes the elements that are as their stamps say, each stamp's last one; says whether elements
-/// of some names are missing. `of` gives the name and the value of an element, and whether it is
-/// kept in any case.
-fn retain_changed<'a, T>(
-    elements: &mut Vec<T>,
-    stamps: &[&Stamp],
-    of: impl for<'e> Fn(&'e T) -> (Cow<'a, str>, &'e Value<'a>, bool),
-) -> bool {
-    let stamps = map(stamps.iter().map(|stamp| (&*stamp.name, *stamp)));
-    let (mut seen, mut removed) = (BTreeSet::new(), BTreeSet::new());
-    // They were appended: of several that are equal, the last is the one.
-    elements.reverse();
-    elements.retain(|element| {
-        let (name, value, is_kept) = of(element);
-        let Some(stamp) = stamps.get(&*name) else {
-            return true;
-        };
-        seen.insert(&*stamp.name);
-        is_kept || !stamp.fits(value) || !removed.insert(&*stamp.name)
-    });
-    elements.reverse();
-    seen.len() < stamps.len()
 }
 
 impl SetVariable {
@@ -299,12 +426,16 @@ impl SetVariable {
         let value = variable.literal().unwrap_or_default();
         let rest = value.strip_prefix(&*self.prefix);
         let before = rest.and_then(|rest| rest.strip_suffix(&*self.suffix)).map(str::to_owned);
-        // Where it was set to something else since, that is the user's; its place is not.
-        match (before, self.was) {
-            (None, _) => {}
-            (Some(before), Was::Absent) if before.is_empty() => variable.unset(),
-            (Some(before), Was::Null) if before.is_empty() => variable.set_null(),
-            (Some(before), _) => variable.set(&before),
+        // If it was set to something else since, it is the user's, where it is: apply orders what the
+        // manifest names.
+        let Some(before) = before else {
+            env.insert(place, variable);
+            return;
+        };
+        match self.was {
+            Was::Absent if before.is_empty() => variable.unset(),
+            Was::Null if before.is_empty() => variable.set_null(),
+            _ => variable.set(&before),
         }
         let place = self.moved.as_ref().map_or(place, |moved| moved.place(place, env));
         env.insert(place.min(env.len()), variable);

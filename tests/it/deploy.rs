@@ -5,24 +5,27 @@ use std::path::Path;
 use cel::{Context, Program, Value as CelValue};
 use expect_test::expect_file;
 use serde_json::{Value, json};
-use settings_tools::conditions::{Condition, compile};
+use settings_tools::conditions::{Condition, Conditions, Scope, compile};
 
 use crate::documents::read;
 use crate::objects::{deployment, java_asked, pod, with_annotation};
 use crate::packaging::{BASES, DEPLOYED, OVERLAYS, kustomized, yaml};
 use testing::requests::request;
 
-const START: &str = "# conditions: written from the settings by `make conditions`\n";
+const START: &str = "# Written from the settings by `make conditions`. These requests pass:\n";
 const END: &str = "# end of conditions\n";
 
 /// A manifest with these conditions between its markers.
-fn with_conditions(manifest: &str, conditions: &[Condition]) -> String {
+fn with_conditions(manifest: &str, compiled: &Conditions) -> String {
     let parts: Vec<&str> = manifest.split(START).collect();
     let [before, rest] = parts[..] else { panic!("expected one `{}`", START.trim()) };
     let (_, after) = rest.split_once(END).expect("the conditions end");
     let indentation = before.rsplit('\n').next().unwrap_or_default();
     let mut text = format!("{before}{START}");
-    for Condition { name, expression } in conditions {
+    for word in &compiled.words {
+        text.push_str(&format!("{indentation}#   {word}\n"));
+    }
+    for Condition { name, expression } in &compiled.conditions {
         text.push_str(&format!("{indentation}- name: {name}\n{indentation}  expression: |-\n"));
         for line in expression.lines() {
             text.push_str(&format!("{indentation}    {line}\n"));
@@ -32,10 +35,13 @@ fn with_conditions(manifest: &str, conditions: &[Condition]) -> String {
 }
 
 /// The conditions that a policy should have.
-fn compiled(policy: &Value) -> Vec<Condition> {
-    let compiled = compile(&policy["spec"]["settings"].to_string());
+fn compiled(policy: &Value) -> Conditions {
+    let rules = policy["spec"]["rules"].as_array().unwrap().iter();
+    let resources = rules.flat_map(|rule| rule["resources"].as_array().unwrap());
+    let scope = Scope::of_resources(resources.filter_map(Value::as_str));
+    let compiled = compile(&policy["spec"]["settings"].to_string(), scope);
     assert_eq!(compiled.notes, [""; 0]);
-    compiled.conditions
+    compiled
 }
 
 #[test]
@@ -56,7 +62,7 @@ fn conditions_of_overlays_are_those_of_their_settings() {
     }
     assert_eq!(policies.len(), 11);
     for policy in policies {
-        let conditions = compiled(&policy).into_iter().map(
+        let conditions = compiled(&policy).conditions.into_iter().map(
             |Condition { name, expression }| json!({ "name": name, "expression": expression }),
         );
         let expected = Value::Array(conditions.collect());
@@ -148,7 +154,10 @@ fn requests_for_recorded_workloads_are_sent() {
         (&namespaced, "admission.datakit/injected.shop"),
     ] {
         for bare in [deployment(&pod()), deployment(&opted_out), cron_job(&pod())] {
-            let recorded = with_annotation(bare.clone(), key, "{}");
+            let mut recorded = bare.clone();
+            let place = testing::cases::template_path(&bare);
+            let template = recorded.pointer_mut(place).unwrap();
+            *template = with_annotation(template.take(), key, "{}");
             for (object, old, expected) in [
                 (&recorded, None, true),
                 (&recorded, Some(&recorded), true),

@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 
 use crate::host::Host;
 use crate::properties;
-use testing::cases::{all_recorded, without_record};
+use testing::cases::{all_recorded, record, template_path, without_record};
 use testing::requests::request;
 
 const KINDS: [&str; 4] = ["Deployment", "StatefulSet", "DaemonSet", "CronJob"];
-const RECORD: &str = "/metadata/annotations/admission.datakit~1injected";
+const RECORD: &str = "admission.datakit/injected";
 
 fn evaluate(request: &Value, settings: &str) -> Answer {
     policy::evaluate(format!(r#"{{"request":{request},"settings":{settings}}}"#).as_bytes())
@@ -36,14 +36,10 @@ fn admit(object: &Value, old: Option<&Value>, namespace: &str, settings: &str) -
 }
 
 fn template(object: &mut Value) -> &mut Value {
-    let path = match object["kind"].as_str() {
-        Some("CronJob") => "/spec/jobTemplate/spec/template",
-        _ => "/spec/template",
-    };
-    object.pointer_mut(path).unwrap()
+    object.pointer_mut(template_path(object)).unwrap()
 }
 
-fn annotated(object: &Value, key: &str, value: &str) -> Value {
+pub fn annotated(object: &Value, key: &str, value: &str) -> Value {
     let mut object = object.clone();
     let template = template(&mut object);
     if template["metadata"].is_null() {
@@ -57,7 +53,7 @@ fn annotated(object: &Value, key: &str, value: &str) -> Value {
 }
 
 /// What the API server does to an object before it is stored: defaults come, empty values go.
-fn defaulted(value: &Value) -> Value {
+pub fn defaulted(value: &Value) -> Value {
     fn walk(value: &mut Value, key: &str) {
         match value {
             Value::Array(elements) => elements.iter_mut().for_each(|it| walk(it, key)),
@@ -128,7 +124,7 @@ fn live(bare: &Value, namespace: &str, settings: &str, id: &str) -> usize {
     };
     let bare = defaulted(bare);
     let (injected, _) = admit(&bare, None, settings);
-    let is_injected = injected.pointer(RECORD).is_some();
+    let is_injected = record(&injected).is_some();
     step("applied again", &admit(&injected, Some(&injected), settings).0, &injected);
     step("replaced by the bare manifest", &admit(&bare, Some(&injected), settings).0, &injected);
     let mut scaled = injected.clone();
@@ -193,7 +189,7 @@ fn the_module_takes_out_what_it_injected() {
     for case in all_recorded().filter(|case| case.mutated) {
         let request = case.request("Deployment");
         let injected = host.validate(&request, case.settings.get());
-        assert!(injected.object.pointer(RECORD).is_some(), "{}", case.id);
+        assert!(record(&injected.object).is_some(), "{}", case.id);
         let mut again = request.clone();
         again["object"] = injected.object.clone();
         assert!(host.validate(&again, case.settings.get()).patch.is_empty(), "{}", case.id);
@@ -220,7 +216,7 @@ fn records_are_small() {
     };
     let java = read("nginx.yaml");
     let (injected, _) = admit(&java, None, "default", &settings);
-    let record = injected.pointer(RECORD).unwrap().as_str().unwrap().to_owned();
+    let record = record(&injected).unwrap().to_owned();
     let mut everything = java.clone();
     for (key, value) in [
         ("admission.datakit/java-profiler.version", ""),
@@ -232,7 +228,7 @@ fn records_are_small() {
         everything = annotated(&everything, key, value);
     }
     let (injected, audit) = admit(&everything, None, "test01", &settings);
-    let all = injected.pointer(RECORD).unwrap().as_str().unwrap();
+    let all = testing::cases::record(&injected).unwrap();
     println!("Java: {} bytes: {record}", record.len());
     println!("{}: {} bytes", audit["injected"], all.len());
     assert!(record.len() <= 400 && all.len() < 1500, "{} {}", record.len(), all.len());
@@ -385,7 +381,7 @@ fn hostile_records_remove_nothing_of_the_users() {
         } },
     });
     let (injected, _) = admit(&object, None, "default", &settings.to_string());
-    let record = injected.pointer(RECORD).unwrap().as_str().unwrap().to_owned();
+    let record = record(&injected).unwrap().to_owned();
     let mut texts = vec![
         String::new(),
         "null".to_owned(),
@@ -410,7 +406,7 @@ fn hostile_records_remove_nothing_of_the_users() {
     for text in texts {
         for is_update in [false, true] {
             let mut hostile = injected.clone();
-            hostile["metadata"]["annotations"]["admission.datakit/injected"] = json!(text);
+            hostile = annotated(&hostile, RECORD, &text);
             let changed = annotated(&hostile, "x", "y");
             let old = is_update.then_some(&hostile);
             let request = request(if is_update { "UPDATE" } else { "CREATE" }, &changed, old);
@@ -429,9 +425,8 @@ fn hostile_records_remove_nothing_of_the_users() {
                 "{text}"
             );
             assert_eq!(spec["containers"][0]["env"][0]["name"], "A", "{text}");
-            unreadable += usize::from(
-                answer.report.warnings().iter().any(|it| it.contains("cannot be read")),
-            );
+            unreadable +=
+                usize::from(answer.report.warnings().iter().any(|it| it.contains("cannot parse")));
         }
     }
     println!("{count} records, {unreadable} answers warn that one cannot be read");
@@ -452,8 +447,10 @@ fn warns_of_parts_that_were_taken_out_by_hand() {
     assert_eq!(stored, injected);
     assert_eq!(
         answer.report.warnings(),
-        ["Deployment/web: what was injected and removed by hand is put back; opt out with \
-          admission.datakit/enabled: \"false\""],
+        [
+            "Deployment/web: restored injected fields that were removed or changed manually; change the \
+          settings or the version annotation, or opt out with admission.datakit/enabled: \"false\""
+        ],
     );
     // A replace of the manifest is no edit by hand.
     let answer = evaluate(&request("UPDATE", &object, Some(&injected)), &settings);
@@ -475,9 +472,16 @@ fn several_policies_keep_their_records_apart() {
             admit(&object, old, "default", second).0
         };
         let stored = both(&object, None, first, second);
-        let keys: Vec<_> =
-            stored["metadata"]["annotations"].as_object().unwrap().keys().cloned().collect();
-        assert_eq!(keys, ["admission.datakit/injected", "admission.datakit/injected.team"]);
+        let keys: Vec<_> = template(&mut stored.clone())["metadata"]["annotations"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect();
+        assert_eq!(
+            keys,
+            [RECORD, "admission.datakit/injected.team", "admission.datakit/java-lib.version"]
+        );
         assert_eq!(both(&stored, Some(&stored), first, second), stored);
         assert_eq!(both(&object, Some(&stored), first, second), stored);
         let changed = annotated(&stored, "x", "y");
@@ -513,7 +517,7 @@ fn a_record_never_makes_an_object_too_large() {
     let settings =
         json!({ "admission_inject": { "ddtrace": { "images": { "java_agent_image": "h/j:1" } } } });
     let mut object = crate::objects::deployment(&crate::objects::java_asked());
-    object["metadata"]["annotations"] = json!({ "large": "x".repeat((200 << 10) - 100) });
+    object = annotated(&object, "large", &"x".repeat((200 << 10) - 100));
     let answer = evaluate(&request("CREATE", &object, None), &settings.to_string());
     assert_eq!(answer.mutated_object(), None);
     assert_eq!(
@@ -704,4 +708,243 @@ fn defaults_are_no_change() {
     replaced["spec"]["template"]["spec"]["restartPolicy"] = json!("Always");
     let answer = admit(&replaced, Some(&stored), "default", &settings("h/p:2")).0;
     assert_eq!(answer, stored);
+}
+
+/// Apply merges an entry of the user's into ours, member by member. What fits the record goes, the rest
+/// is the user's.
+#[test]
+fn what_apply_merges_into_our_entries_is_split() {
+    let settings = json!({ "admission_inject_v2": {
+        "ddtraces": [{ "namespace_selectors": ["*"], "language": "java", "image": "h/j:1", "envs": {
+            "DD_SERVICE": "{fieldRef:metadata.labels['app']}", "DD_AGENT_HOST": "agent" } }],
+        "profilers": [{ "namespace_selectors": ["*"], "language": "java", "image": "h/p:1" }],
+    } })
+    .to_string();
+    let bare = with_env("Deployment", json!([]));
+    let stored = defaulted(&admit(&bare, None, "default", &settings).0);
+    let place = |object: &Value, list: &str, name: &str| {
+        let list = object["spec"]["template"]["spec"].pointer(list).unwrap().as_array().unwrap();
+        list.iter().position(|element| element["name"] == name).unwrap()
+    };
+    let env = "/containers/0/env";
+    for (list, name, member, rest) in [
+        (env, "DD_SERVICE", json!({ "value": "checkout" }), json!({ "value": "checkout" })),
+        (
+            env,
+            "DD_SERVICE",
+            json!({ "valueFrom": { "configMapKeyRef": { "name": "c", "key": "k" } } }),
+            json!({ "valueFrom": { "configMapKeyRef": { "name": "c", "key": "k" } } }),
+        ),
+        (
+            env,
+            "DD_AGENT_HOST",
+            json!({ "valueFrom": { "fieldRef": { "fieldPath": "status.podIP" } } }),
+            json!({ "valueFrom": { "fieldRef": { "fieldPath": "status.podIP" } } }),
+        ),
+        (
+            "/volumes",
+            "tmp",
+            json!({ "persistentVolumeClaim": { "claimName": "x" } }),
+            json!({ "persistentVolumeClaim": { "claimName": "x" } }),
+        ),
+    ] {
+        let mut merged = stored.clone();
+        let index = place(&merged, list, name);
+        let path = format!("/spec/template/spec{list}/{index}");
+        let entry = merged.pointer_mut(&path).unwrap();
+        for (key, value) in member.as_object().unwrap() {
+            match (entry.get_mut(key).and_then(Value::as_object_mut), value.as_object()) {
+                (Some(there), Some(new)) => there.extend(new.clone()),
+                _ => entry[key] = value.clone(),
+            }
+        }
+        let answer = admit(&merged, Some(&stored), "default", &settings).0;
+        let own = place(&answer, list, name);
+        let mut expected = json!({ "name": name });
+        expected.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        let found = &answer.pointer(&format!("/spec/template/spec{list}/{own}")).unwrap();
+        assert_eq!(**found, expected, "{name}");
+        if name == "tmp" {
+            place(&answer, "/volumes", "tmp-datakit");
+        }
+        let out = annotated(&answer, "admission.datakit/enabled", "false");
+        let out = admit(&out, Some(&answer), "default", &settings).0;
+        let spec = &out["spec"]["template"]["spec"];
+        let list = spec.pointer(list).unwrap();
+        assert_eq!(*list, json!([expected]), "{name}");
+    }
+}
+
+/// A mount of ours lends its `subPath` to nobody.
+#[test]
+fn a_mount_of_the_users_keeps_no_sub_path_of_ours() {
+    let settings = r#"{"admission_inject_v2":{"logfwds":[{"namespace_selectors":["*"],
+        "image":"h/l:1","log_volume_paths":["/logs"]}]}}"#;
+    let mut bare = with_env("Deployment", json!([]));
+    let spec = &mut bare["spec"]["template"]["spec"];
+    spec["volumes"] = json!([{ "name": "data", "emptyDir": {} }]);
+    spec["containers"][0]["volumeMounts"] =
+        json!([{ "name": "data", "mountPath": "/logs", "subPath": "app" }]);
+    spec["containers"].as_array_mut().unwrap().push(json!({ "name": "second" }));
+    let stored = admit(&bare, None, "default", settings).0;
+    let mounts = "/spec/template/spec/containers/1/volumeMounts";
+    let ours = json!([{ "mountPath": "/logs", "name": "data", "subPath": "app" }]);
+    assert_eq!(*stored.pointer(mounts).unwrap(), ours);
+    let mut merged = stored.clone();
+    merged["spec"]["template"]["spec"]["volumes"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({ "name": "own", "emptyDir": {} }));
+    *merged.pointer_mut(mounts).unwrap() =
+        json!([{ "mountPath": "/logs", "name": "own", "subPath": "app" }]);
+    let answer = admit(&merged, Some(&stored), "default", settings).0;
+    assert_eq!(*answer.pointer(mounts).unwrap(), json!([{ "mountPath": "/logs", "name": "own" }]));
+}
+
+/// The record after an update is that of a new object, empty lists included.
+#[test]
+fn empty_lists_are_remembered_in_every_generation() {
+    let settings = json!({ "policy": { "image_pull_secrets": ["hub"], "extra_workloads": [
+        { "group": "argoproj.io", "kind": "Rollout", "template": "/spec/template" },
+    ] }, "admission_inject_v2": { "profilers": [
+        { "namespace_selectors": ["*"], "language": "java", "image": "h/p:1" },
+    ], "ddtraces": [{ "namespace_selectors": ["*"], "language": "java", "image": "h/j:1" }] } })
+    .to_string();
+    for (empty, kind) in
+        [(json!([]), "Rollout"), (Value::Null, "Rollout"), (json!([]), "Deployment")]
+    {
+        let mut bare = with_env(kind, empty.clone());
+        if kind == "Rollout" {
+            bare["apiVersion"] = json!("argoproj.io/v1alpha1");
+        }
+        let template = &mut bare["spec"]["template"];
+        template["metadata"]["annotations"] = if empty.is_null() { Value::Null } else { json!({}) };
+        template["spec"]["containers"][0]["volumeMounts"] = empty.clone();
+        for list in ["volumes", "initContainers", "imagePullSecrets"] {
+            template["spec"][list] = empty.clone();
+        }
+        let mut stored = admit(&bare, None, "default", &settings).0;
+        for generation in 1..4 {
+            let image = json!(format!("app:{generation}"));
+            let mut changed = stored.clone();
+            changed["spec"]["template"]["spec"]["containers"][0]["image"] = image.clone();
+            bare["spec"]["template"]["spec"]["containers"][0]["image"] = image;
+            stored = admit(&changed, Some(&stored), "default", &settings).0;
+            assert_eq!(stored, admit(&bare, None, "default", &settings).0, "{kind}");
+        }
+        let out = policy::uninject(&stored.to_string(), &settings, None).unwrap();
+        assert_eq!(serde_json::from_str::<Value>(&out.object).unwrap(), bare, "{kind}");
+    }
+}
+
+/// A tool that drops the annotation and the containers leaves no variable that loads a library.
+#[test]
+fn the_stored_record_counts_where_a_tool_dropped_the_annotation() {
+    let bare = with_env("Deployment", json!([{ "name": "JAVA_TOOL_OPTIONS", "value": "-Xmx1g" }]));
+    let stored = admit(&bare, None, "default", JAVA).0;
+    let mut dropped = stored.clone();
+    without_record(&mut dropped);
+    dropped["spec"]["template"]["spec"].as_object_mut().unwrap().remove("initContainers");
+    assert_eq!(admit(&dropped, Some(&stored), "default", JAVA).0, stored);
+    let out = annotated(&dropped, "admission.datakit/enabled", "false");
+    let expected = annotated(&bare, "admission.datakit/enabled", "false");
+    assert_eq!(admit(&out, Some(&stored), "default", JAVA).0, expected);
+}
+
+/// Names that Kubernetes refuses break no record.
+#[test]
+fn containers_of_any_name_are_taken_out_exactly() {
+    let mut bare = with_env("Deployment", json!([]));
+    let containers = ["a b", "a", "a", "a#1", "a%20b", "x/env", "", "new null"];
+    bare["spec"]["template"]["spec"]["containers"] =
+        json!(containers.map(|name| json!({ "name": name, "image": "a:1" })));
+    let injected = admit(&bare, None, "default", JAVA).0;
+    assert_eq!(injected.to_string().matches("-javaagent").count(), containers.len());
+    let out = policy::uninject(&injected.to_string(), JAVA, None).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&out.object).unwrap(), bare);
+}
+
+/// Whether an injection is there by the record of another policy, or by none, is told.
+#[test]
+fn warns_of_containers_that_are_not_in_its_record() {
+    let with_id = |id: &str| JAVA.replacen('{', &format!(r#"{{"policy":{{"id":"{id}"}},"#), 1);
+    let bare = with_env("Deployment", json!([]));
+    let warnings = |object: &Value, old: Option<&Value>, settings: &str| {
+        let operation = if old.is_some() { "UPDATE" } else { "CREATE" };
+        evaluate(&request(operation, object, old), settings).report.warnings()
+    };
+    for (first, second, key) in [
+        (JAVA.to_owned(), with_id("team"), RECORD.to_owned()),
+        (with_id("old"), JAVA.to_owned(), format!("{RECORD}.old")),
+    ] {
+        let stored = admit(&bare, None, "default", &first).0;
+        let expected = format!(
+            "ddtrace-java in Deployment/web: record {key} of another policy has it; see policy.id"
+        );
+        assert_eq!(warnings(&stored, None, &second), [&*expected]);
+        let changed = annotated(&stored, "x", "y");
+        assert_eq!(warnings(&changed, Some(&stored), &second), [&*expected]);
+        assert_eq!(warnings(&stored, Some(&stored), &second), [""; 0]);
+    }
+    // An Operator injected it; the next apply took the option out of the variable.
+    let mut half = admit(&bare, None, "default", JAVA).0;
+    without_record(&mut half);
+    assert_eq!(warnings(&half, None, JAVA), [""; 0]);
+    half["spec"]["template"]["spec"]["containers"][0]["env"] =
+        json!([{ "name": "JAVA_TOOL_OPTIONS", "value": "-Xmx1g" }]);
+    assert_eq!(
+        warnings(&half, None, JAVA),
+        [
+            "ddtrace-java in Deployment/web: its init container is there without a record, but container \
+          `app` does not load the library; `kubectl replace` with your own manifest injects anew"
+        ]
+    );
+}
+
+/// The template of a Job is immutable: an apply that sets back what was extended is answered with the
+/// stored one.
+#[test]
+fn an_unchanged_manifest_of_a_job_can_be_applied_again() {
+    let env = json!([{ "name": "JAVA_TOOL_OPTIONS", "value": "-Xmx1g" }, { "name": "DD_TAGS", "value": "a:b" }]);
+    let mut bare = with_env("Job", env.clone());
+    bare["apiVersion"] = json!("batch/v1");
+    let settings =
+        JAVA.replace(r#""image":"h/j:1""#, r#""image":"h/j:1","envs":{"DD_TAGS":"c:d"}"#);
+    let stored = admit(&bare, None, "default", &settings).0;
+    assert_eq!(env_of(&stored)[1]["value"], "a:b,c:d");
+    let mut applied = stored.clone();
+    for variable in env.as_array().unwrap() {
+        let env =
+            applied["spec"]["template"]["spec"]["containers"][0]["env"].as_array_mut().unwrap();
+        *env.iter_mut().find(|it| it["name"] == variable["name"]).unwrap() = variable.clone();
+    }
+    for settings in [&*settings, "{}"] {
+        assert_eq!(admit(&applied, Some(&stored), "default", settings).0, stored);
+    }
+    // Everything else is the API server's to refuse.
+    let changed = annotated(&applied, "x", "y");
+    for (object, old) in [(&changed, &stored), (&bare, &bare), (&stored, &stored)] {
+        let answer = evaluate(&request("UPDATE", object, Some(old)), &settings);
+        assert_eq!(answer.mutated_object(), None);
+        assert_eq!(answer.report.warnings(), [""; 0]);
+    }
+}
+
+/// A Pod gets no record, and keeps the one that its template has.
+#[test]
+fn pods_keep_the_record_of_their_template() {
+    let pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "web" },
+        "spec": { "containers": [{ "name": "app", "image": "app:1" }] } });
+    let injected = admit(&pod, None, "default", JAVA).0;
+    assert!(injected["spec"]["initContainers"].is_array());
+    assert_eq!(injected["metadata"], pod["metadata"]);
+    let mut of_template =
+        admit(&with_env("Deployment", json!([])), None, "default", JAVA).0["spec"]["template"]
+            .clone();
+    of_template["apiVersion"] = json!("v1");
+    of_template["kind"] = json!("Pod");
+    let newer = JAVA.replace("h/j:1", "h/j:2");
+    let answer = evaluate(&request("CREATE", &of_template, None), &newer);
+    assert_eq!(answer.mutated_object(), None);
+    assert_eq!(answer.report.warnings(), [""; 0]);
 }

@@ -11,6 +11,7 @@ mod host;
 mod kubernetes;
 mod languages;
 mod life;
+mod lives;
 #[path = "../support/manifest.rs"]
 mod manifest;
 mod manifests;

@@ -280,8 +280,11 @@ fn the_policy_of_a_namespace_has_a_record_of_its_own() {
         [(workloads, "admission.datakit/injected"), (namespaced, "admission.datakit/injected.shop")]
     {
         let injected = create(&object, &settings);
-        let annotations = injected["metadata"]["annotations"].as_object().unwrap();
-        assert_eq!(annotations.keys().collect::<Vec<_>>(), [key]);
+        let annotations =
+            injected["spec"]["template"]["metadata"]["annotations"].as_object().unwrap();
+        let records =
+            annotations.keys().filter(|name| name.starts_with("admission.datakit/injected"));
+        assert_eq!(records.collect::<Vec<_>>(), [key]);
     }
 }
 

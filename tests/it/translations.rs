@@ -36,8 +36,10 @@ const COMMAND: [&str; 5] = [
 ];
 
 /// Texts that are no messages, and parts of messages.
-const OTHER: [&str; 10] = [
+const OTHER: [&str; 12] = [
     "!({} in annotations)",
+    "{} in annotations",
+    "type(it) == map && {key} in it",
     "{annotation} in annotations && annotations[{annotation}] in [{}]",
     "{key} in labels",
     "what the shape says",
@@ -212,7 +214,8 @@ fn of_requests() -> Vec<String> {
         }
     }
     let mut unreadable = deployment(&java_asked());
-    unreadable["metadata"]["annotations"] = json!({ "admission.datakit/injected": "?" });
+    unreadable["spec"]["template"]["metadata"]["annotations"] =
+        json!({ "admission.datakit/injected": "?" });
     explained(&request("UPDATE", &unreadable, None), &rules.to_string(), &mut found);
     let malformed = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "labels": [] } });
     explained(&request("CREATE", &malformed, None), &rules.to_string(), &mut found);

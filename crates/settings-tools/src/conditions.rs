@@ -1,9 +1,11 @@
 //! `matchConditions`: CEL expressions that keep requests which ask for nothing in the API server.
 //!
-//! They are compiled from the rules that [`policy`](crate::policy) selects by, and from the same
-//! types: whatever the policy would answer with an object, a warning or an audit annotation passes
-//! them, and where no rule selects, no annotation asks and there is no record, they are false. An
-//! expression never fails at run time. What cannot be said in CEL counts as true.
+//! They are compiled from the rules that the policy selects by, and from the same types. They are
+//! sound: whatever the policy would answer with an object, a warning or an audit annotation passes.
+//! They are tight: where no rule selects, no annotation asks and there is no record, they are false.
+//! An expression never fails at run time. What CEL cannot express is treated as matching.
+
+mod words;
 
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
@@ -11,6 +13,7 @@ use std::ops::ControlFlow;
 use datakit_injection::annotations::{self, DISABLED, OPT_OUT, PREFIX};
 use datakit_injection::injection::Injection;
 use datakit_injection::injection::table::ALL;
+use datakit_injection::options::ExtraWorkload;
 use datakit_injection::reader::Errors;
 use datakit_injection::rules::candidate::Candidate;
 use datakit_injection::rules::candidates::visit;
@@ -35,64 +38,95 @@ pub struct Condition {
 pub struct Conditions {
     /// The conditions.
     pub conditions: Vec<Condition>,
+    /// What passes them, in words: one line for each alternative.
+    pub words: Vec<String>,
     /// What the reader should know of them.
     pub notes: Vec<String>,
 }
 
-/// Compiles the conditions of settings, from their JSON text; none where that cannot be opened.
+/// The objects that a policy is called for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Pods alone: they have no template, no record and no stored object.
+    Pods,
+    /// Workloads alone.
+    Workloads,
+    /// Both.
+    All,
+}
+
+impl Scope {
+    /// That of a policy whose rules name these resources, such as `pods` or `deployments`.
+    pub fn of_resources<'a>(resources: impl IntoIterator<Item = &'a str>) -> Self {
+        let (mut pods, mut workloads) = (false, false);
+        for resource in resources {
+            match resource {
+                "pods" => pods = true,
+                _ if resource.contains('*') => (pods, workloads) = (true, true),
+                _ => workloads = true,
+            }
+        }
+        match (pods, workloads) {
+            (true, false) => Self::Pods,
+            (false, true) => Self::Workloads,
+            _ => Self::All,
+        }
+    }
+}
+
+/// Compiles the conditions of settings, from their JSON text, for the objects of a policy; none if
+/// the text cannot be opened.
 ///
 /// ```
+/// use settings_tools::conditions::{Scope, compile};
+///
 /// let settings = r#"{"admission_inject_v2":{"ddtraces":[{"namespace_selectors":["^shop$"],
 ///     "language":"java","image":"a/b:1"}]}}"#;
-/// let conditions = settings_tools::conditions::compile(settings);
-/// assert!(conditions.conditions[2].expression.contains("ns == 'shop'"));
+/// let compiled = compile(settings, Scope::Pods);
+/// assert!(compiled.conditions[2].expression.contains("ns == 'shop'"));
+/// assert_eq!(compiled.words[1], "ddtrace: namespaces ^shop$");
 /// ```
-pub fn compile(settings: &str) -> Conditions {
-    let compiled = with_settings(settings, &mut Errors::default(), |settings, _| of(settings));
+pub fn compile(settings: &str, scope: Scope) -> Conditions {
+    let compiled =
+        with_settings(settings, &mut Errors::default(), |settings, _| of(settings, scope));
     compiled.unwrap_or_default()
 }
 
-fn of(settings: &Settings) -> Conditions {
-    let mut record = record(&settings.options.record_annotation());
-    // A template in an array cannot be found by an expression that never fails.
-    let is_number = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit());
-    for extra in &settings.options.extra_workloads {
-        if extra.template.split('/').any(is_number) {
-            record = format!("request.kind.kind == {} ||\n{record}", string(&extra.kind));
-        }
-    }
+fn of(settings: &Settings, scope: Scope) -> Conditions {
+    let objects = Objects::of(settings, scope);
+    let always = objects.always();
     let condition = |name, expression: String| Condition {
         name,
-        expression: format!("{record} ||\n{expression}"),
+        expression: wrapped(&match &always {
+            Some(always) => format!("{always} ||\n{expression}"),
+            None => expression,
+        }),
     };
-    let mut compiled = Conditions::default();
+    let mut compiled = Conditions { words: words::of(settings, scope), ..Conditions::default() };
     let ignored = &settings.options.ignored_namespaces;
     if !ignored.is_empty() {
         let names: Vec<String> = ignored.iter().map(|name| string(name)).collect();
-        let expression = format!("!({} in [{}])", NAMESPACE, names.join(", "));
+        let expression = format!("!({NAMESPACE} in [{}])", names.join(", "));
         compiled.conditions.push(condition("namespace-is-not-ignored", expression));
     }
-    let templates = templates(settings);
-    let enabled = format!(
-        "{templates}.exists(pod,\n  {ANNOTATIONS}.exists(annotations,\n    !({})))",
-        is_disabled(OPT_OUT)
-    );
+    let is_enabled = format!("!({})", is_disabled(OPT_OUT));
+    let enabled = objects.any("object", &objects.with("annotations", &is_enabled));
     compiled.conditions.push(condition("is-not-opted-out", enabled));
     let mut asks = vec![any_other_annotation()];
     for injection in ALL {
         asks.extend(rules(injection, settings));
     }
-    let asks = format!(
-        "{templates}.exists(pod,\n  {LABELS}.exists(labels,\n  {ANNOTATIONS}.exists(annotations,\n  \
-         [{NAMESPACE}].exists(ns,\n    {}))))",
-        asks.join(" ||\n    ")
-    );
+    let asks = format!("[{NAMESPACE}].exists(ns,\n    {})", asks.join(" ||\n    "));
+    let asks = objects.with("labels", &objects.with("annotations", &asks));
+    let mut asks = objects.any("object", &asks);
+    if let Some(own) = objects.own_annotation() {
+        asks = format!("{own} ||\n{asks}");
+    }
     compiled.conditions.push(condition("asks-for-an-injection", asks));
-    let length = |compiled: &Conditions| -> usize {
-        compiled.conditions.iter().map(|condition| condition.expression.chars().count()).sum()
-    };
-    if length(&compiled) > MAX_LENGTH {
+    let lengths = compiled.conditions.iter().map(|it| it.expression.chars().count());
+    if lengths.sum::<usize>() > MAX_LENGTH {
         compiled.conditions.pop();
+        compiled.words = Vec::new();
         compiled.notes.push(format!(
             "the condition `asks-for-an-injection` is left out: it would exceed {MAX_LENGTH} characters"
         ));
@@ -106,65 +140,138 @@ const NAMESPACE: &str = "(has(object.metadata) && object.metadata != null && \
     object.metadata.namespace != '' ? object.metadata.namespace : \
     has(request.namespace) ? request.namespace : '')";
 
-/// The labels of a pod template, in a list.
-const LABELS: &str = "[has(pod.metadata) && pod.metadata != null && \
-    has(pod.metadata.labels) && pod.metadata.labels != null ? pod.metadata.labels : {}]";
-
-/// Its annotations, in a list.
-const ANNOTATIONS: &str = "[has(pod.metadata) && pod.metadata != null && \
-    has(pod.metadata.annotations) && pod.metadata.annotations != null ? \
-    pod.metadata.annotations : {}]";
-
-/// Whether the object or the stored one has a record of earlier injections.
-fn record(key: &str) -> String {
-    format!(
-        "[object, oldObject].exists(it, it != null && has(it.metadata) && it.metadata != null && \
-         has(it.metadata.annotations) && it.metadata.annotations != null && \
-         {} in it.metadata.annotations)",
-        string(key)
-    )
+/// How the pod templates of a policy's objects are found.
+struct Objects<'s> {
+    scope: Scope,
+    record: String,
+    /// Other kinds, whose objects may have any type anywhere.
+    extras: Vec<&'s ExtraWorkload<'s>>,
+    /// Other kinds that cannot be told from Kubernetes' own.
+    shadowed: Vec<&'s ExtraWorkload<'s>>,
 }
 
-/// The pod templates of an object, in a list: none or one.
-fn templates(settings: &Settings) -> String {
-    let workload = |path: &[&str]| {
-        let mut place = "object".to_owned();
-        let mut guards = Vec::new();
-        for name in path {
-            let is_identifier = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-                && !name.starts_with(|char: char| char.is_ascii_digit())
-                && !["", "true", "false", "null", "in"].contains(name);
-            let inner = if is_identifier {
-                guards.push(format!("has({place}.{name})"));
-                format!("{place}.{name}")
-            } else {
-                guards.push(format!("{} in {place}", string(name)));
-                format!("{place}[{}]", string(name))
-            };
-            guards.push(format!("{inner} != null"));
-            place = inner;
-        }
-        (guards.join(" && "), place)
-    };
-    let mut out =
-        String::from("(object == null ? [] :\n  request.kind.kind == 'Pod' ? [object] :\n");
-    let (guards, place) = workload(&["spec", "jobTemplate", "spec", "template"]);
-    let _written = writeln!(out, "  {guards} ? [{place}] :");
-    for extra in &settings.options.extra_workloads {
-        let names: Vec<String> = extra
-            .template
-            .split('/')
-            .skip(1)
-            .map(|name| name.replace("~1", "/").replace("~0", "~"))
-            .collect();
-        let names: Vec<&str> = names.iter().map(|name| &**name).collect();
-        let (guards, place) = workload(&names);
-        let kind = string(&extra.kind);
-        let _written = writeln!(out, "  request.kind.kind == {kind} && {guards} ? [{place}] :");
+impl<'s> Objects<'s> {
+    fn of(settings: &'s Settings, scope: Scope) -> Self {
+        let extras = settings.options.extra_workloads.iter();
+        let extras = extras.filter(|_| scope != Scope::Pods);
+        let is_own = |extra: &&ExtraWorkload| match &*extra.group {
+            "" => extra.kind == "Pod",
+            "apps" => matches!(&*extra.kind, "Deployment" | "DaemonSet" | "StatefulSet"),
+            "batch" => matches!(&*extra.kind, "Job" | "CronJob"),
+            _ => false,
+        };
+        let (shadowed, extras) = extras.partition(is_own);
+        let record = settings.options.record_annotation().into_owned();
+        Self { scope, record, extras, shadowed }
     }
-    let (guards, place) = workload(&["spec", "template"]);
-    let _written = write!(out, "  {guards} ? [{place}] : [])");
-    out
+
+    /// What passes whatever the rules are: a record of earlier injections in the object or in the
+    /// stored one; an object that the policy warns about.
+    fn always(&self) -> Option<String> {
+        if self.scope == Scope::Pods {
+            return None;
+        }
+        let mut always = Vec::new();
+        for extra in &self.shadowed {
+            always.push(format!("({})", is_kind(extra)));
+        }
+        let has_record =
+            self.with("annotations", &format!("{} in annotations", string(&self.record)));
+        always.push(self.any("object, oldObject", &has_record));
+        if !self.extras.is_empty() {
+            let is_malformed =
+                |place: &str| format!("has({place}) && {place} != null && type({place}) != map");
+            always.push(self.any(
+                "object",
+                &format!(
+                    "{} ||\n  has(pod.metadata) && type(pod.metadata) == map && ({} || {})",
+                    is_malformed("pod.metadata"),
+                    is_malformed("pod.metadata.labels"),
+                    is_malformed("pod.metadata.annotations"),
+                ),
+            ));
+        }
+        Some(always.join(" ||\n"))
+    }
+
+    /// Whether an annotation of the policy is on a workload itself, where it does nothing.
+    fn own_annotation(&self) -> Option<String> {
+        let pods = match self.scope {
+            Scope::Pods => return None,
+            Scope::Workloads => "",
+            Scope::All => "!(request.kind.group == '' && request.kind.kind == 'Pod') && ",
+        };
+        Some(format!(
+            "{pods}[object].exists(it, it != null && has(it.metadata) && it.metadata != null && \
+             has(it.metadata.annotations) && it.metadata.annotations != null &&\n  \
+             it.metadata.annotations.exists(key, key.startsWith({})))",
+            string(PREFIX)
+        ))
+    }
+
+    /// Whether an expression over `pod` is true for the pod template of an object.
+    fn any(&self, objects: &str, expression: &str) -> String {
+        if self.scope == Scope::Pods {
+            return format!("[object].exists(pod, pod != null &&\n  {expression})");
+        }
+        let objects = format!("[{objects}].filter(it, it != null)");
+        let mut templates = String::new();
+        if self.scope == Scope::All {
+            let is_pod = "request.kind.group == '' && request.kind.kind == 'Pod'";
+            templates.push_str(&format!("{is_pod} ? {objects} :\n  "));
+        }
+        for extra in &self.extras {
+            let of_kind = format!("{} ?\n    {objects}{} :\n  ", is_kind(extra), safe_path(extra));
+            templates.push_str(&of_kind);
+        }
+        let is_there = |place: &str| format!("has({place}) && {place} != null");
+        templates.push_str(&format!(
+            "{objects}.filter(it, request.kind.group in ['apps', 'batch'] && {})\n    .map(it, {} ? it.spec.jobTemplate : it)\n    \
+             .filter(it, {} && {}).map(it, it.spec.template)",
+            is_there("it.spec"),
+            is_there("it.spec.jobTemplate"),
+            is_there("it.spec"),
+            is_there("it.spec.template"),
+        ));
+        format!("({templates})\n  .exists(pod,\n  {expression})")
+    }
+
+    /// An expression over the labels or the annotations of `pod`.
+    fn with(&self, entries: &str, expression: &str) -> String {
+        let is_there = match self.extras.is_empty() {
+            true => |place: &str| format!("has({place}) && {place} != null"),
+            false => |place: &str| format!("has({place}) && type({place}) == map"),
+        };
+        format!(
+            "[{} && {} ? pod.metadata.{entries} : {{}}].exists({entries},\n  {expression})",
+            is_there("pod.metadata"),
+            is_there(&format!("pod.metadata.{entries}")),
+        )
+    }
+}
+
+fn is_kind(extra: &ExtraWorkload) -> String {
+    let (group, kind) = (string(&extra.group), string(&extra.kind));
+    format!("request.kind.group == {group} && request.kind.kind == {kind}")
+}
+
+/// The way to the template of an object whose members may have any type.
+fn safe_path(extra: &ExtraWorkload) -> String {
+    let names = extra.template.split('/').skip(1);
+    let names = names.map(|name| name.replace("~1", "/").replace("~0", "~"));
+    let step = |name: String| {
+        let key = string(&name);
+        let is_member = format!("type(it) == map && {key} in it");
+        // A number of a list; the policy takes no other form.
+        match name.parse::<usize>().ok().filter(|index| index.to_string() == name) {
+            Some(index) => format!(
+                "\n    .filter(it, type(it) == list ? size(it) > {index} : {is_member})\
+                 .map(it, type(it) == list ? it[{index}] : it[{key}])"
+            ),
+            None => format!("\n    .filter(it, {is_member}).map(it, it[{key}])"),
+        }
+    };
+    format!("{}.filter(it, type(it) == map)", names.map(step).collect::<String>())
 }
 
 /// Whether an annotation is there that an injection reads, or that nothing knows.
@@ -352,6 +459,45 @@ fn is_common(expression: &str) -> bool {
         }
     }
     true
+}
+
+/// An expression with its long lines broken behind operators, for its readers.
+fn wrapped(expression: &str) -> String {
+    const WIDTH: usize = 110;
+    let mut out = String::with_capacity(expression.len());
+    for line in expression.lines() {
+        let indentation = line.chars().take_while(|char| *char == ' ').count();
+        let (mut width, mut quoted, mut escaped) = (indentation, false, false);
+        for word in line.split_inclusive(' ') {
+            let is_between = !quoted && !out.ends_with('\n');
+            if is_between
+                && width.saturating_add(word.trim_end().len()) > WIDTH
+                && ends_with_operator(&out)
+            {
+                out.truncate(out.trim_end().len());
+                width = indentation.saturating_add(2);
+                out.push('\n');
+                out.extend(std::iter::repeat_n(' ', width));
+            }
+            for char in word.chars() {
+                match char {
+                    _ if escaped => escaped = false,
+                    '\\' => escaped = true,
+                    '\'' => quoted = !quoted,
+                    _ => {}
+                }
+            }
+            width = width.saturating_add(word.len());
+            out.push_str(word);
+        }
+        out.push('\n');
+    }
+    out.truncate(out.trim_end().len());
+    out
+}
+
+fn ends_with_operator(text: &str) -> bool {
+    [" && ", " || ", " ? ", " : ", ", "].iter().any(|operator| text.ends_with(operator))
 }
 
 /// A string literal.

@@ -84,16 +84,33 @@ impl Case {
     }
 }
 
-/// Removes the record of injections from a workload's own metadata, and what was created for it;
-/// says whether there was one.
+/// The JSON pointer to the pod template of a workload.
+pub fn template_path(object: &Value) -> &'static str {
+    match object["kind"].as_str() {
+        Some("CronJob") => "/spec/jobTemplate/spec/template",
+        _ => "/spec/template",
+    }
+}
+
+/// The record of injections in a workload's pod template.
+pub fn record(object: &Value) -> Option<&str> {
+    let template = object.pointer(template_path(object))?;
+    template["metadata"]["annotations"].get("admission.datakit/injected")?.as_str()
+}
+
+/// Removes the record of injections from a workload's pod template, and what was created for it;
+/// returns whether there was one.
 pub fn without_record(object: &mut Value) -> bool {
-    let annotations = object.pointer_mut("/metadata/annotations");
-    let Some(annotations) = annotations.and_then(Value::as_object_mut) else {
+    let path = template_path(object);
+    let metadata = object.pointer_mut(&format!("{path}/metadata"));
+    let Some(metadata) = metadata.and_then(Value::as_object_mut) else {
         return false;
     };
-    let had_record = annotations.remove("admission.datakit/injected").is_some();
-    if had_record && annotations.is_empty() {
-        object["metadata"].as_object_mut().unwrap().remove("annotations");
+    let annotations = metadata.get_mut("annotations").and_then(Value::as_object_mut);
+    let had_record =
+        annotations.is_some_and(|it| it.remove("admission.datakit/injected").is_some());
+    if had_record && metadata["annotations"] == json!({}) {
+        metadata.remove("annotations");
     }
     had_record
 }

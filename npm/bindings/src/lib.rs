@@ -11,8 +11,9 @@ use datakit_injection::json::{self, Shape};
 use datakit_injection::reader::SettingsError;
 use datakit_injection::{policy, settings, validation};
 use messages::Language;
+use settings_tools::conditions::{Conditions, Scope, compile};
 use settings_tools::convert::{self, Converted};
-use settings_tools::{conditions, document};
+use settings_tools::document;
 
 /// What `mutate` gives.
 #[derive(Serialize)]
@@ -124,22 +125,29 @@ pub fn notes(settings: &str, language: &str) -> String {
     said(serde_json::json!({ "ok": true, "notes": notes_of(settings) }), language_of(language))
 }
 
-/// Compiles the `matchConditions` of valid settings, as JSON: `{"ok": true, "conditions": […],
-/// "notes": […]}`, or the errors of the settings.
+/// Compiles the `matchConditions` of valid settings for a policy of `"pods"`, of `"workloads"` or of
+/// both (`null`), as JSON: `{"ok": true, "conditions": […], "words": […], "notes": […]}`, or the errors
+/// of the settings.
 #[wasm_bindgen(js_name = conditions)]
-pub fn match_conditions(settings: &str, language: &str) -> String {
+pub fn match_conditions(settings: &str, resources: &str, language: &str) -> String {
     let language = language_of(language);
     let errors = errors(settings);
     if !errors.is_empty() {
         return failed(&errors, language);
     }
-    let compiled = conditions::compile(settings);
-    let conditions = compiled.conditions.iter();
+    let scope = match resources {
+        "\"pods\"" => Scope::Pods,
+        "\"workloads\"" => Scope::Workloads,
+        _ => Scope::All,
+    };
+    let Conditions { conditions, words, notes } = compile(settings, scope);
     let conditions: Vec<_> = conditions
+        .iter()
         .map(|it| serde_json::json!({ "name": it.name, "expression": it.expression }))
         .collect();
-    let notes = compiled.notes;
-    said(serde_json::json!({ "ok": true, "conditions": conditions, "notes": notes }), language)
+    let compiled =
+        serde_json::json!({ "ok": true, "conditions": conditions, "words": words, "notes": notes });
+    said(compiled, language)
 }
 
 /// Converts valid settings of any release to version 2, as JSON: `{"ok": true, "settings": …,
@@ -422,8 +430,8 @@ mod tests {
             (uninject("[]", "{}", "null", "null"), "invalid-request", "object"),
             (uninject("{", "{}", "null", "null"), "invalid-request", "object"),
             (uninject("{}", "{}", "1", "null"), "invalid-request", "injection"),
-            (match_conditions("[]", "null"), "invalid-settings", ""),
-            (match_conditions(r#"{"a":1}"#, "null"), "invalid-settings", "a"),
+            (match_conditions("[]", "null", "null"), "invalid-settings", ""),
+            (match_conditions(r#"{"a":1}"#, "null", "null"), "invalid-settings", "a"),
         ] {
             let failures = failures(&answer);
             assert!(failures[0].starts_with(&format!("{code} {path}: ")), "{failures:?}");
@@ -518,7 +526,10 @@ mod tests {
             ("{", "unknown level `inof`; did you mean `info`?"),
         ] {
             assert_eq!(message(&validate_settings(invalid, tag), "/errors/0/message"), expected);
-            assert_eq!(message(&match_conditions(invalid, tag), "/errors/0/message"), expected);
+            assert_eq!(
+                message(&match_conditions(invalid, "null", tag), "/errors/0/message"),
+                expected
+            );
         }
         let zh = r#""zh""#;
         assert_eq!(message(&notes("{}", zh), "/notes/0/message"), "没有规则：永远不会注入任何内容");
@@ -546,7 +557,7 @@ mod tests {
 
     #[test]
     fn compiles_the_conditions_of_valid_settings() {
-        let compiled = read(&match_conditions(SETTINGS, "null"));
+        let compiled = read(&match_conditions(SETTINGS, "null", "null"));
         let names: Vec<_> = compiled["conditions"].as_array().unwrap().iter().collect();
         assert_eq!(names[2]["name"], "asks-for-an-injection");
         assert_eq!(compiled["notes"], serde_json::json!([]));

@@ -1,7 +1,7 @@
 //! `matchConditions` of a policy's manifest, which have to let through what its settings ask for.
 
 use datakit_injection::reader::SettingsError;
-use settings_tools::conditions::{Condition, compile};
+use settings_tools::conditions::{Condition, Scope, compile};
 
 use yaml_splice::Data;
 
@@ -12,8 +12,13 @@ const OLD: [&str; 2] = ["not-opted-out", "asks-for-something"];
 const NAMES: [&str; 3] = ["namespace-is-not-ignored", "is-not-opted-out", "asks-for-an-injection"];
 
 /// The conditions of settings, before those of a manifest that somebody else wrote.
-pub(super) fn renewed(present: Option<&Data>, settings: &str, notes: &mut Vec<String>) -> Data {
-    let compiled = compile(settings);
+pub(super) fn renewed(
+    present: Option<&Data>,
+    settings: &str,
+    scope: Scope,
+    notes: &mut Vec<String>,
+) -> Data {
+    let compiled = compile(settings, scope);
     notes.extend(compiled.notes);
     let mut conditions: Vec<Data> = compiled.conditions.iter().map(data).collect();
     let others = present.and_then(Data::as_seq).unwrap_or_default().iter();
@@ -34,9 +39,17 @@ fn is_ours(name: &str) -> bool {
     NAMES.contains(&name) || OLD.contains(&name)
 }
 
+/// What a policy's manifest says that it is called for.
+pub(super) fn scope(policy: &Data) -> Scope {
+    let rules = policy.get("spec").and_then(|spec| spec.get("rules")).and_then(Data::as_seq);
+    let resources = rules.unwrap_or_default().iter().filter_map(|rule| rule.get("resources"));
+    let resources = resources.flat_map(|list| list.as_seq().unwrap_or_default());
+    Scope::of_resources(resources.filter_map(Data::as_str))
+}
+
 /// What is wrong with the conditions of a manifest, and what is only not as it could be.
 pub(crate) fn check(policy: &Data, settings: &str) -> (Vec<SettingsError>, Vec<SettingsError>) {
-    let compiled = compile(settings).conditions;
+    let compiled = compile(settings, scope(policy)).conditions;
     let at = |path: String, message: &str| SettingsError { path, message: message.to_owned() };
     let list = policy.get("spec").and_then(|spec| spec.get("matchConditions"));
     let list = list.and_then(Data::as_seq).unwrap_or_default();

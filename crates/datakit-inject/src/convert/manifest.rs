@@ -2,6 +2,8 @@
 
 use serde_norway::Value;
 
+use settings_tools::conditions::Scope;
+
 use super::Resources;
 use super::conditions;
 use crate::documents::documents;
@@ -14,14 +16,16 @@ pub(super) fn new(
     resources: Resources,
     notes: &mut Vec<String>,
 ) -> Result<String, String> {
-    let base = match resources {
-        Resources::Workloads => include_str!("../../../../deploy/base/workloads.yaml"),
-        Resources::Pods => include_str!("../../../../deploy/base/pods.yaml"),
+    let (base, scope) = match resources {
+        Resources::Workloads => {
+            (include_str!("../../../../deploy/base/workloads.yaml"), Scope::Workloads)
+        }
+        Resources::Pods => (include_str!("../../../../deploy/base/pods.yaml"), Scope::Pods),
     };
     let mut policy: Value = serde_norway::from_str(base).map_err(|error| error.to_string())?;
     if let Some(spec) = policy.get_mut("spec").and_then(Value::as_mapping_mut) {
         spec.insert("mode".into(), "monitor".into());
-        let conditions = conditions::renewed(None, settings, notes);
+        let conditions = conditions::renewed(None, settings, scope, notes);
         spec.insert("matchConditions".into(), value(&conditions)?);
         // Behind what is the same for all policies.
         spec.shift_remove("settings");
@@ -55,6 +59,7 @@ pub(super) fn renewed(
         }
         None => Some(&mut after),
     };
+    let scope = policy.as_deref().map_or(Scope::All, conditions::scope);
     let Some(Data::Map(spec)) = policy.and_then(|policy| policy.get_mut("spec")) else {
         return Err("the policy has no spec".to_owned());
     };
@@ -63,6 +68,7 @@ pub(super) fn renewed(
     let conditions = conditions::renewed(
         present.map(|(_, conditions)| conditions),
         settings.unwrap_or(&file.json),
+        scope,
         notes,
     );
     let at_settings = place(spec, "settings").unwrap_or(spec.len());

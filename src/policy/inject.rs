@@ -1,0 +1,371 @@
+//! Injects into a pod template what rules and annotations ask for.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use super::life;
+use super::selection::{Selected, Selection};
+use crate::admission::Workload;
+use crate::annotations;
+use crate::collections::set;
+use crate::injection::containers::own_containers;
+use crate::injection::restricted::RestrictedContext;
+use crate::injection::skip::{ContainerName, Skip};
+use crate::injection::{Ask, Context, Plan};
+use crate::json::{Object, Shape, Value};
+use crate::options::SidecarMode;
+use crate::pod::Pod;
+use crate::reason::Reason;
+use crate::record::Record;
+use crate::record::recorder::Recorder;
+use crate::report::{InjectionName, Report};
+use crate::rules::image::ImageReference;
+use crate::selector::{Entries, Target};
+use crate::settings::Settings;
+use crate::trace::Trace;
+
+/// What an object says about its pod template from outside.
+#[derive(Debug)]
+pub(super) struct Facts<'a> {
+    pub(super) namespace: Cow<'a, str>,
+    /// Whether the object is the pod itself.
+    is_pod: bool,
+    /// Whether its pods are meant to end.
+    runs_to_completion: bool,
+    /// The volumes that a StatefulSet claims for each of its pods.
+    claims: BTreeSet<String>,
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn of(object: &Value<'a>, workload: &Workload, namespace: Cow<'a, str>) -> Self {
+        Self {
+            namespace,
+            is_pod: workload.is_pod(),
+            runs_to_completion: workload.runs_to_completion || is_owned_by_job(object),
+            claims: claims(object),
+        }
+    }
+}
+
+/// Whether injecting changed a template; else why not.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Changed,
+    Unchanged(Reason),
+}
+
+/// Selects what to inject into a template, and injects it. `stored` is the stored template, if
+/// nothing was injected into it.
+pub(super) fn inject<'a>(
+    template: &mut Object<'a>,
+    stored: Option<&Object<'a>>,
+    facts: &Facts<'a>,
+    settings: &Settings<'_, 'a>,
+    report: &mut Report,
+    trace: &mut Trace,
+) -> Outcome {
+    if settings.options.is_ignored(&facts.namespace) {
+        return Outcome::Unchanged(Reason::IgnoredNamespace);
+    }
+    let target = target(template, facts.namespace.clone());
+    if !annotations::is_enabled(&target, annotations::OPT_OUT) {
+        return Outcome::Unchanged(Reason::OptedOut(annotations::OPT_OUT.to_owned()));
+    }
+    let selection = Selection::of(&target, settings, trace);
+    if selection.is_empty() {
+        return Outcome::Unchanged(Reason::NothingAsked);
+    }
+    let container_names = annotations::container_names(&target);
+    if stored.is_some_and(|stored| life::is_unchanged(template, stored)) {
+        return Outcome::Unchanged(Reason::Unchanged);
+    }
+    selection.report(report);
+    if let Some(path) = &settings.options.unsafe_option {
+        selection.skip_unsafe(path, report);
+        let outcome = Outcome::Unchanged(Reason::Unsafe(path.clone()));
+        return with_status(template, outcome, facts, settings, report);
+    }
+    let context = Context {
+        options: &settings.options,
+        container_names,
+        claims: &facts.claims,
+        runs_to_completion: facts.runs_to_completion,
+        native_sidecars: false,
+        restricted: None,
+    };
+    let outcome = match facts.is_pod {
+        true => inject_all(template, selection, context, None, report),
+        false => inject_recorded(template, selection, context, report),
+    };
+    with_status(template, outcome, facts, settings, report)
+}
+
+/// Injects into the template of a workload and records it there, or leaves it as it is.
+fn inject_recorded<'a>(
+    template: &mut Object<'a>,
+    selection: Selection<'a>,
+    context: Context<'_, 'a>,
+    report: &mut Report,
+) -> Outcome {
+    let options = context.options;
+    let key = options.record_annotation();
+    let before = template.clone();
+    let mut recorder = Recorder::new(template, life::other_records(template, &key));
+    let outcome = inject_all(template, selection, context, Some(&mut recorder), report);
+    if let Outcome::Changed = outcome
+        && let Err(skip) = life::write_record(template, recorder, &key)
+    {
+        // All or nothing: without its record an injection could never be taken out.
+        *template = before;
+        report.skip_injected(&skip.to_string(), skip.advice());
+        return Outcome::Unchanged(Reason::NothingAsked);
+    }
+    outcome
+}
+
+/// Injects everything that is selected, in the order of the table.
+fn inject_all<'a>(
+    template: &mut Object<'a>,
+    selection: Selection<'a>,
+    mut context: Context<'_, 'a>,
+    mut recorder: Option<&mut Recorder>,
+    report: &mut Report,
+) -> Outcome {
+    let mut pod = match Pod::open(template) {
+        Ok(pod) => pod,
+        Err(malformed) => {
+            selection.skip_all(&Skip::from(malformed), report);
+            return Outcome::Unchanged(Reason::NothingAsked);
+        }
+    };
+    if let Some(skip) = skip_of_pod(&pod, &context) {
+        selection.skip_all(&skip, report);
+        pod.close();
+        return Outcome::Unchanged(Reason::NothingAsked);
+    }
+    let policy = pod.spec().and_then(|spec| spec.get_str("restartPolicy"));
+    context.runs_to_completion |= matches!(policy.as_deref(), Some("Never" | "OnFailure"));
+    context.native_sidecars = match context.options.sidecar_mode {
+        SidecarMode::Auto => context.runs_to_completion,
+        SidecarMode::Container => false,
+        SidecarMode::Native => true,
+    };
+    context.restricted = RestrictedContext::of(&pod, context.options);
+    let mut is_changed = false;
+    for selected in selection.selected {
+        is_changed |= inject_one(&mut pod, selected, &context, recorder.as_deref_mut(), report);
+    }
+    if is_changed {
+        add_image_pull_secrets(&mut pod, &context, recorder);
+    }
+    pod.close();
+    if is_changed { Outcome::Changed } else { Outcome::Unchanged(Reason::NothingAsked) }
+}
+
+/// Why nothing can be injected into a pod.
+fn skip_of_pod(pod: &Pod, context: &Context) -> Option<Skip> {
+    if is_windows(pod) {
+        Some(Skip::Windows)
+    } else if own_containers(pod, context.options).next().is_none() {
+        Some(Skip::EmptyPod)
+    } else {
+        None
+    }
+}
+
+fn add_image_pull_secrets<'a>(
+    pod: &mut Pod<'_, 'a>,
+    context: &Context<'_, 'a>,
+    recorder: Option<&mut Recorder>,
+) {
+    let needed = &context.options.image_pull_secrets;
+    if needed.is_empty() {
+        return;
+    }
+    let list = pod.spec().and_then(|spec| spec.get("imagePullSecrets").cloned());
+    let added = pod.add_image_pull_secrets(needed);
+    if let Some(recorder) = recorder {
+        recorder.note_list("imagePullSecrets", list.as_ref());
+        recorder.add_secrets(added, needed);
+    }
+}
+
+/// Plans one injection and carries it out, or reports why not. Returns whether the pod changed.
+fn inject_one<'a>(
+    pod: &mut Pod<'_, 'a>,
+    selected: Selected<'a>,
+    context: &Context<'_, 'a>,
+    recorder: Option<&mut Recorder>,
+    report: &mut Report,
+) -> bool {
+    let injection = selected.injection;
+    let name = injection.name(Some(selected.variant));
+    let is_there = |container: Option<&str>| container.is_some_and(|it| pod.has_container(it));
+    if is_there(injection.container) {
+        report.present.push(name);
+        let others = recorder.as_ref().map(|recorder| recorder.others());
+        note_present(pod, &selected, context, others.unwrap_or_default(), report);
+        return false;
+    }
+    if is_there(injection.precedence.gives_way_to) {
+        report.present.push(name);
+        return false;
+    }
+    let Selected { variant, path, annotation, compiled, .. } = selected;
+    let ask = Ask {
+        injection,
+        variant,
+        rule: &compiled.rule,
+        annotation: annotation.as_deref(),
+        context,
+    };
+    let plan = match &context.restricted {
+        Some(_) if injection.needs_capabilities => Err(Skip::Restricted),
+        _ => compiled.planner.plan(pod, &ask),
+    };
+    match plan {
+        Ok(Plan { edits, notes }) => {
+            if let Some(recorder) = recorder {
+                recorder.add(name.to_string(), pod, &edits);
+            }
+            pod.apply(edits);
+            report.injected(name, path);
+            for note in notes {
+                report.noted(name, &note);
+            }
+            true
+        }
+        Err(skip) => {
+            report.skipped(name, &skip.to_string(), skip.advice());
+            false
+        }
+    }
+}
+
+/// Warns where an injection whose container is there is not what was asked for.
+fn note_present(
+    pod: &Pod,
+    selected: &Selected,
+    context: &Context,
+    others: &[(String, Record)],
+    report: &mut Report,
+) {
+    let name = selected.injection.name(Some(selected.variant));
+    let id = name.to_string();
+    if let Some((key, _)) = others.iter().find(|(_, record)| record.has(&id)) {
+        report.noted(name, &format!("record {key} of another policy has it; see policy.id"));
+        return;
+    }
+    note_other_version(pod, selected, context, name, report);
+    let Some(agent) = selected.variant.agent else {
+        return;
+    };
+    let is_meant = |container: &str| {
+        context.container_names.as_ref().is_none_or(|names| names.contains(container))
+    };
+    let mut containers = own_containers(pod, context.options);
+    let unloaded = containers.find(|(_, it)| is_meant(&it.name) && !agent.is_loaded_by(it));
+    if let Some((_, container)) = unloaded {
+        let container = ContainerName::new(&container.name);
+        report.noted(
+            name,
+            &format!(
+                "its init container is there without a record, but container {container} does not \
+                 load the library; `kubectl replace` with your own manifest injects anew"
+            ),
+        );
+    }
+}
+
+/// Warns where an annotation asks for another version than an earlier injection, of which there is
+/// no record, left in the pod.
+fn note_other_version(
+    pod: &Pod,
+    selected: &Selected,
+    context: &Context,
+    name: InjectionName,
+    report: &mut Report,
+) {
+    let annotation = selected.annotation.as_deref().filter(|version| !version.is_empty());
+    let is_version = selected.variant.language.is_some();
+    let Some(version) = annotation.filter(|_| is_version) else {
+        return;
+    };
+    let asked = selected.compiled.rule.image.as_ref().and_then(|it| it.with_tag(version).ok());
+    let Some(asked) = asked.filter(|_| context.options.allow_version_annotations) else {
+        return;
+    };
+    let container = selected.injection.container;
+    let container = pod.all_containers().find(|(_, it)| Some(&*it.name) == container);
+    let image = container.and_then(|(_, container)| container.body.get_str("image"));
+    let present = image.and_then(|image| ImageReference::parse(&image).ok());
+    if present.is_some_and(|present| present.is_other_version(&asked)) {
+        let note = "its container has another version than the annotation, and no record; remove \
+                    the container to inject anew";
+        report.noted(name, note);
+    }
+}
+
+/// Adds the status annotation to a pod, if the options ask for it.
+fn with_status(
+    template: &mut Object,
+    outcome: Outcome,
+    facts: &Facts,
+    settings: &Settings,
+    report: &Report,
+) -> Outcome {
+    if !facts.is_pod || !settings.options.status_annotation {
+        return outcome;
+    }
+    if let Some(status) = report.status(annotations::MAX_STATUS)
+        && let Some(metadata) = template.open_object("metadata")
+        && let Some(annotations) = metadata.open_object("annotations")
+        && annotations.get_str(annotations::STATUS).as_deref() != Some(&*status)
+    {
+        annotations.set(annotations::STATUS, Value::string(&status));
+        return Outcome::Changed;
+    }
+    outcome
+}
+
+/// What selectors look at.
+fn target<'o, 'a>(template: &'o Object<'a>, namespace: Cow<'a, str>) -> Target<'o, 'a> {
+    let metadata = template.get("metadata").and_then(Value::as_object);
+    let entries = |key| Entries::new(metadata.and_then(|metadata| metadata.get(key)?.as_object()));
+    Target { namespace, labels: entries("labels"), annotations: entries("annotations") }
+}
+
+fn is_owned_by_job(object: &Value) -> bool {
+    let metadata = object.as_object().and_then(|object| object.get("metadata")?.as_object());
+    let owners = metadata.and_then(|metadata| metadata.get("ownerReferences")?.as_text());
+    let owners = owners.and_then(|it| Value::open(it, &Shape::Array(&Shape::Object(&[]))).ok());
+    let is_job = |owner: &Value| {
+        owner.as_object().is_some_and(|owner| {
+            owner.get_str("kind").as_deref() == Some("Job")
+                && owner.get_str("apiVersion").is_some_and(|it| it.starts_with("batch/"))
+        })
+    };
+    owners.as_ref().and_then(Value::as_array).is_some_and(|owners| owners.iter().any(is_job))
+}
+
+/// The names of the volumes that a StatefulSet claims for each of its pods.
+fn claims(object: &Value) -> BTreeSet<String> {
+    static CLAIMS: Shape = Shape::Array(&Shape::Object(&[("metadata", Shape::Object(&[]))]));
+    let spec = object.as_object().and_then(|object| object.get("spec")?.as_object());
+    let text = spec.and_then(|spec| spec.get("volumeClaimTemplates")?.as_text());
+    let claims = text.and_then(|text| Value::open(text, &CLAIMS).ok());
+    let claims = claims.as_ref().and_then(Value::as_array).unwrap_or_default();
+    let name = |claim: &Value| {
+        let name = claim.as_object()?.get("metadata")?.as_object()?.get_str("name");
+        name.map(Cow::into_owned)
+    };
+    set(claims.iter().filter_map(name))
+}
+
+fn is_windows(pod: &Pod) -> bool {
+    let is = |object: &str, key: &str| {
+        let value = pod.spec_object(object).and_then(|object| object.get_str(key));
+        value.as_deref() == Some("windows")
+    };
+    is("os", "name") || is("nodeSelector", "kubernetes.io/os")
+}

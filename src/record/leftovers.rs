@@ -1,0 +1,186 @@
+//! What a stored record names in a template that comes with another record.
+//!
+//! A manifest that was injected offline has a record of its own. Apply merges it into the stored
+//! template, and what only the stored record names stays there. A template that comes as a whole, as
+//! `kubectl rollout undo` brings it, has nothing of that: what looks like it is the user's.
+
+use super::{Changes, Injected, Record, SPEC_MEMBERS, container_keys, split};
+use crate::collections::{map, set};
+use crate::json::{Object, Value};
+use crate::pod::Pod;
+use crate::pod::container::Container;
+
+impl Record {
+    /// What this stored record is to be taken out for in a template, after the record that came with
+    /// the template. `None` if nothing of it was merged in.
+    pub(crate) fn leftovers(
+        &self,
+        given: &Self,
+        template: &Object,
+        lists_are_atomic: bool,
+    ) -> Option<Self> {
+        let beyond = self.beyond(given);
+        if !beyond.is_merged_into(template, given, lists_are_atomic) {
+            return None;
+        }
+        let mut leftovers = self.clone();
+        for (injected, beyond) in leftovers.injections.iter_mut().zip(beyond.injections) {
+            injected.containers = beyond.containers;
+            injected.annotations = beyond.annotations;
+            for (key, changes) in &mut injected.changes {
+                let beyond = beyond.changes.get(key);
+                changes.set = beyond.map(|changes| changes.set.clone()).unwrap_or_default();
+            }
+        }
+        leftovers.secrets = beyond.secrets;
+        leftovers.before.extend(given.before.clone());
+        Some(leftovers)
+    }
+
+    /// What this record names and another does not.
+    fn beyond(&self, other: &Self) -> Self {
+        let all = || other.injections.iter();
+        let containers = set(all().flat_map(|it| &it.containers));
+        let volumes = set(all().flat_map(|it| &it.volumes).map(|stamp| &stamp.name));
+        let annotations = set(all().flat_map(|it| &it.annotations).map(|stamp| &stamp.name));
+        let spec = set(all().flat_map(|it| &it.spec).map(|(name, _)| name));
+        let variables = set(all().flat_map(|it| &it.changes).flat_map(|(key, changes)| {
+            let env = changes.env.iter().map(|stamp| &stamp.name);
+            env.chain(changes.set.iter().map(|set| &set.name)).map(move |name| (key, name))
+        }));
+        let mounts = set(all().flat_map(|it| &it.changes).flat_map(|(key, changes)| {
+            changes.mounts.iter().map(move |mount| (key, &mount.stamp.name))
+        }));
+        let beyond = |injected: &Injected| {
+            let mut injected = injected.clone();
+            injected.containers.retain(|name| !containers.contains(name));
+            injected.volumes.retain(|stamp| !volumes.contains(&stamp.name));
+            injected.annotations.retain(|stamp| !annotations.contains(&stamp.name));
+            injected.spec.retain(|(name, _)| !spec.contains(name));
+            for (key, changes) in &mut injected.changes {
+                changes.env.retain(|stamp| !variables.contains(&(key, &stamp.name)));
+                changes.set.retain(|set| !variables.contains(&(key, &set.name)));
+                changes.mounts.retain(|mount| !mounts.contains(&(key, &mount.stamp.name)));
+            }
+            injected
+        };
+        let secrets = set(other.secrets.iter());
+        Self {
+            injections: self.injections.iter().map(beyond).collect(),
+            secrets: self.secrets.iter().filter(|it| !secrets.contains(it)).cloned().collect(),
+            before: self.before.clone(),
+        }
+    }
+
+    /// Whether a template was merged with one that has what this record names: nothing of it is
+    /// missing, and something is as it was written. Where lists are atomic, one of them may have been
+    /// replaced.
+    fn is_merged_into(&self, template: &Object, given: &Self, lists_are_atomic: bool) -> bool {
+        let mut template = template.clone();
+        let Ok(pod) = Pod::open(&mut template) else {
+            return false;
+        };
+        let mut containers = self.injections.iter().flat_map(|injected| &injected.containers);
+        if containers.any(|name| pod.has_container(name)) {
+            return true;
+        }
+        let [volumes, changes, members] = self.traces(&pod, given);
+        if volumes.is_certain || changes.is_certain || members.is_certain {
+            return true;
+        }
+        let lists = [volumes, changes];
+        let is_whole = |list: &Trace| list.missing == 0 || lists_are_atomic && list.fitting == 0;
+        members.missing == 0
+            && lists.iter().all(is_whole)
+            && lists.iter().chain([&members]).any(|trace| trace.fitting > 0)
+    }
+
+    /// What is left of the volumes, of the changes in containers, and of the other members; `given` is
+    /// the record that came with the template.
+    fn traces(&self, pod: &Pod, given: &Self) -> [Trace; 3] {
+        let [mut volumes, mut changes, mut members] = [Trace::default(); 3];
+        let metadata = pod.template.get("metadata").and_then(Value::as_object);
+        let annotations = metadata.and_then(|metadata| metadata.get("annotations")?.as_object());
+        let places = map(container_keys(pod).into_iter().map(|(place, key)| (key, place)));
+        for injected in &self.injections {
+            for stamp in &injected.volumes {
+                let volume = pod.volume(&stamp.name).map(|volume| &volume.value);
+                let is_certain = stamp.name.starts_with(RESERVED) || given.was_empty("volumes");
+                volumes.add(volume, is_certain, |it| {
+                    stamp.fits(it) || split::volume(it, stamp).is_some()
+                });
+            }
+            for stamp in &injected.annotations {
+                let value = annotations.and_then(|annotations| annotations.get(&stamp.name));
+                members.add(value, given.was_empty("annotations"), |it| stamp.fits(it));
+            }
+            for (name, _) in &injected.spec {
+                let ours = SPEC_MEMBERS.iter().find(|(known, _)| known == name);
+                let value = pod.spec().and_then(|spec| spec.get(name));
+                members.add(value, false, |it| ours.is_some_and(|(_, ours)| it.to_json() == *ours));
+            }
+            for (key, changed) in &injected.changes {
+                // A container that is gone took everything along.
+                if let Some(container) = places.get(key).and_then(|place| pod.container(*place)) {
+                    let is_new = |list: &str| given.was_empty(&format!("{key}/{list}"));
+                    let is_new = [is_new("env"), is_new("volumeMounts")];
+                    changed.trace(container, is_new, &mut changes);
+                }
+            }
+        }
+        [volumes, changes, members]
+    }
+
+    /// Whether a list held nothing when this record was made, so that all in it is injected.
+    fn was_empty(&self, list: &str) -> bool {
+        self.before.contains_key(list)
+    }
+}
+
+/// How names of volumes begin that nobody else uses.
+const RESERVED: &str = "datakit-";
+
+/// What is left of injected elements.
+#[derive(Clone, Copy, Default)]
+struct Trace {
+    fitting: usize,
+    missing: usize,
+    /// Whether one of them cannot be the user's.
+    is_certain: bool,
+}
+
+impl Trace {
+    fn add(&mut self, value: Option<&Value>, is_certain: bool, fits: impl Fn(&Value) -> bool) {
+        match value {
+            None => self.missing = self.missing.saturating_add(1),
+            Some(value) if fits(value) => {
+                self.fitting = self.fitting.saturating_add(1);
+                self.is_certain |= is_certain;
+            }
+            // The user has an element of that name.
+            Some(_) => {}
+        }
+    }
+}
+
+impl Changes {
+    fn trace(&self, container: &Container, is_new: [bool; 2], trace: &mut Trace) {
+        let [env_is_new, mounts_are_new] = is_new;
+        let env = map(container.env.iter().map(|it| (&*it.name, &it.value)));
+        let mounts = map(container.mounts.iter().map(|it| (&*it.path, it)));
+        // A variable that was extended is the user's, who may have removed it.
+        for stamp in &self.env {
+            trace.add(env.get(&*stamp.name).copied(), env_is_new, |it| {
+                stamp.fits(it) || split::variable(it, stamp).is_some()
+            });
+        }
+        for mount in &self.mounts {
+            let there = mounts.get(&*mount.stamp.name);
+            let is_certain =
+                mounts_are_new || there.is_some_and(|it| it.volume.starts_with(RESERVED));
+            trace.add(there.map(|it| &it.value), is_certain, |it| {
+                mount.stamp.fits(it) || split::mount(it, mount).is_some()
+            });
+        }
+    }
+}
