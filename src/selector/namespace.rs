@@ -98,7 +98,7 @@ impl<'a> NamespacePattern<'a> {
 /// An expression of RE2 in the syntax of the engine here, or why RE2 refuses it.
 ///
 /// The engine takes some of what RE2 refuses, and reads some of what RE2 takes in another way.
-fn translated(pattern: &str) -> Result<String, &'static str> {
+pub(super) fn translated(pattern: &str) -> Result<String, &'static str> {
     let mut out = String::with_capacity(pattern.len());
     let mut chars = pattern.chars().peekable();
     let (mut in_class, mut repeated) = (false, false);
@@ -235,7 +235,8 @@ fn translate_escape(
                 "Lu" => "A-Z",
                 "Ll" => "a-z",
                 "N" | "Nd" => "0-9",
-                "P" | "Pd" => r"\-",
+                "P" => r"\-.",
+                "Pd" => r"\-",
                 _ => return Err("it has a Unicode class that names cannot have"),
             };
             match (in_class, negated) {
