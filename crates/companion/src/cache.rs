@@ -1,0 +1,127 @@
+//! What the API server has, watched, so that requests need not ask it.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::ExponentialBuilder;
+use futures_util::StreamExt as _;
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::watcher::{self, Event, ExponentialBackoff, watcher};
+use kube::{Api, Resource, ResourceExt as _};
+use parking_lot::RwLock;
+use serde::de::DeserializeOwned;
+use tracing::{info, warn};
+
+/// The objects of one kind by their names, each as what a service makes of it.
+///
+/// kube's `reflector` has the objects themselves, in no order. The order of names is the order in which
+/// configurations are tried.
+#[derive(Debug)]
+pub struct Cache<T> {
+    kind: &'static str,
+    state: RwLock<State<T>>,
+}
+
+#[derive(Debug)]
+struct State<T> {
+    is_synced: bool,
+    entries: BTreeMap<String, Arc<T>>,
+    error: Option<String>,
+}
+
+impl<T> Cache<T> {
+    /// An empty cache, out of sync. Log lines name it by its kind.
+    pub fn new(kind: &'static str) -> Self {
+        let state = State { is_synced: false, entries: BTreeMap::new(), error: None };
+        Self { kind, state: RwLock::new(state) }
+    }
+
+    /// Whether every object was listed once. A watch that breaks later leaves what is there: the caller must bear
+    /// that it is old.
+    pub fn is_synced(&self) -> bool {
+        self.state.read().is_synced
+    }
+
+    /// The last error of listing or watching, while it lasts.
+    pub fn error(&self) -> Option<String> {
+        self.state.read().error.clone()
+    }
+
+    /// What is made of the object with this name.
+    pub fn get(&self, name: &str) -> Option<Arc<T>> {
+        self.state.read().entries.get(name).cloned()
+    }
+
+    /// The first entry, in the order of names, that a test accepts.
+    pub fn find(&self, accepts: impl Fn(&T) -> bool) -> Option<Arc<T>> {
+        self.state.read().entries.values().find(|entry| accepts(entry)).cloned()
+    }
+
+    /// All entries, in the order of names.
+    pub fn entries(&self) -> Vec<Arc<T>> {
+        self.state.read().entries.values().cloned().collect()
+    }
+
+    /// Lists and watches, for ever. `read` makes an entry of an object, before the cache has it.
+    pub async fn follow<K>(&self, api: Api<K>, config: watcher::Config, read: impl Fn(K) -> Arc<T>)
+    where
+        K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    {
+        // Shorter than kube's, which is made for many objects: a second replica must not learn of a leader late.
+        let backoff = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(100))
+            .with_max_delay(Duration::from_secs(5))
+            .with_jitter()
+            .without_max_times();
+        let mut events = pin!(watcher(api, config).backoff(ExponentialBackoff::from(backoff)));
+        let mut listed = BTreeMap::new();
+        while let Some(event) = events.next().await {
+            let event = match event {
+                Ok(event) => event,
+                Err(error) => {
+                    self.fail(&error);
+                    continue;
+                }
+            };
+            match event {
+                Event::Init => listed = BTreeMap::new(),
+                Event::InitApply(object) => {
+                    let _old = listed.insert(object.name_any(), read(object));
+                }
+                Event::InitDone => self.replace(std::mem::take(&mut listed)),
+                Event::Apply(object) => {
+                    let (name, entry) = (object.name_any(), read(object));
+                    self.change(|entries| drop(entries.insert(name, entry)));
+                }
+                Event::Delete(object) => {
+                    let name = object.name_any();
+                    self.change(|entries| drop(entries.remove(&name)));
+                }
+            }
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut BTreeMap<String, Arc<T>>)) {
+        let mut state = self.state.write();
+        state.error = None;
+        change(&mut state.entries);
+    }
+
+    fn replace(&self, entries: BTreeMap<String, Arc<T>>) {
+        info!(kind = self.kind, objects = entries.len(), "cache in sync");
+        *self.state.write() = State { is_synced: true, entries, error: None };
+    }
+
+    fn fail(&self, error: &watcher::Error) {
+        let error = error.to_string();
+        let mut state = self.state.write();
+        // The same error comes again with each attempt.
+        if state.error.as_ref() != Some(&error) {
+            warn!(kind = self.kind, error, "cannot watch");
+            state.error = Some(error);
+        }
+    }
+}

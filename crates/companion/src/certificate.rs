@@ -1,0 +1,140 @@
+//! The certificate of the server: from files that are read again when they change, or made at start.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::RwLock;
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{ServerConfig, version};
+use thiserror::Error;
+use tracing::{info, warn};
+
+/// A certificate with its key, for a server that runs while both change.
+#[derive(Debug)]
+pub struct Certificate {
+    files: Option<Files>,
+    key: RwLock<Arc<CertifiedKey>>,
+}
+
+/// The files of a certificate, as a Secret is mounted.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// The chain, in PEM.
+    pub certificate: PathBuf,
+    /// The private key, in PEM.
+    pub key: PathBuf,
+}
+
+/// Why there is no certificate.
+#[derive(Debug, Error)]
+pub enum CertificateError {
+    /// A file cannot be read.
+    #[error("cannot read `{}`: {error}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: pem::Error,
+    },
+    /// The two do not fit together, or are of a kind that is not supported.
+    #[error("the certificate cannot be used: {0}")]
+    Pair(#[from] rustls::Error),
+    /// None could be made for these names.
+    #[error("cannot make a certificate: {0}")]
+    Made(#[from] rcgen::Error),
+}
+
+/// How often files are looked at. The kubelet needs a minute to bring a new Secret into a pod.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
+impl Certificate {
+    /// Makes a certificate for these names, signed by itself.
+    ///
+    /// # Errors
+    ///
+    /// Where one of them is no name.
+    pub fn self_signed(names: &[String]) -> Result<Self, CertificateError> {
+        let made = rcgen::generate_simple_self_signed(names)?;
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+        let key = CertifiedKey::from_der(vec![made.cert.der().clone()], key, &default_provider())?;
+        Ok(Self { files: None, key: RwLock::new(Arc::new(key)) })
+    }
+
+    /// Reads a certificate from files.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be read, or do not fit together.
+    pub fn from_files(files: Files) -> Result<Self, CertificateError> {
+        let key = files.read()?;
+        Ok(Self { files: Some(files), key: RwLock::new(Arc::new(key)) })
+    }
+
+    /// Reads the files again, where there are any. New connections get what they hold now.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be read, or do not fit together; the server keeps what it has.
+    pub fn reload(&self) -> Result<(), CertificateError> {
+        if let Some(files) = &self.files {
+            let new = files.read()?;
+            let mut key = self.key.write();
+            if new.cert != key.cert {
+                info!(path = %files.certificate.display(), "new certificate");
+                *key = Arc::new(new);
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the certificate as the files have it, for ever.
+    pub async fn follow(&self) {
+        let mut last = None;
+        loop {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            let error = self.reload().err().map(|error| error.to_string());
+            if let Some(error) = error.as_ref().filter(|_| error != last) {
+                warn!(error, "the certificate stays as it was");
+            }
+            last = error;
+        }
+    }
+
+    /// The configuration of a server that shows this certificate.
+    ///
+    /// # Errors
+    ///
+    /// Where the provider supports neither TLS 1.2 nor 1.3.
+    pub fn server_config(self: Arc<Self>) -> Result<ServerConfig, rustls::Error> {
+        let versions = [&version::TLS13, &version::TLS12];
+        let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()));
+        let builder = builder.with_protocol_versions(&versions)?.with_no_client_auth();
+        let mut config = builder.with_cert_resolver(self);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(config)
+    }
+}
+
+impl Files {
+    fn read(&self) -> Result<CertifiedKey, CertificateError> {
+        let failed = |path: &PathBuf| {
+            let path = path.clone();
+            |error| CertificateError::File { path, error }
+        };
+        let chain = CertificateDer::pem_file_iter(&self.certificate);
+        let chain = chain.and_then(Iterator::collect).map_err(failed(&self.certificate))?;
+        let key = PrivateKeyDer::from_pem_file(&self.key).map_err(failed(&self.key))?;
+        Ok(CertifiedKey::from_der(chain, key, &default_provider())?)
+    }
+}
+
+impl ResolvesServerCert for Certificate {
+    fn resolve(&self, _hello: ClientHello) -> Option<Arc<CertifiedKey>> {
+        Some(self.key.read().clone())
+    }
+}

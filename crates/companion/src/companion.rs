@@ -1,0 +1,137 @@
+//! The whole: services by options, their caches, and the server.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+
+use futures_util::future::{join, pending};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use prometheus::Registry;
+use thiserror::Error;
+use tracing::info;
+
+use crate::certificate::{Certificate, CertificateError, Files};
+use crate::clock::{Clock, SystemClock};
+use crate::election::Election;
+use crate::logging::Logging;
+use crate::options::Options;
+use crate::routes::{Services, router};
+use crate::server::{Limits, listen, serve};
+
+/// Why the companion cannot run.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// Nothing is switched on.
+    #[error("nothing to serve: give --logging-configs, --election or both")]
+    NoService,
+    /// The kubeconfig or the environment of the pod is wrong.
+    #[error("cannot find the cluster: {0}")]
+    Cluster(Box<dyn std::error::Error + Send + Sync>),
+    /// The client of the API server cannot be made.
+    #[error("cannot use the cluster's configuration: {0}")]
+    Client(#[from] kube::Error),
+    /// There is no certificate.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// TLS cannot be used.
+    #[error("cannot use TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The address is taken, or not of this machine.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+    /// Two metrics have the same name.
+    #[error("cannot count: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+impl Services {
+    /// The services that the options switch on.
+    ///
+    /// # Errors
+    ///
+    /// Where none is.
+    pub fn new(options: &Options, client: &Client, clock: &Arc<dyn Clock>) -> Result<Self, Error> {
+        if !options.election && !options.logging_configs {
+            return Err(Error::NoService);
+        }
+        let registry = Registry::new();
+        let namespace = options.namespace.as_deref().unwrap_or(client.default_namespace());
+        let election = options.election.then(|| {
+            Election::new(client.clone(), namespace, clock.clone(), &registry).map(Arc::new)
+        });
+        let logging = options
+            .logging_configs
+            .then(|| Logging::new(client.clone(), clock.clone(), &registry).map(Arc::new));
+        Ok(Self { election: election.transpose()?, logging: logging.transpose()?, registry })
+    }
+
+    /// Keeps the caches in sync, for ever.
+    pub async fn follow(&self) {
+        let election = async {
+            match &self.election {
+                Some(election) => election.follow().await,
+                None => pending().await,
+            }
+        };
+        let logging = async {
+            match &self.logging {
+                Some(logging) => logging.follow().await,
+                None => pending().await,
+            }
+        };
+        let ((), ()) = join(election, logging).await;
+    }
+}
+
+/// Runs the companion until `end`.
+///
+/// # Errors
+///
+/// Where it cannot start.
+pub async fn run(options: &Options, end: impl Future<Output = ()>) -> Result<(), Error> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let services = Services::new(options, &client(options).await?, &clock)?;
+    let certificate = Arc::new(match (&options.tls_cert, &options.tls_key) {
+        (Some(certificate), Some(key)) => {
+            Certificate::from_files(Files { certificate: certificate.clone(), key: key.clone() })?
+        }
+        _ => Certificate::self_signed(&options.tls_name)?,
+    });
+    let tls = certificate.clone().server_config()?;
+    let listener = listen(options.listen)
+        .await
+        .map_err(|error| Error::Listen { address: options.listen, error })?;
+    let (election, logging_configs) = (options.election, options.logging_configs);
+    info!(listen = %options.listen, election, logging_configs, "started");
+    let limits = Limits::default();
+    let router = router(services.clone(), limits);
+    tokio::select! {
+        () = serve(listener, tls, router, limits, end) => {}
+        ((), ()) = join(services.follow(), certificate.follow()) => {}
+    }
+    Ok(())
+}
+
+/// A client of the API server: by a kubeconfig that was named, else by the usual one, else as a pod.
+async fn client(options: &Options) -> Result<Client, Error> {
+    let context =
+        KubeConfigOptions { context: options.context.clone(), ..KubeConfigOptions::default() };
+    let config = match (&options.kubeconfig, &options.context) {
+        (Some(file), _) => {
+            let kubeconfig = Kubeconfig::read_from(file).map_err(|it| Error::Cluster(it.into()))?;
+            Config::from_custom_kubeconfig(kubeconfig, &context).await.map_err(|it| it.into())
+        }
+        (None, Some(_)) => Config::from_kubeconfig(&context).await.map_err(|it| it.into()),
+        (None, None) => Config::infer().await.map_err(|it| it.into()),
+    };
+    let mut config = config.map_err(Error::Cluster)?;
+    // Whoever asked comes again after 3 seconds, and has given up on this request by then.
+    config.default_retry = false;
+    Ok(Client::try_from(config)?)
+}

@@ -1,0 +1,101 @@
+//! What is counted of elections. No label has a token, a namespace or an id.
+
+use std::time::Duration;
+
+use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+
+use super::Operation;
+
+/// The metrics of elections.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    requests: IntCounterVec,
+    transitions: IntCounterVec,
+    conflicts: IntCounter,
+    storage_errors: IntCounter,
+    active_scopes: IntGauge,
+    lease_remaining: Gauge,
+}
+
+impl Metrics {
+    /// Registers them.
+    ///
+    /// # Errors
+    ///
+    /// Where they are registered already.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let name = |name: &str| format!("datakit_companion_election_{name}");
+        let counter = |it: &str, help: &str| IntCounter::new(name(it), help);
+        let counters = |it: &str, help: &str, labels: &[&str]| {
+            IntCounterVec::new(Opts::new(name(it), help), labels)
+        };
+        let metrics = Self {
+            requests: counters(
+                "requests_total",
+                "Campaigns and heartbeats, by their answer.",
+                &["operation", "status"],
+            )?,
+            transitions: counters(
+                "transitions_total",
+                "Leases that this replica gave to a new leader.",
+                &["reason"],
+            )?,
+            conflicts: counter(
+                "conflicts_total",
+                "Writes that came second, after which the Lease was read again.",
+            )?,
+            storage_errors: counter(
+                "storage_errors_total",
+                "Requests that failed because of the API server.",
+            )?,
+            active_scopes: IntGauge::new(
+                name("active_scopes"),
+                "Elections that have a leader: pairs of a token and a namespace.",
+            )?,
+            lease_remaining: Gauge::new(
+                name("lease_remaining_seconds"),
+                "The shortest time until a leader that does not renew loses its Lease.",
+            )?,
+        };
+        registry.register(Box::new(metrics.requests.clone()))?;
+        registry.register(Box::new(metrics.transitions.clone()))?;
+        registry.register(Box::new(metrics.conflicts.clone()))?;
+        registry.register(Box::new(metrics.storage_errors.clone()))?;
+        registry.register(Box::new(metrics.active_scopes.clone()))?;
+        registry.register(Box::new(metrics.lease_remaining.clone()))?;
+        // An alert on a rate needs a first sample before the first error.
+        for operation in [Operation::Campaign, Operation::Heartbeat] {
+            for status in ["success", "defeat", "error"] {
+                let _zero = metrics.requests.with_label_values(&[operation.name(), status]);
+            }
+        }
+        Ok(metrics)
+    }
+
+    pub(super) fn answered(&self, operation: Operation, status: &str) {
+        self.requests.with_label_values(&[operation.name(), status]).inc();
+    }
+
+    pub(super) fn taken(&self, reason: &str) {
+        self.transitions.with_label_values(&[reason]).inc();
+    }
+
+    pub(super) fn conflicted(&self) {
+        self.conflicts.inc();
+    }
+
+    pub(super) fn failed(&self) {
+        self.storage_errors.inc();
+    }
+
+    /// Sets the gauges from the time that each live lease has left.
+    pub(super) fn observe(&self, remaining: impl Iterator<Item = Duration>) {
+        let (mut scopes, mut shortest) = (0, None);
+        for remaining in remaining {
+            scopes = i64::saturating_add(scopes, 1);
+            shortest = Some(shortest.map_or(remaining, |shortest| remaining.min(shortest)));
+        }
+        self.active_scopes.set(scopes);
+        self.lease_remaining.set(shortest.unwrap_or_default().as_secs_f64());
+    }
+}

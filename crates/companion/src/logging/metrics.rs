@@ -1,0 +1,49 @@
+//! What is counted of log configuration. No label has a namespace or the name of a pod.
+
+use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
+
+/// The metrics of log configuration.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    requests: IntCounterVec,
+    objects: IntGaugeVec,
+}
+
+impl Metrics {
+    /// Registers them.
+    ///
+    /// # Errors
+    ///
+    /// Where they are registered already.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let name = |name: &str| format!("datakit_companion_logging_{name}");
+        let requests =
+            Opts::new(name("requests_total"), "Requests of logfwd, by the code of their answer.");
+        let objects = Opts::new(
+            name("objects"),
+            "ClusterLoggingConfig objects; those with an error match nothing.",
+        );
+        let metrics = Self {
+            requests: IntCounterVec::new(requests, &["code"])?,
+            objects: IntGaugeVec::new(objects, &["state"])?,
+        };
+        registry.register(Box::new(metrics.requests.clone()))?;
+        registry.register(Box::new(metrics.objects.clone()))?;
+        // An alert on a rate needs a first sample before the first error.
+        for code in ["200", "400", "404", "503"] {
+            let _zero = metrics.requests.with_label_values(&[code]);
+        }
+        Ok(metrics)
+    }
+
+    pub(super) fn answered(&self, code: u16) {
+        self.requests.with_label_values(&[&code.to_string()]).inc();
+    }
+
+    pub(super) fn observe(&self, valid: usize, invalid: usize) {
+        for (state, count) in [("valid", valid), ("invalid", invalid)] {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.objects.with_label_values(&[state]).set(count);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The request and answers of logfwd.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use axum::routing::get;
+
+use super::Logging;
+use super::selector::Pod;
+use crate::answer;
+use crate::query::Query;
+use crate::readiness;
+
+/// The route of log configuration.
+pub fn routes(logging: Arc<Logging>) -> Router {
+    Router::new().route("/v1/logging/configs", get(configs)).with_state(logging)
+}
+
+async fn configs(State(logging): State<Arc<Logging>>, RawQuery(query): RawQuery) -> Response {
+    let mut response = answer(&logging, &query.unwrap_or_default());
+    logging.metrics.answered(response.status().as_u16());
+    // There may be thousands, and each comes again after a minute: open connections would leave no room for others.
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// Only 404 makes logfwd stop collecting. After any other error it keeps what it has.
+fn answer(logging: &Logging, query: &str) -> Response {
+    let query = match Query::parse(query) {
+        Ok(query) => query,
+        Err(error) => return answer::error(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    let (namespace, name) = (query.get("namespace"), query.get("pod_name"));
+    if namespace.is_empty() || name.is_empty() {
+        let message = "namespace, pod_name parameters are required";
+        return answer::error(StatusCode::BAD_REQUEST, message);
+    }
+    if let Err(unready) = readiness::synced(&logging.cache) {
+        return answer::error(StatusCode::SERVICE_UNAVAILABLE, &unready.to_string());
+    }
+    let pod = Pod::new(namespace, name, query.get("pod_labels"));
+    match logging.cache.find(|entry| entry.matches(&pod)) {
+        Some(entry) => answer::json_text(StatusCode::OK, entry.answer()),
+        None => answer::error(StatusCode::NOT_FOUND, "no matching config found"),
+    }
+}

@@ -1,0 +1,58 @@
+//! `datakit-companion`: elects DataKits, and serves logfwd its configuration.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::arithmetic_side_effects,
+    )
+)]
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use datakit_companion::companion::run;
+use datakit_companion::options::Options;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::error;
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let log = tracing_subscriber::fmt().with_max_level(options.log_level).with_ansi(false);
+    log.with_writer(std::io::stderr).init();
+    // What a panic says may quote a request.
+    std::panic::set_hook(Box::new(|panic| {
+        let location = panic.location().map(ToString::to_string).unwrap_or_default();
+        error!(location, "panic");
+    }));
+    // More threads have nothing to do: two answer thousands of requests a second.
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let done = match runtime {
+        Ok(runtime) => runtime.block_on(run(&options, asked_to_end())).map_err(|it| it.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            error!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Waits for SIGTERM, or for Ctrl-C on a terminal.
+async fn asked_to_end() {
+    let Ok(mut term) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}

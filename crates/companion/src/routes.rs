@@ -1,0 +1,141 @@
+//! The routes that are there whatever is switched on, and what holds for each request.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use axum::routing::{any, get};
+use futures_util::FutureExt as _;
+use prometheus::{Registry, TextEncoder};
+use serde_json::json;
+use tokio::time::timeout;
+use tracing::{debug, error};
+
+use crate::answer;
+use crate::election::{self, Election};
+use crate::logging::{self, Logging};
+use crate::readiness::Problem;
+use crate::server::Limits;
+
+/// The services that are switched on, and their metrics.
+#[derive(Clone)]
+pub struct Services {
+    /// The election.
+    pub election: Option<Arc<Election>>,
+    /// Log configuration.
+    pub logging: Option<Arc<Logging>>,
+    /// The metrics of both.
+    pub registry: Registry,
+}
+
+/// All routes.
+pub fn router(services: Services, limits: Limits) -> Router {
+    let logging = match services.logging.clone() {
+        Some(logging) => logging::protocol::routes(logging),
+        // Not 404, which logfwd takes for "nothing to collect".
+        None => Router::new().route("/v1/logging/configs", any(switched_off)),
+    };
+    let election = services.election.clone().map(election::protocol::routes).unwrap_or_default();
+    Router::new()
+        .route("/healthz", get(ok))
+        .route("/v1/ping", get(ok))
+        .route("/readyz", get(ready))
+        .route("/v1/ready", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(services)
+        .merge(logging)
+        .merge(election)
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(not_found)
+        .layer(from_fn(move |request: Request, next: Next| guard(request, next, limits)))
+}
+
+async fn ok() -> Response {
+    answer::json(StatusCode::OK, &json!({ "status": "ok" }))
+}
+
+async fn not_found() -> Response {
+    answer::error(StatusCode::NOT_FOUND, "not found")
+}
+
+async fn method_not_allowed() -> Response {
+    answer::error(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
+}
+
+async fn switched_off() -> Response {
+    let message = "log configuration is off: start the companion with --logging-configs";
+    answer::error(StatusCode::SERVICE_UNAVAILABLE, message)
+}
+
+async fn ready(State(services): State<Services>) -> Response {
+    let mut problems = Vec::new();
+    if let Some(logging) = &services.logging
+        && let Err(unready) = logging.check().await
+    {
+        problems.push(Problem::new("logging-configs", &unready));
+    }
+    if let Some(election) = &services.election
+        && let Err(unready) = election.check().await
+    {
+        problems.push(Problem::new("election", &unready));
+    }
+    if problems.is_empty() {
+        return ok().await;
+    }
+    let body = json!({ "status": "error", "problems": problems });
+    answer::json(StatusCode::SERVICE_UNAVAILABLE, &body)
+}
+
+async fn metrics(State(services): State<Services>) -> Response {
+    if let Some(logging) = &services.logging {
+        logging.observe();
+    }
+    if let Some(election) = &services.election {
+        election.observe();
+    }
+    match TextEncoder::new().encode_to_string(&services.registry.gather()) {
+        Ok(text) => {
+            let mut response = Response::new(Body::from(text));
+            let content_type = axum::http::HeaderValue::from_static(prometheus::TEXT_FORMAT);
+            response.headers_mut().insert(axum::http::header::CONTENT_TYPE, content_type);
+            response
+        }
+        Err(error) => answer::error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+/// Reads the body, which no service needs, within the limits, and answers for a handler that panics. What is logged
+/// is the pattern of the route: the query has the workspace's token.
+async fn guard(request: Request, next: Next, limits: Limits) -> Response {
+    let started = Instant::now();
+    let path = request.extensions().get::<MatchedPath>();
+    let path = path.map_or_else(|| "unknown".to_owned(), |path| path.as_str().to_owned());
+    let method = request.method().clone();
+    let response = match within(request, limits).await {
+        Ok(request) => AssertUnwindSafe(next.run(request)).catch_unwind().await,
+        Err(response) => Ok(response),
+    };
+    let response = response.unwrap_or_else(|_panic| {
+        error!(%method, path, "the handler panicked");
+        answer::error(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
+    });
+    let (status, elapsed) = (response.status().as_u16(), started.elapsed());
+    debug!(%method, path, status, ?elapsed, "answered");
+    response
+}
+
+/// A request whose body arrived, or the answer to one that is too long or too slow.
+async fn within(request: Request, limits: Limits) -> Result<Request, Response> {
+    let (head, body) = request.into_parts();
+    match timeout(limits.patience, to_bytes(body, limits.bytes)).await {
+        Ok(Ok(_ignored)) => Ok(Request::from_parts(head, Body::empty())),
+        Ok(Err(_)) => Err(answer::error(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long")),
+        Err(_) => Err(answer::error(StatusCode::REQUEST_TIMEOUT, "the body is too slow")),
+    }
+}

@@ -1,0 +1,10 @@
+//! The companion against an API server over HTTP, in one process.
+
+#[path = "../support/api.rs"]
+mod api;
+mod election;
+mod faults;
+mod logging;
+mod manifests;
+mod replica;
+mod running;
