@@ -1,1 +1,289 @@
-//! .
+//! The election when something fails: an error is never a defeat, and there is never a second leader.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::api::{Api, Effect};
+use crate::election::{campaign, content, heartbeat};
+use crate::replica::{Answer, Random, Replica, TestClock, eventually};
+
+fn is_error(answer: &Answer, code: &str) {
+    let content = &answer.body["content"];
+    let found = (answer.code, &content["status"], &content["error_code"]);
+    assert_eq!(found, (503, &json!("error"), &json!(code)), "{answer:?}");
+    assert_ne!(content["error_msg"], "");
+    assert_eq!(content["incumbency_id"], "");
+}
+
+/// Catches: a leader that stops, or a candidate that gives up, because the API server failed.
+#[tokio::test]
+async fn failures_are_no_defeats() {
+    let refused = |code| Effect::Refused(code, "Whatever");
+    for (operation, verb, effect, code) in [
+        ("campaign", "get", refused(500), "storage_unavailable"),
+        ("campaign", "get", refused(403), "rbac_forbidden"),
+        ("campaign", "get", refused(429), "storage_unavailable"),
+        ("campaign", "get", Effect::AnswerLost, "storage_unavailable"),
+        ("campaign", "create", refused(500), "storage_unavailable"),
+        ("campaign", "create", refused(404), "storage_unavailable"),
+        ("campaign", "create", refused(403), "rbac_forbidden"),
+        ("campaign", "create", Effect::AnswerLost, "storage_unavailable"),
+        ("heartbeat", "get", refused(503), "storage_unavailable"),
+        ("heartbeat", "update", refused(504), "storage_unavailable"),
+        ("heartbeat", "update", refused(403), "rbac_forbidden"),
+        ("heartbeat", "update", refused(409), "storage_unavailable"),
+        ("heartbeat", "update", Effect::AnswerLost, "storage_unavailable"),
+    ] {
+        let (api, clock) = (Api::start().await, TestClock::new());
+        let replica = Replica::ready(&api, &clock).await;
+        if operation == "heartbeat" {
+            let answer = replica.post(&campaign("a")).await;
+            assert_eq!(answer.body, content("success", "a", "a", 1));
+        }
+        api.fail(verb, "leases", usize::MAX, effect.clone());
+        let path = if operation == "campaign" { campaign("a") } else { heartbeat("a") };
+        is_error(&replica.post(&path).await, code);
+        let errors = replica.metric("datakit_companion_election_storage_errors_total").await;
+        assert_eq!(errors, Some(1.0), "{operation} {verb} {effect:?}");
+    }
+}
+
+/// Catches: a write that is taken for done although its answer never came, and one that is done twice.
+#[tokio::test]
+async fn a_lost_answer_makes_no_leader() {
+    let (api, clock) = (Api::start().await, TestClock::new());
+    let replica = Replica::ready(&api, &clock).await;
+    api.fail("create", "leases", 1, Effect::AnswerLost);
+    is_error(&replica.post(&campaign("a")).await, "storage_unavailable");
+    // The Lease was written: nobody gets it for a term, not even its holder, who does not know.
+    assert_eq!(replica.post(&campaign("a")).await.body, content("defeat", "a", "a", 1));
+    clock.step(30);
+    assert_eq!(replica.post(&campaign("b")).await.body, content("success", "b", "b", 2));
+    api.fail("update", "leases", 1, Effect::AnswerLost);
+    clock.step(3);
+    is_error(&replica.post(&heartbeat("b")).await, "storage_unavailable");
+    assert_eq!(replica.post(&heartbeat("b")).await.body, content("success", "b", "b", 2));
+}
+
+/// Catches: writes without a comparison, a conflict that counts as a defeat, and one that is repeated for ever.
+#[tokio::test]
+async fn conflicts_are_tried_again_five_times() {
+    for (conflicts, is_success) in [(1, true), (4, true), (5, false), (100, false)] {
+        let (api, clock) = (Api::start().await, TestClock::new());
+        let replica = Replica::ready(&api, &clock).await;
+        let _success = replica.post(&campaign("a")).await;
+        let reads = api.calls("get", "leases");
+        api.fail("update", "leases", conflicts, Effect::Overtaken);
+        let answer = replica.post(&heartbeat("a")).await;
+        if is_success {
+            assert_eq!(answer.body, content("success", "a", "a", 1));
+        } else {
+            is_error(&answer, "storage_unavailable");
+        }
+        let writes = u64::try_from(conflicts).unwrap() + 1;
+        assert_eq!(api.calls("update", "leases"), writes.min(5));
+        assert_eq!(api.calls("get", "leases") - reads, writes.min(6));
+        let counted = replica.metric("datakit_companion_election_conflicts_total").await;
+        assert_eq!(counted, Some(conflicts.min(5) as f64));
+    }
+}
+
+/// Catches: a renewal that was held up, and then takes the Lease from the new leader.
+#[tokio::test]
+async fn a_late_heartbeat_takes_nothing_back() {
+    let (api, clock) = (Api::start().await, TestClock::new());
+    let replica = Replica::ready(&api, &clock).await;
+    let _success = replica.post(&campaign("a")).await;
+    clock.step(29);
+    api.fail("update", "leases", 1, Effect::Late(Duration::from_millis(700)));
+    let late = async { replica.post(&heartbeat("a")).await };
+    let meanwhile = async {
+        eventually("the heartbeat is on its way", async || api.calls("update", "leases") == 1)
+            .await;
+        clock.step(2);
+        replica.post(&campaign("b")).await
+    };
+    let (late, winner) = tokio::join!(late, meanwhile);
+    assert_eq!(winner.body, content("success", "b", "b", 2));
+    assert_eq!(late.body, content("defeat", "a", "b", 2));
+    assert_eq!(replica.post(&heartbeat("b")).await.body, content("success", "b", "b", 2));
+}
+
+/// Catches: a DataKit that waits in vain, 2 seconds at most, and learns nothing.
+#[tokio::test]
+async fn a_slow_api_server_is_an_error_in_time() {
+    let (api, clock) = (Api::start().await, TestClock::new());
+    let replica = Replica::ready(&api, &clock).await;
+    let slow = Effect::Slow(Duration::from_secs(60));
+    api.fail("get", "leases", 1, slow.clone());
+    api.fail("create", "selfsubjectaccessreviews", 1, slow);
+    let started = Instant::now();
+    let path = campaign("a");
+    let (answer, status) = tokio::join!(replica.post(&path), replica.get("/v1/dk-election/status"));
+    assert!(started.elapsed() < Duration::from_secs(2));
+    is_error(&answer, "storage_unavailable");
+    assert_eq!(status.body["content"]["error_code"], "storage_unavailable");
+}
+
+/// Catches: a cache that stays as it was after its watch ended, in each of the ways in which watches end.
+#[tokio::test]
+async fn caches_recover_from_watches_that_end() {
+    let (api, clock) = (Api::start().await, TestClock::new());
+    let replica = Replica::ready(&api, &clock).await;
+    let configs = "/v1/logging/configs?namespace=shop&pod_name=web-1";
+    for round in 0..6 {
+        match round % 3 {
+            0 => api.end_watches(false),
+            1 => api.end_watches(true),
+            _ => {
+                // What happens now is in no watch.
+                api.pause_watches();
+                let name = format!("c{round}-unseen");
+                let _config = api.put("clusterloggingconfigs", "", &name, json!({ "spec": {} }));
+                api.delete("clusterloggingconfigs", "", &name);
+                api.forget_events();
+                api.end_watches(true);
+                api.recover();
+            }
+        }
+        let name = format!("c{round}");
+        let _config = api.put("clusterloggingconfigs", "", &name, json!({ "spec": {} }));
+        eventually("the cache has the new object", async || {
+            replica.get(configs).await.body["name"] == *name
+        })
+        .await;
+        api.delete("clusterloggingconfigs", "", &name);
+        eventually("the cache has the object no more", async || {
+            replica.get(configs).await.code == 404
+        })
+        .await;
+    }
+    assert!(api.calls("list", "clusterloggingconfigs") >= 3, "410 makes it list again");
+    assert!(api.calls("watch", "clusterloggingconfigs") >= 7);
+}
+
+/// Catches: a list that ends after its first page, and elections that are opened without end.
+#[tokio::test]
+async fn there_is_a_limit_to_elections() {
+    let (api, clock) = (Api::start().await, TestClock::new());
+    let lease = json!({
+        "metadata": { "labels": { "election.datakits.io/managed": "true" } },
+        "spec": { "holderIdentity": "x", "leaseDurationSeconds": 30, "renewTime": "2026-09-05T08:00:00.000000Z" },
+    });
+    for index in 0..1023 {
+        let _lease = api.put("leases", "datakit", &format!("lease-{index}"), lease.clone());
+    }
+    let replica = Replica::ready(&api, &clock).await;
+    assert_eq!(api.calls("list", "leases"), 3, "pages of 500");
+    let scopes = "datakit_companion_election_active_scopes";
+    assert_eq!(replica.metric(scopes).await, Some(1023.0));
+    assert_eq!(replica.post(&campaign("a")).await.body, content("success", "a", "a", 1));
+    eventually("the cache has it", async || replica.metric(scopes).await == Some(1024.0)).await;
+    is_error(&replica.post("/v1/dk-election?token=one-more&id=a").await, "storage_unavailable");
+    clock.step(30);
+    assert_eq!(replica.post(&campaign("b")).await.body, content("success", "b", "b", 2));
+}
+
+/// A DataKit, as far as it decides whether it collects: it stops one interval before its lease ends.
+struct DataKit {
+    id: String,
+    leads_until: u64,
+}
+
+impl DataKit {
+    async fn ask(&mut self, replica: &Replica, now: u64) {
+        let is_leader = self.leads_until > now;
+        let path = if is_leader { heartbeat(&self.id) } else { campaign(&self.id) };
+        let answer = replica.post(&path).await;
+        let content = &answer.body["content"];
+        match content["status"].as_str() {
+            Some("success") => {
+                assert_eq!(content["incumbency_id"], *self.id);
+                self.leads_until = now + 27;
+            }
+            Some("defeat") => self.leads_until = 0,
+            _ => assert_eq!(answer.code, 503, "{answer:?}"),
+        }
+    }
+}
+
+fn leaders(datakits: &[DataKit], now: u64) -> Vec<&str> {
+    let leaders = datakits.iter().filter(|datakit| datakit.leads_until > now);
+    leaders.map(|datakit| &*datakit.id).collect()
+}
+
+/// Lets something fail.
+async fn disturb(random: &mut Random, api: &Api, clock: &TestClock, replicas: &mut [Replica; 2]) {
+    let verb = ["get", "create", "update", "list", "watch"][random.below(5) as usize];
+    let times = 1 + random.below(6) as usize;
+    match random.below(14) {
+        0 => api.fail(verb, "leases", times, Effect::Refused(500, "InternalError")),
+        1 => api.fail(verb, "leases", times, Effect::Refused(429, "TooManyRequests")),
+        2 => api.fail("create", "leases", 1, Effect::AnswerLost),
+        3 => api.fail("update", "leases", times, Effect::AnswerLost),
+        4 => api.fail("update", "leases", times, Effect::Overtaken),
+        5 => api.fail(verb, "leases", times, Effect::Late(Duration::from_millis(3))),
+        6 => api.end_watches(random.below(2) == 0),
+        7 => {
+            api.forget_events();
+            api.end_watches(random.below(2) == 0);
+        }
+        8 => api.pause_watches(),
+        9 => {
+            // One is killed, and starts anew without a cache.
+            let index = random.below(2) as usize;
+            replicas[index] = Replica::start(&api.client(), clock);
+        }
+        10 => clock.jump(random.below(7200) as i64 - 3600),
+        _ => api.recover(),
+    }
+}
+
+/// Catches: whatever would make a second leader. Twenty DataKits ask two replicas while calls fail, answers are lost,
+/// watches end or stop, caches grow old, clocks jump and replicas start anew.
+#[tokio::test]
+async fn there_is_never_a_second_leader() {
+    for seed in 1..=4 {
+        let mut random = Random::new(seed);
+        let (api, clock) = (Api::start().await, TestClock::new());
+        let mut replicas = [Replica::ready(&api, &clock).await, Replica::ready(&api, &clock).await];
+        let mut datakits: Vec<DataKit> =
+            (0..20).map(|index| DataKit { id: format!("dk-{index}"), leads_until: 0 }).collect();
+        let (mut now, mut led) = (0, 0);
+        for round in 0..250 {
+            if random.below(3) == 0 {
+                disturb(&mut random, &api, &clock, &mut replicas).await;
+            }
+            // The leader may be cut off for a while.
+            let is_cut_off = round % 50 > 35;
+            let asking = datakits.iter_mut().filter(|it| !is_cut_off || it.leads_until <= now);
+            let choices: Vec<(&mut DataKit, usize)> =
+                asking.map(|datakit| (datakit, random.below(2) as usize)).collect();
+            let replicas = &replicas;
+            join_all(choices.into_iter().map(async |(datakit, index)| {
+                datakit.ask(&replicas[index], now).await;
+            }))
+            .await;
+            let leaders = leaders(&datakits, now);
+            assert!(leaders.len() < 2, "seed {seed}, round {round}: {leaders:?}");
+            led += leaders.len();
+            let step = 1 + random.below(3);
+            clock.step(step);
+            now += step;
+        }
+        assert!(led > 50, "seed {seed}: only {led} rounds had a leader");
+        // Without faults there is a leader again, a term later at most.
+        api.recover();
+        eventually("one leader", async || {
+            clock.step(3);
+            now += 3;
+            for (index, datakit) in datakits.iter_mut().enumerate() {
+                datakit.ask(&replicas[index % 2], now).await;
+            }
+            leaders(&datakits, now).len() == 1
+        })
+        .await;
+    }
+}
