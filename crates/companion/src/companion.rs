@@ -104,11 +104,11 @@ pub async fn run(options: &Options, end: impl Future<Output = ()>) -> Result<(),
         _ => Certificate::self_signed(&options.tls_name)?,
     });
     let tls = certificate.clone().server_config()?;
-    let listener = listen(options.listen)
-        .await
-        .map_err(|error| Error::Listen { address: options.listen, error })?;
+    let cannot_listen = |error| Error::Listen { address: options.listen, error };
+    let listener = listen(options.listen).await.map_err(cannot_listen)?;
+    let address = listener.local_addr().map_err(cannot_listen)?;
     let (election, logging_configs) = (options.election, options.logging_configs);
-    info!(listen = %options.listen, election, logging_configs, "started");
+    info!(%address, election, logging_configs, "started");
     let limits = Limits::default();
     let router = router(services.clone(), limits);
     tokio::select! {

@@ -37,6 +37,7 @@ pub mod companion;
 pub mod election;
 pub mod logging;
 pub mod options;
+pub mod panics;
 pub mod query;
 pub mod readiness;
 pub mod rights;

@@ -15,6 +15,7 @@ use kube::runtime::watcher;
 use kube::{Api, Client};
 use prometheus::Registry;
 use tokio::sync::mpsc;
+use tokio::time::interval;
 use tracing::warn;
 
 use crate::cache::Cache;
@@ -87,7 +88,9 @@ impl Logging {
     }
 
     async fn report(&self, mut news: mpsc::Receiver<Arc<Entry>>) {
-        let mut again = tokio::time::interval(REPORT_AGAIN);
+        let mut again = interval(REPORT_AGAIN);
+        // The first comes at once.
+        let _first = again.tick().await;
         loop {
             tokio::select! {
                 Some(entry) = news.recv() => self.reporter.report(&entry).await,

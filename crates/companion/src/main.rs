@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use datakit_companion::companion::run;
 use datakit_companion::options::Options;
+use datakit_companion::panics;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::error;
 
@@ -25,11 +26,7 @@ fn main() -> ExitCode {
     let options = Options::parse();
     let log = tracing_subscriber::fmt().with_max_level(options.log_level).with_ansi(false);
     log.with_writer(std::io::stderr).init();
-    // What a panic says may quote a request.
-    std::panic::set_hook(Box::new(|panic| {
-        let location = panic.location().map(ToString::to_string).unwrap_or_default();
-        error!(location, "panic");
-    }));
+    panics::log();
     // More threads have nothing to do: two answer thousands of requests a second.
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();

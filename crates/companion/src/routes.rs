@@ -42,7 +42,7 @@ pub fn router(services: Services, limits: Limits) -> Router {
         None => Router::new().route("/v1/logging/configs", any(switched_off)),
     };
     let election = services.election.clone().map(election::protocol::routes).unwrap_or_default();
-    Router::new()
+    let router = Router::new()
         .route("/healthz", get(ok))
         .route("/v1/ping", get(ok))
         .route("/readyz", get(ready))
@@ -52,8 +52,13 @@ pub fn router(services: Services, limits: Limits) -> Router {
         .merge(logging)
         .merge(election)
         .method_not_allowed_fallback(method_not_allowed)
-        .fallback(not_found)
-        .layer(from_fn(move |request: Request, next: Next| guard(request, next, limits)))
+        .fallback(not_found);
+    guarded(router, limits)
+}
+
+/// Routes within limits: their bodies are bounded, their panics are answered, and they are logged without their query.
+pub fn guarded(router: Router, limits: Limits) -> Router {
+    router.layer(from_fn(move |request: Request, next: Next| guard(request, next, limits)))
 }
 
 async fn ok() -> Response {
@@ -133,6 +138,14 @@ async fn guard(request: Request, next: Next, limits: Limits) -> Response {
 /// A request whose body arrived, or the answer to one that is too long or too slow.
 async fn within(request: Request, limits: Limits) -> Result<Request, Response> {
     let (head, body) = request.into_parts();
+    // hyper bounds what it reads at once, and so lets a head pass that is a little longer.
+    let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let headers =
+        head.headers.iter().map(|(name, value)| name.as_str().len().saturating_add(value.len()));
+    if headers.fold(target, usize::saturating_add) > limits.bytes {
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return Err(answer::error(status, "the head is too long"));
+    }
     match timeout(limits.patience, to_bytes(body, limits.bytes)).await {
         Ok(Ok(_ignored)) => Ok(Request::from_parts(head, Body::empty())),
         Ok(Err(_)) => Err(answer::error(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long")),

@@ -245,14 +245,14 @@ async fn disturb(random: &mut Random, api: &Api, clock: &TestClock, replicas: &m
 /// watches end or stop, caches grow old, clocks jump and replicas start anew.
 #[tokio::test]
 async fn there_is_never_a_second_leader() {
-    for seed in 1..=4 {
+    for seed in 1..=3 {
         let mut random = Random::new(seed);
         let (api, clock) = (Api::start().await, TestClock::new());
         let mut replicas = [Replica::ready(&api, &clock).await, Replica::ready(&api, &clock).await];
         let mut datakits: Vec<DataKit> =
             (0..20).map(|index| DataKit { id: format!("dk-{index}"), leads_until: 0 }).collect();
         let (mut now, mut led) = (0, 0);
-        for round in 0..250 {
+        for round in 0..200 {
             if random.below(3) == 0 {
                 disturb(&mut random, &api, &clock, &mut replicas).await;
             }
@@ -273,7 +273,7 @@ async fn there_is_never_a_second_leader() {
             clock.step(step);
             now += step;
         }
-        assert!(led > 50, "seed {seed}: only {led} rounds had a leader");
+        assert!(led > 40, "seed {seed}: only {led} rounds had a leader");
         // Without faults there is a leader again, a term later at most.
         api.recover();
         eventually("one leader", async || {

@@ -6,5 +6,9 @@ mod election;
 mod faults;
 mod logging;
 mod manifests;
+mod process;
+#[path = "../support/replica.rs"]
 mod replica;
 mod running;
+#[path = "../support/tls.rs"]
+mod tls;

@@ -1,6 +1,5 @@
 //! A companion in the test's process, with a clock that the test moves.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -155,14 +154,4 @@ impl Random {
         self.0 ^= self.0 << 17;
         self.0 % bound
     }
-}
-
-/// Repeats until a break, a bounded number of times.
-pub async fn repeat<T>(times: usize, mut step: impl AsyncFnMut(usize) -> ControlFlow<T>) -> T {
-    for index in 0..times {
-        if let ControlFlow::Break(value) = step(index).await {
-            return value;
-        }
-    }
-    panic!("no end after {times} times");
 }
