@@ -157,9 +157,33 @@ conditions: ## Renew the conditions in deploy/ from the settings of each manifes
 	UPDATE_EXPECT=1 cargo test --locked --test it deploy::conditions_are_compiled
 
 .PHONY: bench
-bench: policy.wasm ## Measure against baselines of the same run; print ratios.
+bench: policy.wasm ## Measure against baselines of the same run; print ratios. Then the companion's load.
 	cargo build --locked --release --target $(TARGET) --package bench-guests --examples
 	cargo bench --locked --bench evaluate
+	@$(MAKE) --no-print-directory bench-companion
+
+.PHONY: bench-companion
+bench-companion: ## Measure the companion under the load of a large cluster, for a minute.
+	cargo bench --locked --package datakit-companion
+
+COMPANION_FLAGS := --listen 127.0.0.1:9543
+
+.PHONY: run-companion
+run-companion: ## Run the companion with both services against the current kubeconfig; COMPANION_FLAGS has more options.
+	cargo run --quiet --locked --package datakit-companion -- --election --logging-configs $(COMPANION_FLAGS)
+
+TARGET_MUSL := $(shell uname -m)-unknown-linux-musl
+
+# `ring` has a little C, which needs musl's compiler; the binary needs nothing.
+.PHONY: companion-binary
+companion-binary: ## Build the companion as a static file (musl-gcc).
+	@$(call need,musl-gcc,apt install musl-tools)
+	@if command -v rustup > /dev/null; then \
+	  rustup target list --installed | grep -qx $(TARGET_MUSL) || rustup target add $(TARGET_MUSL); fi
+	CC_$(subst -,_,$(TARGET_MUSL))=musl-gcc \
+	  cargo build --locked --profile server --package datakit-companion --target $(TARGET_MUSL)
+	@if readelf --dynamic --wide target/$(TARGET_MUSL)/server/datakit-companion | grep NEEDED >&2; then \
+	  echo 'the binary is not static' >&2; exit 1; fi
 
 FUZZ_TARGETS := payload settings label_selector image_reference logfwd_annotation
 SECONDS = 60

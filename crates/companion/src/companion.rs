@@ -131,7 +131,7 @@ async fn client(options: &Options) -> Result<Client, Error> {
         (None, None) => Config::infer().await.map_err(|it| it.into()),
     };
     let mut config = config.map_err(Error::Cluster)?;
-    // Whoever asked comes again after 3 seconds, and has given up on this request by then.
+    // A client retries by itself, and gives up on this request before a retry here would end.
     config.default_retry = false;
     Ok(Client::try_from(config)?)
 }

@@ -20,12 +20,19 @@ use datakit_companion::companion::run;
 use datakit_companion::options::Options;
 use datakit_companion::panics;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::error;
+use tracing::{Level, error};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let log = tracing_subscriber::fmt().with_max_level(options.log_level).with_ansi(false);
-    log.with_writer(std::io::stderr).init();
+    // What libraries tell below a warning is about each call.
+    let lines = Targets::new()
+        .with_default(options.log_level.min(Level::WARN))
+        .with_target("datakit_companion", options.log_level);
+    let log = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(log).with(lines).init();
     panics::log();
     // More threads have nothing to do: two answer thousands of requests a second.
     let runtime =

@@ -63,7 +63,7 @@ impl Rights {
 
     /// Asks the API server whether they are granted, unless it was asked just now.
     pub async fn review(&self) -> Review {
-        // Whoever comes meanwhile waits for the answer of the first.
+        // Concurrent callers wait here for the answer to the first of them.
         let mut last = self.last.lock().await;
         if let Some((at, review)) = &*last
             && self.clock.elapsed().saturating_sub(*at) < FRESH

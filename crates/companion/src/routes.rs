@@ -7,12 +7,13 @@ use std::time::Instant;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{any, get};
 use futures_util::FutureExt as _;
 use prometheus::{Registry, TextEncoder};
+use serde::Serialize;
 use serde_json::json;
 use tokio::time::timeout;
 use tracing::{debug, error};
@@ -78,6 +79,13 @@ async fn switched_off() -> Response {
     answer::error(StatusCode::SERVICE_UNAVAILABLE, message)
 }
 
+/// The answer of `/readyz` where a service cannot answer.
+#[derive(Serialize)]
+struct NotReady {
+    status: &'static str,
+    problems: Vec<Problem>,
+}
+
 async fn ready(State(services): State<Services>) -> Response {
     let mut problems = Vec::new();
     if let Some(logging) = &services.logging
@@ -93,8 +101,7 @@ async fn ready(State(services): State<Services>) -> Response {
     if problems.is_empty() {
         return ok().await;
     }
-    let body = json!({ "status": "error", "problems": problems });
-    answer::json(StatusCode::SERVICE_UNAVAILABLE, &body)
+    answer::json(StatusCode::SERVICE_UNAVAILABLE, &NotReady { status: "error", problems })
 }
 
 async fn metrics(State(services): State<Services>) -> Response {
@@ -107,8 +114,8 @@ async fn metrics(State(services): State<Services>) -> Response {
     match TextEncoder::new().encode_to_string(&services.registry.gather()) {
         Ok(text) => {
             let mut response = Response::new(Body::from(text));
-            let content_type = axum::http::HeaderValue::from_static(prometheus::TEXT_FORMAT);
-            response.headers_mut().insert(axum::http::header::CONTENT_TYPE, content_type);
+            let content_type = HeaderValue::from_static(prometheus::TEXT_FORMAT);
+            response.headers_mut().insert(header::CONTENT_TYPE, content_type);
             response
         }
         Err(error) => answer::error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),

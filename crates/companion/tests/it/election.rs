@@ -147,6 +147,18 @@ async fn a_companion_that_starts_waits_a_full_term() {
     is_ok(&second.post(&campaign("b")).await, content("success", "b", "b", 2));
 }
 
+/// Catches: a term that starts with the first question about a Lease, and so lasts longer than it should.
+#[tokio::test]
+async fn the_term_starts_when_a_lease_is_listed() {
+    let (api, clock) = (Api::start().await, TestClock::new());
+    let first = Replica::ready(&api, &clock).await;
+    is_ok(&first.post(&campaign("a")).await, content("success", "a", "a", 1));
+    let second = Replica::ready(&api, &clock).await;
+    drop(first);
+    clock.step(30);
+    is_ok(&second.post(&campaign("b")).await, content("success", "b", "b", 2));
+}
+
 /// Catches: a cache that is stuck, or goes back, and so keeps the term of an old version from ending.
 #[tokio::test]
 async fn a_stale_cache_does_not_start_the_term_anew() {

@@ -138,11 +138,14 @@ async fn caches_recover_from_watches_that_end() {
             0 => api.end_watches(false),
             1 => api.end_watches(true),
             _ => {
+                let _config = api.put("clusterloggingconfigs", "", "a-gone", json!({ "spec": {} }));
+                eventually("the cache has it", async || {
+                    replica.get(configs).await.body["name"] == "a-gone"
+                })
+                .await;
                 // What happens now is in no watch.
                 api.pause_watches();
-                let name = format!("c{round}-unseen");
-                let _config = api.put("clusterloggingconfigs", "", &name, json!({ "spec": {} }));
-                api.delete("clusterloggingconfigs", "", &name);
+                api.delete("clusterloggingconfigs", "", "a-gone");
                 api.forget_events();
                 api.end_watches(true);
                 api.recover();

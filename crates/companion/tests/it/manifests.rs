@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use datakit_companion::logging::{self, report};
 use datakit_companion::options::Options;
 use datakit_companion::{election, rights};
@@ -298,4 +298,34 @@ fn the_image_is_the_binary_alone() {
             "ENTRYPOINT [\"/datakit-companion\"]",
         ],
     );
+}
+
+/// Catches: an option, a metric or a code that the page does not have, and one that is gone.
+#[tokio::test]
+async fn the_page_has_every_option_metric_and_code() {
+    let page = read("docs/companion.md");
+    let words: BTreeSet<&str> =
+        page.split(|c: char| !(c.is_alphanumeric() || "-_".contains(c))).collect();
+    let command = Options::command();
+    let options: BTreeSet<String> =
+        command.get_arguments().map(|it| format!("--{}", it.get_long().unwrap())).collect();
+    let (api, clock) = (Api::start().await, TestClock::new());
+    let replica = Replica::ready(&api, &clock).await;
+    let _leader = replica.post(&campaign("a")).await;
+    let metrics = replica.get("/metrics").await.body;
+    let metrics = metrics.as_str().unwrap().lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let metrics: BTreeSet<String> =
+        metrics.map(|line| line.split(' ').next().unwrap().to_owned()).collect();
+    assert_eq!(metrics.len(), 8, "{metrics:?}");
+    let of = |prefix: &str| -> BTreeSet<String> {
+        words.iter().filter(|word| word.starts_with(prefix)).map(|it| (*it).to_owned()).collect()
+    };
+    assert_eq!(of("datakit_companion_"), metrics);
+    let table = page.split("## Install").next().unwrap();
+    let named = table.split('`').filter(|code| code.starts_with("--"));
+    assert_eq!(named.map(str::to_owned).collect::<BTreeSet<String>>(), options);
+    for code in ["rbac_forbidden", "cache_not_ready", "storage_unavailable"] {
+        assert!(words.contains(code), "{code}");
+    }
+    assert!(page.lines().count() <= 150);
 }
