@@ -42,11 +42,16 @@ async fn failures_are_no_defeats() {
             let answer = replica.post(&campaign("a")).await;
             assert_eq!(answer.body, content("success", "a", "a", 1));
         }
+        let reads = api.calls("get", "leases");
         api.fail(verb, "leases", usize::MAX, effect.clone());
         let path = if operation == "campaign" { campaign("a") } else { heartbeat("a") };
         is_error(&replica.post(&path).await, code);
         let errors = replica.metric("datakit_companion_election_storage_errors_total").await;
         assert_eq!(errors, Some(1.0), "{operation} {verb} {effect:?}");
+        let is_conflict = matches!(effect, Effect::Refused(409, _));
+        let extra = if verb == "get" { reads } else { 0 };
+        let calls = api.calls(verb, "leases") - extra;
+        assert_eq!(calls, if is_conflict { 5 } else { 1 }, "{operation} {verb} {effect:?}");
     }
 }
 
