@@ -6,6 +6,7 @@
 
 pub mod lease;
 pub mod metrics;
+pub mod operation;
 pub mod protocol;
 pub mod sightings;
 
@@ -27,6 +28,7 @@ use crate::readiness::{self, Unready};
 use crate::rights::{Right, Rights};
 
 use metrics::Metrics;
+use operation::Operation;
 use sightings::{Sightings, Source};
 
 const fn leases(verb: &'static str) -> Right {
@@ -45,25 +47,6 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// Anybody who reaches the port can open elections. Each is an object in the API server that stays.
 const MAX_LEASES: usize = 1024;
-
-/// What a DataKit asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
-    /// To become the leader.
-    Campaign,
-    /// To stay the leader.
-    Heartbeat,
-}
-
-impl Operation {
-    /// The label in metrics and log lines.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Campaign => "campaign",
-            Self::Heartbeat => "heartbeat",
-        }
-    }
-}
 
 /// The decision on a request.
 #[derive(Clone, Debug)]

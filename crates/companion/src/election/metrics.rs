@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
-use super::Operation;
+use super::operation::Operation;
 
 /// The metrics of elections.
 #[derive(Clone, Debug)]

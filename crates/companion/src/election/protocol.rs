@@ -11,7 +11,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::lease;
-use super::{Election, Operation, Outcome};
+use super::operation::Operation;
+use super::{Election, Outcome};
 use crate::answer;
 use crate::query::Query;
 
