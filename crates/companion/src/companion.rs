@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::sync::Arc;
 
-use futures_util::future::{join, pending};
+use futures_util::future::{OptionFuture, join};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use prometheus::Registry;
@@ -71,21 +71,11 @@ impl Services {
         Ok(Self { election: election.transpose()?, logging: logging.transpose()?, registry })
     }
 
-    /// Keeps the caches in sync, for ever.
+    /// Keeps the caches in sync, for ever, if there is a service.
     pub async fn follow(&self) {
-        let election = async {
-            match &self.election {
-                Some(election) => election.follow().await,
-                None => pending().await,
-            }
-        };
-        let logging = async {
-            match &self.logging {
-                Some(logging) => logging.follow().await,
-                None => pending().await,
-            }
-        };
-        let ((), ()) = join(election, logging).await;
+        let election = self.election.as_ref().map(|election| election.follow());
+        let logging = self.logging.as_ref().map(|logging| logging.follow());
+        let _never = join(OptionFuture::from(election), OptionFuture::from(logging)).await;
     }
 }
 

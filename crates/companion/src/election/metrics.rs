@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{
+    Gauge, IntCounter, IntCounterVec, IntGauge, Registry, register_gauge_with_registry,
+    register_int_counter_vec_with_registry, register_int_counter_with_registry,
+    register_int_gauge_with_registry,
+};
 
 use super::operation::Operation;
 
@@ -24,45 +28,40 @@ impl Metrics {
     ///
     /// Where they are registered already.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let name = |name: &str| format!("datakit_companion_election_{name}");
-        let counter = |it: &str, help: &str| IntCounter::new(name(it), help);
-        let counters = |it: &str, help: &str, labels: &[&str]| {
-            IntCounterVec::new(Opts::new(name(it), help), labels)
-        };
         let metrics = Self {
-            requests: counters(
-                "requests_total",
+            requests: register_int_counter_vec_with_registry!(
+                "datakit_companion_election_requests_total",
                 "Campaigns and heartbeats, by their answer.",
                 &["operation", "status"],
+                registry
             )?,
-            transitions: counters(
-                "transitions_total",
+            transitions: register_int_counter_vec_with_registry!(
+                "datakit_companion_election_transitions_total",
                 "Leases that this replica gave to a new leader.",
                 &["reason"],
+                registry
             )?,
-            conflicts: counter(
-                "conflicts_total",
+            conflicts: register_int_counter_with_registry!(
+                "datakit_companion_election_conflicts_total",
                 "Writes that came second, after which the Lease was read again.",
+                registry
             )?,
-            storage_errors: counter(
-                "storage_errors_total",
+            storage_errors: register_int_counter_with_registry!(
+                "datakit_companion_election_storage_errors_total",
                 "Requests that failed because of the API server.",
+                registry
             )?,
-            active_scopes: IntGauge::new(
-                name("active_scopes"),
+            active_scopes: register_int_gauge_with_registry!(
+                "datakit_companion_election_active_scopes",
                 "Elections that have a leader: pairs of a token and a namespace.",
+                registry
             )?,
-            lease_remaining: Gauge::new(
-                name("lease_remaining_seconds"),
+            lease_remaining: register_gauge_with_registry!(
+                "datakit_companion_election_lease_remaining_seconds",
                 "The shortest time until a leader that does not renew loses its Lease.",
+                registry
             )?,
         };
-        registry.register(Box::new(metrics.requests.clone()))?;
-        registry.register(Box::new(metrics.transitions.clone()))?;
-        registry.register(Box::new(metrics.conflicts.clone()))?;
-        registry.register(Box::new(metrics.storage_errors.clone()))?;
-        registry.register(Box::new(metrics.active_scopes.clone()))?;
-        registry.register(Box::new(metrics.lease_remaining.clone()))?;
         // An alert on a rate needs a first sample before the first error.
         for operation in [Operation::Campaign, Operation::Heartbeat] {
             for status in ["success", "defeat", "error"] {

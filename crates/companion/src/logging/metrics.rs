@@ -1,6 +1,9 @@
 //! What is counted of log configuration. No label has a namespace or the name of a pod.
 
-use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::{
+    IntCounterVec, IntGaugeVec, Registry, register_int_counter_vec_with_registry,
+    register_int_gauge_vec_with_registry,
+};
 
 /// The metrics of log configuration.
 #[derive(Clone, Debug)]
@@ -16,19 +19,20 @@ impl Metrics {
     ///
     /// Where they are registered already.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let name = |name: &str| format!("datakit_companion_logging_{name}");
-        let requests =
-            Opts::new(name("requests_total"), "Requests of logfwd, by the code of their answer.");
-        let objects = Opts::new(
-            name("objects"),
-            "ClusterLoggingConfig objects; those with an error match nothing.",
-        );
         let metrics = Self {
-            requests: IntCounterVec::new(requests, &["code"])?,
-            objects: IntGaugeVec::new(objects, &["state"])?,
+            requests: register_int_counter_vec_with_registry!(
+                "datakit_companion_logging_requests_total",
+                "Requests of logfwd, by the code of their answer.",
+                &["code"],
+                registry
+            )?,
+            objects: register_int_gauge_vec_with_registry!(
+                "datakit_companion_logging_objects",
+                "ClusterLoggingConfig objects; those with an error match nothing.",
+                &["state"],
+                registry
+            )?,
         };
-        registry.register(Box::new(metrics.requests.clone()))?;
-        registry.register(Box::new(metrics.objects.clone()))?;
         // An alert on a rate needs a first sample before the first error.
         for code in ["200", "400", "404", "503"] {
             let _zero = metrics.requests.with_label_values(&[code]);
