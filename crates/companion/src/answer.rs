@@ -1,4 +1,4 @@
-//! Answers as JSON, byte for byte as the Operator's encoder writes them.
+//! JSON answers, encoded byte for byte like the Operator's.
 
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -6,14 +6,13 @@ use axum::response::Response;
 use bytes::Bytes;
 use serde::Serialize;
 
-/// The text that Go's `encoding/json` makes of a value: it escapes what HTML would interpret, also in strings that
-/// hold JSON themselves.
+/// Encodes a value like Go's `encoding/json`, which escapes `<`, `>` and `&`.
 pub fn go_json(value: &impl Serialize) -> String {
     let text = serde_json::to_string(value).unwrap_or_default();
     if !text.contains(['<', '>', '&', '\u{2028}', '\u{2029}']) {
         return text;
     }
-    // Outside of strings JSON has none of these characters.
+    // These characters occur only in strings.
     text.replace('<', "\\u003c")
         .replace('>', "\\u003e")
         .replace('&', "\\u0026")
@@ -21,7 +20,7 @@ pub fn go_json(value: &impl Serialize) -> String {
         .replace('\u{2029}', "\\u2029")
 }
 
-/// An answer whose body is this JSON text.
+/// An answer with a JSON text as its body.
 pub fn json_text(status: StatusCode, text: impl Into<Bytes>) -> Response {
     let mut response = Response::new(Body::from(text.into()));
     *response.status_mut() = status;
@@ -30,12 +29,12 @@ pub fn json_text(status: StatusCode, text: impl Into<Bytes>) -> Response {
     response
 }
 
-/// An answer whose body is this value as JSON.
+/// An answer with a value, encoded as JSON, as its body.
 pub fn json(status: StatusCode, value: &impl Serialize) -> Response {
     json_text(status, go_json(value))
 }
 
-/// An answer whose body is `{"error": message}`.
+/// An answer with the body `{"error": message}`.
 pub fn error(status: StatusCode, message: &str) -> Response {
     json(status, &serde_json::json!({ "error": message }))
 }
@@ -44,7 +43,7 @@ pub fn error(status: StatusCode, message: &str) -> Response {
 mod tests {
     use super::go_json;
 
-    /// The expected texts are what `json.Marshal` prints (Go 1.22).
+    /// The expected texts are those of `json.Marshal` (Go 1.22).
     #[test]
     fn encodes_as_go_does() {
         for (value, expected) in [

@@ -1,4 +1,4 @@
-//! What the API server has, watched, so that requests need not ask it.
+//! A watched cache of objects, so that requests do not reach the API server.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -15,10 +15,9 @@ use parking_lot::RwLock;
 use serde::de::DeserializeOwned;
 use tracing::{info, warn};
 
-/// The objects of one kind by their names, each as what a service makes of it.
+/// The objects of one kind by name, each in the form that its service needs.
 ///
-/// kube's `reflector` has the objects themselves, in no order. The order of names is the order in which
-/// configurations are tried.
+/// kube's `reflector` stores the objects themselves, unordered; configurations are tried in the order of their names.
 #[derive(Debug)]
 pub struct Cache<T> {
     kind: &'static str,
@@ -33,44 +32,44 @@ struct State<T> {
 }
 
 impl<T> Cache<T> {
-    /// An empty cache, out of sync. Log lines name it by its kind.
+    /// An empty cache, not yet in sync. `kind` names it in log lines.
     pub fn new(kind: &'static str) -> Self {
         let state = State { is_synced: false, entries: BTreeMap::new(), error: None };
         Self { kind, state: RwLock::new(state) }
     }
 
-    /// Whether every object was listed once. A watch that breaks later leaves what is there: the caller must bear
-    /// that it is old.
+    /// Whether the initial list is complete. A watch that breaks later does not reset this, so callers must tolerate
+    /// stale entries.
     pub fn is_synced(&self) -> bool {
         self.state.read().is_synced
     }
 
-    /// The last error of listing or watching, while it lasts.
+    /// The current error of the list or watch, if any.
     pub fn error(&self) -> Option<String> {
         self.state.read().error.clone()
     }
 
-    /// What is made of the object with this name.
+    /// The entry for the object with this name.
     pub fn get(&self, name: &str) -> Option<Arc<T>> {
         self.state.read().entries.get(name).cloned()
     }
 
-    /// The first entry, in the order of names, that a test accepts.
+    /// The first entry, by name, that `accepts` returns true for.
     pub fn find(&self, accepts: impl Fn(&T) -> bool) -> Option<Arc<T>> {
         self.state.read().entries.values().find(|entry| accepts(entry)).cloned()
     }
 
-    /// All entries, in the order of names.
+    /// All entries, by name.
     pub fn entries(&self) -> Vec<Arc<T>> {
         self.state.read().entries.values().cloned().collect()
     }
 
-    /// Lists and watches, for ever. `read` makes an entry of an object, before the cache has it.
+    /// Lists and watches; never returns. `read` converts an object before it replaces the previous entry.
     pub async fn follow<K>(&self, api: Api<K>, config: watcher::Config, read: impl Fn(K) -> Arc<T>)
     where
         K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
     {
-        // Shorter than kube's, which is made for many objects: a second replica must not learn of a leader late.
+        // Shorter than kube's default of 30 seconds: a replica must not learn of a new leader that late.
         let backoff = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(100))
             .with_max_delay(Duration::from_secs(5))
@@ -118,7 +117,7 @@ impl<T> Cache<T> {
     fn fail(&self, error: &watcher::Error) {
         let error = error.to_string();
         let mut state = self.state.write();
-        // The same error comes again with each attempt.
+        // Each attempt repeats the same error.
         if state.error.as_ref() != Some(&error) {
             warn!(kind = self.kind, error, "cannot watch");
             state.error = Some(error);

@@ -1,4 +1,4 @@
-//! The certificate of the server: from files that are read again when they change, or made at start.
+//! The server's certificate: from files, with hot reload, or self-signed.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,50 +14,50 @@ use rustls::{ServerConfig, version};
 use thiserror::Error;
 use tracing::{info, warn};
 
-/// A certificate with its key, for a server that runs while both change.
+/// A certificate that can be replaced while the server runs.
 #[derive(Debug)]
 pub struct Certificate {
     files: Option<Files>,
     key: RwLock<Arc<CertifiedKey>>,
 }
 
-/// The files of a certificate, as a Secret is mounted.
+/// The files of a certificate, such as a mounted Secret.
 #[derive(Clone, Debug)]
 pub struct Files {
-    /// The chain, in PEM.
+    /// The certificate chain in PEM.
     pub certificate: PathBuf,
-    /// The private key, in PEM.
+    /// The private key in PEM.
     pub key: PathBuf,
 }
 
-/// Why there is no certificate.
+/// Why a certificate cannot be used.
 #[derive(Debug, Error)]
 pub enum CertificateError {
     /// A file cannot be read.
     #[error("cannot read `{}`: {error}", path.display())]
     File {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         error: pem::Error,
     },
-    /// The two do not fit together, or are of a kind that is not supported.
+    /// The certificate and the key do not match, or are not supported.
     #[error("the certificate cannot be used: {0}")]
     Pair(#[from] rustls::Error),
-    /// None could be made for these names.
-    #[error("cannot make a certificate: {0}")]
-    Made(#[from] rcgen::Error),
+    /// A self-signed certificate cannot be created.
+    #[error("cannot create a self-signed certificate: {0}")]
+    SelfSigned(#[from] rcgen::Error),
 }
 
-/// How often files are looked at. The kubelet needs a minute to bring a new Secret into a pod.
-const LOOK_AGAIN: Duration = Duration::from_secs(10);
+/// How often the files are read. The kubelet takes about a minute to update a mounted Secret.
+const RELOAD_INTERVAL: Duration = Duration::from_secs(10);
 
 impl Certificate {
-    /// Makes a certificate for these names, signed by itself.
+    /// Creates a self-signed certificate.
     ///
     /// # Errors
     ///
-    /// Where one of them is no name.
+    /// If a name is not a DNS name.
     pub fn self_signed(names: &[String]) -> Result<Self, CertificateError> {
         let made = rcgen::generate_simple_self_signed(names)?;
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
@@ -69,47 +69,47 @@ impl Certificate {
     ///
     /// # Errors
     ///
-    /// Where they cannot be read, or do not fit together.
+    /// If the files cannot be read, or do not match.
     pub fn from_files(files: Files) -> Result<Self, CertificateError> {
         let key = files.read()?;
         Ok(Self { files: Some(files), key: RwLock::new(Arc::new(key)) })
     }
 
-    /// Reads the files again, where there are any. New connections get what they hold now.
+    /// Reads the files again. New connections use the new certificate.
     ///
     /// # Errors
     ///
-    /// Where they cannot be read, or do not fit together; the server keeps what it has.
+    /// If the files cannot be read, or do not match. The server then keeps the current certificate.
     pub fn reload(&self) -> Result<(), CertificateError> {
         if let Some(files) = &self.files {
             let new = files.read()?;
             let mut key = self.key.write();
             if new.cert != key.cert {
-                info!(path = %files.certificate.display(), "new certificate");
+                info!(path = %files.certificate.display(), "certificate reloaded");
                 *key = Arc::new(new);
             }
         }
         Ok(())
     }
 
-    /// Keeps the certificate as the files have it, for ever.
+    /// Reloads the certificate whenever the files change. Never returns.
     pub async fn follow(&self) {
         let mut last = None;
         loop {
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(RELOAD_INTERVAL).await;
             let error = self.reload().err().map(|error| error.to_string());
             if let Some(error) = error.as_ref().filter(|_| error != last) {
-                warn!(error, "the certificate stays as it was");
+                warn!(error, "cannot reload the certificate");
             }
             last = error;
         }
     }
 
-    /// The configuration of a server that shows this certificate.
+    /// A TLS configuration with this certificate.
     ///
     /// # Errors
     ///
-    /// Where the provider supports neither TLS 1.2 nor 1.3.
+    /// If the provider supports neither TLS 1.2 nor 1.3.
     pub fn server_config(self: Arc<Self>) -> Result<ServerConfig, rustls::Error> {
         let versions = [&version::TLS13, &version::TLS12];
         let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()));

@@ -1,26 +1,26 @@
-//! Time, which tests move by hand.
+//! Clocks, so that tests can control time.
 
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-/// Two clocks: one that decides, and one for people to read.
+/// A monotonic clock for decisions, and a wall clock for timestamps.
 pub trait Clock: Send + Sync + 'static {
-    /// The time since a fixed moment. It never goes backwards, whatever happens to the wall clock.
+    /// Monotonic time since an arbitrary start.
     fn elapsed(&self) -> Duration;
 
-    /// The wall clock, for the timestamps in objects.
+    /// Wall-clock time. Nothing is decided by it.
     fn now(&self) -> Timestamp;
 }
 
-/// The clocks of the machine.
+/// The clocks of the operating system.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock {
     started: Instant,
 }
 
 impl SystemClock {
-    /// A clock whose fixed moment is now.
+    /// Starts the monotonic clock.
     pub fn start() -> Self {
         Self { started: Instant::now() }
     }

@@ -1,4 +1,4 @@
-//! The whole: services by options, their caches, and the server.
+//! Assembles the services and the server from the options.
 
 use std::future::Future;
 use std::io;
@@ -19,43 +19,43 @@ use crate::options::Options;
 use crate::routes::{Services, router};
 use crate::server::{Limits, listen, serve};
 
-/// Why the companion cannot run.
+/// Why the companion cannot start.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// Nothing is switched on.
-    #[error("nothing to serve: give --logging-configs, --election or both")]
+    /// No service is enabled.
+    #[error("no service is enabled; use --logging-configs, --election or both")]
     NoService,
-    /// The kubeconfig or the environment of the pod is wrong.
-    #[error("cannot find the cluster: {0}")]
+    /// The kubeconfig or the in-cluster environment is invalid.
+    #[error("cannot load the cluster configuration: {0}")]
     Cluster(Box<dyn std::error::Error + Send + Sync>),
-    /// The client of the API server cannot be made.
-    #[error("cannot use the cluster's configuration: {0}")]
+    /// The API client cannot be created.
+    #[error("cannot create the API client: {0}")]
     Client(#[from] kube::Error),
-    /// There is no certificate.
+    /// The certificate cannot be used.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
-    /// TLS cannot be used.
-    #[error("cannot use TLS: {0}")]
+    /// TLS cannot be set up.
+    #[error("cannot set up TLS: {0}")]
     Tls(#[from] rustls::Error),
-    /// The address is taken, or not of this machine.
+    /// The address cannot be bound.
     #[error("cannot listen on {address}: {error}")]
     Listen {
         /// The address.
         address: std::net::SocketAddr,
-        /// Why.
+        /// The reason.
         error: io::Error,
     },
-    /// Two metrics have the same name.
-    #[error("cannot count: {0}")]
+    /// Metrics cannot be registered.
+    #[error("cannot register metrics: {0}")]
     Metrics(#[from] prometheus::Error),
 }
 
 impl Services {
-    /// The services that the options switch on.
+    /// Creates the enabled services.
     ///
     /// # Errors
     ///
-    /// Where none is.
+    /// If none is enabled.
     pub fn new(options: &Options, client: &Client, clock: &Arc<dyn Clock>) -> Result<Self, Error> {
         if !options.election && !options.logging_configs {
             return Err(Error::NoService);
@@ -71,7 +71,7 @@ impl Services {
         Ok(Self { election: election.transpose()?, logging: logging.transpose()?, registry })
     }
 
-    /// Keeps the caches in sync, for ever, if there is a service.
+    /// Keeps the caches in sync. Never returns if a service is enabled.
     pub async fn follow(&self) {
         let election = self.election.as_ref().map(|election| election.follow());
         let logging = self.logging.as_ref().map(|logging| logging.follow());
@@ -83,7 +83,7 @@ impl Services {
 ///
 /// # Errors
 ///
-/// Where it cannot start.
+/// If it cannot start.
 pub async fn run(options: &Options, end: impl Future<Output = ()>) -> Result<(), Error> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let services = Services::new(options, &client(options).await?, &clock)?;
@@ -108,7 +108,7 @@ pub async fn run(options: &Options, end: impl Future<Output = ()>) -> Result<(),
     Ok(())
 }
 
-/// A client of the API server: by a kubeconfig that was named, else by the usual one, else as a pod.
+/// An API client from the given kubeconfig, the default kubeconfig or the in-cluster configuration.
 async fn client(options: &Options) -> Result<Client, Error> {
     let context =
         KubeConfigOptions { context: options.context.clone(), ..KubeConfigOptions::default() };
@@ -121,7 +121,7 @@ async fn client(options: &Options) -> Result<Client, Error> {
         (None, None) => Config::infer().await.map_err(|it| it.into()),
     };
     let mut config = config.map_err(Error::Cluster)?;
-    // A client retries by itself, and gives up on this request before a retry here would end.
+    // DataKit retries every 3 seconds, and its requests time out before the client's retries end.
     config.default_retry = false;
     Ok(Client::try_from(config)?)
 }

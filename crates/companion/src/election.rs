@@ -1,8 +1,8 @@
-//! The election of a DataKit among those that ask with the same token and namespace.
+//! Leader election among the DataKits that share a token and a namespace.
 //!
-//! Whatever fails, there is never a second leader: only a write that the API server accepted makes one, each write is
-//! compare-and-set, and a Lease is given away only a full term after its present version was first seen. DataKit
-//! stops by itself before that.
+//! There is never a second leader. A candidate becomes leader only by a write that the API server accepted; writes are
+//! compare-and-set; and a Lease expires a full term after its current version was first seen, by the monotonic clock.
+//! The DataKit that held it has stopped by then.
 
 pub mod lease;
 pub mod metrics;
@@ -39,25 +39,25 @@ const fn leases(verb: &'static str) -> Right {
 pub const RIGHTS: [Right; 5] =
     [leases("get"), leases("list"), leases("watch"), leases("create"), leases("update")];
 
-/// How often a Lease is read again after a conflict.
+/// How often a request retries after a conflict.
 const RETRIES: usize = 5;
 
-/// How long the API server may take for all that one request needs. DataKit gives up after 2 seconds.
+/// Timeout of all API calls of one request. DataKit's own timeout is 2 seconds.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
-/// Anybody who reaches the port can open elections. Each is an object in the API server that stays.
+/// Limits the objects that unauthenticated clients can create. Leases are never deleted.
 const MAX_LEASES: usize = 1024;
 
-/// The decision on a request.
+/// The outcome of a request.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// The candidate leads: the Lease as it was written.
+    /// The candidate is the leader; the Lease as written.
     Success(Lease),
-    /// Somebody else leads, or nobody does; the Lease as it was read, if it exists.
+    /// The candidate is not the leader.
     Defeat {
-        /// The Lease, of the cache or of the API server.
+        /// The Lease as read from the cache or the API server, if it exists.
         lease: Option<Lease>,
-        /// Whether it still binds.
+        /// Whether the Lease has not expired.
         is_live: bool,
     },
 }
@@ -75,11 +75,11 @@ pub struct Election {
 }
 
 impl Election {
-    /// Elections by Leases in a namespace.
+    /// Elections with Leases in a namespace.
     ///
     /// # Errors
     ///
-    /// Where the registry has these metrics already.
+    /// If the registry already has these metrics.
     pub fn new(
         client: Client,
         namespace: &str,
@@ -99,32 +99,32 @@ impl Election {
         })
     }
 
-    /// Keeps the cache in sync, for ever.
+    /// Keeps the cache in sync. Never returns.
     pub async fn follow(&self) {
         let (label, value) = lease::LABEL;
         let config = watcher::Config::default().labels(&format!("{label}={value}")).timeout(60);
         let read = |lease: Lease| {
-            // The term starts with the first sighting, not with the first question about it.
+            // The term starts now, not with the first request.
             let _remaining = self.remaining(&lease, Source::Cache);
             Arc::new(lease)
         };
         self.cache.follow(self.store.clone(), config, read).await;
     }
 
-    /// Whether a DataKit may rely on elections here. It never writes.
+    /// Checks that elections are available, without writing.
     ///
     /// # Errors
     ///
-    /// Where a right is missing or the cache is not in sync.
+    /// If a right is missing or the cache is out of sync.
     pub async fn check(&self) -> Result<(), Unready> {
         readiness::check(&self.rights, &self.cache).await
     }
 
-    /// Decides on a request.
+    /// Handles a request of a candidate.
     ///
     /// # Errors
     ///
-    /// Where the API server cannot be asked: that is never a defeat.
+    /// If the API server fails. An error is never a defeat.
     pub async fn decide(
         &self,
         operation: Operation,
@@ -134,7 +134,7 @@ impl Election {
     ) -> Result<Outcome, Unready> {
         readiness::synced(&self.cache)?;
         let name = lease::name(token, namespace);
-        // Those who follow campaign again and again. Who leads is known from the cache, so they cost no call.
+        // Followers campaign every few seconds. Answering them from the cache takes no API call.
         if operation == Operation::Campaign
             && let Some(lease) = self.cache.get(&name)
             && !self.remaining(&lease, Source::Cache).is_zero()
@@ -144,7 +144,7 @@ impl Election {
         let decided = tokio::time::timeout(PATIENCE, self.compete(operation, &name, id));
         let outcome = match decided.await {
             Ok(outcome) => outcome,
-            Err(_elapsed) => Err(self.failed(operation, &name, "no answer in time")),
+            Err(_elapsed) => Err(self.failed(operation, &name, "timeout")),
         };
         if outcome.is_ok() && self.is_failing.swap(false, Ordering::Relaxed) {
             info!("the API server is available again");
@@ -152,7 +152,7 @@ impl Election {
         outcome
     }
 
-    /// Reads the Lease and writes it, until nobody else writes in between.
+    /// Reads and writes the Lease, with retries on conflicts.
     async fn compete(
         &self,
         operation: Operation,
@@ -172,7 +172,7 @@ impl Election {
             if !may_write {
                 return Ok(Outcome::Defeat { lease, is_live });
             }
-            // After the last conflict the Lease is still read, because it may have a leader now.
+            // Even after the last conflict, a Lease that has a leader is a defeat and not an error.
             if attempt == RETRIES {
                 break;
             }
@@ -181,10 +181,10 @@ impl Election {
             }
             self.metrics.conflicted();
         }
-        Err(self.failed(operation, name, "every write came second"))
+        Err(self.failed(operation, name, "too many conflicts"))
     }
 
-    /// Writes a Lease for a candidate; `None` where somebody else wrote it since it was read.
+    /// Writes the Lease. Returns `None` on a conflict.
     async fn write(
         &self,
         operation: Operation,
@@ -195,7 +195,7 @@ impl Election {
         let (parameters, now) = (PostParams::default(), self.clock.now());
         let is_new = lease.is_none();
         if is_new && self.cache.entries().len() >= MAX_LEASES {
-            return Err(self.failed(operation, name, "there are too many Leases"));
+            return Err(self.failed(operation, name, "too many Leases"));
         }
         let written = match (operation, lease) {
             (_, None) => {
@@ -220,7 +220,7 @@ impl Election {
                 }
                 Ok(Some(written))
             }
-            // 409 is a conflict, or it exists already; 404, that it is gone.
+            // 409: modified or created since the read. 404: deleted since the read.
             Err(kube::Error::Api(status)) if [404, 409].contains(&status.code) && !is_new => {
                 Ok(None)
             }
@@ -229,7 +229,7 @@ impl Election {
         }
     }
 
-    /// The time that a version of a Lease still binds.
+    /// The time until a version of a Lease expires.
     fn remaining(&self, lease: &Lease, source: Source) -> Duration {
         let term = lease::term(lease);
         if term.is_zero() {
@@ -253,14 +253,14 @@ impl Election {
 
     fn failed(&self, operation: Operation, lease: &str, error: &str) -> Unready {
         self.metrics.failed();
-        // Every DataKit comes again after 3 seconds: one line tells it for all of them.
+        // Log once, not for every DataKit every 3 seconds.
         if !self.is_failing.swap(true, Ordering::Relaxed) {
             error!(operation = operation.name(), lease, error, "cannot elect");
         }
         Unready::Unavailable
     }
 
-    /// Sets the metrics that describe the present.
+    /// Updates the gauges.
     pub fn observe(&self) {
         let leases = self.cache.entries();
         let remaining = leases.iter().map(|lease| self.remaining(lease, Source::Cache));

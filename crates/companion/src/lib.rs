@@ -1,22 +1,22 @@
-//! What Datakit Operator does beside admission: the election of DataKits, and the log configuration of logfwd.
+//! Leader election for DataKit and log configuration for logfwd, which Datakit Operator serves besides admission.
 //!
-//! Everything it knows is in the API server: the Leases of elections and the `ClusterLoggingConfig` objects. So two
-//! replicas answer as one does, and one that starts anew needs nothing from the one before.
+//! All state is in the API server: Leases and `ClusterLoggingConfig` objects. Replicas can be added, restarted and
+//! removed at any time.
 //!
-//! # The way of a request
+//! # The path of a request
 //!
-//! 1. [`server`] accepts the connection, within its limits, and speaks TLS with what [`certificate`] has.
-//! 2. [`routes`] reads the body, finds the handler, and answers for one that panics.
-//! 3. [`logging`] answers logfwd from a [`cache`] of objects. [`election`] answers DataKit from a cache of Leases,
-//!    or asks the API server, where only a write makes a leader.
-//! 4. [`readiness`] knows whether caches are in sync and [`rights`] are granted, for probes and for DataKit.
+//! 1. [`server`] accepts the connection and terminates TLS with the [`certificate`].
+//! 2. [`routes`] applies the middleware and dispatches.
+//! 3. [`logging`] answers logfwd from a [`cache`] of objects. [`election`] answers followers from a cache of Leases;
+//!    everything else takes calls to the API server.
+//! 4. [`readiness`] combines the state of the caches with access reviews ([`rights`]), for probes and for DataKit.
 //!
-//! [`companion`] puts these together from [`options`]. Imports run in this order: `companion` → `routes` → services
-//! → `readiness` → `cache`, `rights` → `query`, `answer`, `clock`.
+//! [`companion`] assembles all of it from the [`options`]. Imports run one way: `companion` → `routes` → services →
+//! `readiness` → `cache`, `rights` → `query`, `answer`, `clock`.
 
 #![deny(unreachable_pub)]
 #![forbid(unsafe_code)]
-// A panic in a handler costs the request, in a task of a cache the whole service.
+// A panic in a handler fails one request; in the task of a cache, it ends the process.
 #![cfg_attr(
     not(test),
     deny(

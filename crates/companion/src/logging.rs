@@ -1,4 +1,4 @@
-//! The log configuration that logfwd asks for: the first `ClusterLoggingConfig` that matches its pod.
+//! Log configuration for logfwd: the first `ClusterLoggingConfig` that matches its pod.
 
 pub mod config;
 pub mod entry;
@@ -31,10 +31,10 @@ const fn configs(verb: &'static str) -> Right {
     Right { group: "logging.datakits.io", resource: "clusterloggingconfigs", verb }
 }
 
-/// The rights that log configuration needs, in the cluster.
+/// The rights that log configuration needs, cluster-wide.
 pub const RIGHTS: [Right; 2] = [configs("list"), configs("watch")];
 
-/// The API server forgets events after an hour, as it is usually set up; errors last until they are corrected.
+/// Events expire after an hour by default, but an error lasts until it is corrected.
 const REPORT_AGAIN: Duration = Duration::from_secs(3600);
 
 /// The log configuration of a cluster.
@@ -47,11 +47,11 @@ pub struct Logging {
 }
 
 impl Logging {
-    /// The configuration in a cluster.
+    /// Log configuration from the objects of a cluster.
     ///
     /// # Errors
     ///
-    /// Where the registry has these metrics already.
+    /// If the registry already has these metrics.
     pub fn new(
         client: Client,
         clock: Arc<dyn Clock>,
@@ -66,19 +66,16 @@ impl Logging {
         })
     }
 
-    /// Keeps the cache in sync, and reports objects with errors, for ever.
+    /// Keeps the cache in sync and reports invalid objects. Never returns.
     pub async fn follow(&self) {
-        // The watch must not wait for events. Where so many are wrong, the next hour reports what is left.
+        // Writing events must not delay the watch. If the channel is full, the hourly report catches up.
         let (news, reports) = mpsc::channel(256);
         let read = |object: DynamicObject| {
             let entry = Arc::new(Entry::new(&object));
             if let Some(error) = &entry.error
                 && self.cache.get(&entry.name).is_none_or(|old| old.version != entry.version)
             {
-                warn!(
-                    object = entry.name,
-                    error, "invalid ClusterLoggingConfig: it matches nothing"
-                );
+                warn!(object = entry.name, error, "invalid ClusterLoggingConfig matches nothing");
                 let _full = news.try_send(entry.clone());
             }
             entry
@@ -89,7 +86,7 @@ impl Logging {
 
     async fn report(&self, mut news: mpsc::Receiver<Arc<Entry>>) {
         let mut again = interval(REPORT_AGAIN);
-        // The first comes at once.
+        // The first tick is immediate.
         let _first = again.tick().await;
         loop {
             tokio::select! {
@@ -103,16 +100,16 @@ impl Logging {
         }
     }
 
-    /// Whether logfwd gets an answer.
+    /// Checks that logfwd can be answered.
     ///
     /// # Errors
     ///
-    /// Where a right is missing or the cache is not in sync.
+    /// If a right is missing or the cache is out of sync.
     pub async fn check(&self) -> Result<(), Unready> {
         readiness::check(&self.rights, &self.cache).await
     }
 
-    /// Sets the metrics that describe the present.
+    /// Updates the gauges.
     pub fn observe(&self) {
         let entries = self.cache.entries();
         let invalid = entries.iter().filter(|entry| entry.error.is_some()).count();

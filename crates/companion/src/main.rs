@@ -27,14 +27,14 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    // What libraries tell below a warning is about each call.
+    // Below warnings, libraries log every API call.
     let lines = Targets::new()
         .with_default(options.log_level.min(Level::WARN))
         .with_target("datakit_companion", options.log_level);
     let log = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(std::io::stderr);
     tracing_subscriber::registry().with(log).with(lines).init();
     panics::log();
-    // More threads have nothing to do: two answer thousands of requests a second.
+    // Two threads serve thousands of requests per second; the default is one per core of the node.
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let done = match runtime {

@@ -1,4 +1,4 @@
-//! The options of the command line, each of which may also come from the environment.
+//! Command-line options. Each can also be set by an environment variable.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,9 +7,9 @@ use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Parser};
 use tracing::Level;
 
-/// Serves what Datakit Operator serves beside admission: the log configuration of logfwd, and the election of DataKits.
+/// Serves log configuration to logfwd and elections to DataKit, in place of Datakit Operator.
 ///
-/// Each service is off unless it is switched on. Each option is also a variable of the environment, as shown.
+/// Both services are off by default. Each option can also be set by the environment variable shown.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "datakit-companion", version)]
 pub struct Options {
@@ -40,7 +40,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE", env = "DATAKIT_COMPANION_TLS_KEY", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
 
-    /// Name in the certificate that is made at start where none is given; may be repeated
+    /// Name in the self-signed certificate that is created without --tls-cert; may be repeated
     #[arg(long, value_name = "NAME", env = "DATAKIT_COMPANION_TLS_NAME", value_delimiter = ',',
         default_values = [
             "datakit-operator.datakit.svc",
@@ -49,11 +49,11 @@ pub struct Options {
         ])]
     pub tls_name: Vec<String>,
 
-    /// Namespace of the Leases; that of the pod or of the kubeconfig's context where it is not given
+    /// Namespace of the Leases [default: that of the pod, or of the kubeconfig's context]
     #[arg(long, env = "DATAKIT_COMPANION_NAMESPACE")]
     pub namespace: Option<String>,
 
-    /// Kubeconfig to use outside of a cluster
+    /// Kubeconfig, to run outside a cluster
     #[arg(long, value_name = "FILE", env = "DATAKIT_COMPANION_KUBECONFIG")]
     pub kubeconfig: Option<PathBuf>,
 
@@ -61,7 +61,7 @@ pub struct Options {
     #[arg(long, env = "DATAKIT_COMPANION_CONTEXT")]
     pub context: Option<String>,
 
-    /// Log lines of this level and above: error, warn, info, debug
+    /// Log level: error, warn, info or debug
     #[arg(long, value_name = "LEVEL", env = "DATAKIT_COMPANION_LOG_LEVEL", default_value_t = Level::INFO)]
     pub log_level: Level,
 }

@@ -1,25 +1,25 @@
-//! The query of a request, read as strictly as Go's `url.ParseQuery`.
+//! Query strings, parsed as strictly as Go's `url.ParseQuery`.
 
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 use thiserror::Error;
 
-/// The parameters of a query, decoded, in their order.
+/// The decoded parameters of a query.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query<'q>(Vec<(Cow<'q, str>, Cow<'q, str>)>);
 
-/// A query that cannot be decoded. The error has no text of it, because it may hold a token.
+/// A query that cannot be decoded. The error does not quote it, because it may contain a token.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("the query is not URL-encoded")]
 pub struct BrokenQuery;
 
 impl<'q> Query<'q> {
-    /// Reads a query, without its question mark.
+    /// Parses a query without its question mark.
     ///
     /// # Errors
     ///
-    /// Where an escape is incomplete or gives no UTF-8, or a `;` separates parameters.
+    /// If an escape is incomplete or not UTF-8, or if there is a `;`.
     pub fn parse(text: &'q str) -> Result<Self, BrokenQuery> {
         let parameters = text.split('&').filter(|parameter| !parameter.is_empty());
         let decoded = parameters.map(|parameter| {
@@ -29,7 +29,7 @@ impl<'q> Query<'q> {
         decoded.collect::<Result<_, _>>().map(Self)
     }
 
-    /// The first value of a parameter; empty where it is absent.
+    /// The first value of a parameter, or an empty string.
     pub fn get(&self, key: &str) -> &str {
         self.0.iter().find(|(name, _)| name == key).map_or("", |(_, value)| value)
     }
@@ -75,7 +75,7 @@ mod tests {
         assert_eq!(Query::parse(""), Ok(Query::default()));
     }
 
-    /// A lenient reader would take `%zz` for a token, and elect in its name.
+    /// A lenient parser would take `%zz` as a token.
     #[test]
     fn rejects_what_go_rejects() {
         for text in ["token=%zz", "token=%", "token=%4", "%=a", "token=a;id=b", "id=%ff", "a=%+1"] {

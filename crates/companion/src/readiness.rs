@@ -1,4 +1,4 @@
-//! Whether a service can answer, and why not.
+//! Readiness of a service.
 
 use serde::Serialize;
 use thiserror::Error;
@@ -6,16 +6,16 @@ use thiserror::Error;
 use crate::cache::Cache;
 use crate::rights::{Review, Rights};
 
-/// Why a service cannot answer. DataKit knows the codes, and logs them.
+/// Why a service is not ready. DataKit logs the codes.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Unready {
-    /// The API server refuses, or would refuse, what the service has to do.
+    /// The API server denies access.
     #[error("missing rights: {0}")]
     Forbidden(String),
-    /// Objects are not listed yet.
+    /// The initial list is not complete.
     #[error("the cache is not in sync{}", reason(.0.as_ref()))]
     CacheNotReady(Option<String>),
-    /// The API server does not answer, or answers with an error.
+    /// The API server does not answer, or fails.
     #[error("the API server is not available")]
     Unavailable,
 }
@@ -25,7 +25,7 @@ fn reason(error: Option<&String>) -> String {
 }
 
 impl Unready {
-    /// The code in answers.
+    /// The code for answers.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Forbidden(_) => "rbac_forbidden",
@@ -35,11 +35,11 @@ impl Unready {
     }
 }
 
-/// Checks the rights of a service, then its cache: without rights it will never be in sync.
+/// Checks the rights of a service, then its cache, which cannot sync without rights.
 ///
 /// # Errors
 ///
-/// Where one of them is missing.
+/// If a right is missing or the cache is out of sync.
 pub async fn check<T>(rights: &Rights, cache: &Cache<T>) -> Result<(), Unready> {
     match rights.review().await {
         Review::Granted => synced(cache),
@@ -52,24 +52,24 @@ pub async fn check<T>(rights: &Rights, cache: &Cache<T>) -> Result<(), Unready> 
 ///
 /// # Errors
 ///
-/// Where it is not in sync.
+/// If it is out of sync.
 pub fn synced<T>(cache: &Cache<T>) -> Result<(), Unready> {
     if cache.is_synced() { Ok(()) } else { Err(Unready::CacheNotReady(cache.error())) }
 }
 
-/// A service that is not ready, in the answer of `/readyz`.
+/// An entry in the answer of `/readyz`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Problem {
-    /// The option that switches the service on.
+    /// The option that enables the service.
     pub service: &'static str,
     /// The code.
     pub code: &'static str,
-    /// The reason, for a person.
+    /// The reason.
     pub message: String,
 }
 
 impl Problem {
-    /// What is wrong with a service.
+    /// Describes a service that is not ready.
     pub fn new(service: &'static str, unready: &Unready) -> Self {
         Self { service, code: unready.code(), message: unready.to_string() }
     }

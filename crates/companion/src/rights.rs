@@ -1,4 +1,4 @@
-//! What the companion may do in the cluster, as far as requests depend on it.
+//! Access reviews: whether the API server grants what a service needs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 
 use crate::clock::Clock;
 
-/// A verb on a resource. The manifests grant these and no others, which a test compares.
+/// A verb on a resource. A test compares these with the roles in `deploy/companion`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Right {
     /// The API group.
@@ -24,18 +24,18 @@ pub struct Right {
     pub verb: &'static str,
 }
 
-/// What a review of rights found.
+/// The result of a review.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Review {
-    /// All are granted.
+    /// Every right is granted.
     Granted,
-    /// These are not, as `verb resource.group`.
+    /// These rights are missing, as `verb resource.group`.
     Missing(Vec<String>),
-    /// The API server did not answer.
+    /// The API server did not answer in time, or failed.
     Unavailable,
 }
 
-/// Rights in one namespace, or in the cluster, and their last review.
+/// The rights of one service, and their latest review.
 pub struct Rights {
     reviews: Api<SelfSubjectAccessReview>,
     namespace: Option<String>,
@@ -44,14 +44,14 @@ pub struct Rights {
     last: Mutex<Option<(Duration, Review)>>,
 }
 
-/// How long a review counts. When a whole fleet starts, each DataKit probes, and each probe needs every right.
+/// How long a review is reused. Each DataKit probes once at its start, and a fleet starts at once.
 const FRESH: Duration = Duration::from_secs(5);
 
-/// DataKit waits 2 seconds for the answer to its probe.
+/// DataKit's probe times out after 2 seconds.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Rights {
-    /// The rights that are needed in a namespace; without one, in the cluster.
+    /// Rights needed in a namespace, or cluster-wide if `namespace` is `None`.
     pub fn new(
         client: Client,
         namespace: Option<String>,
@@ -61,9 +61,9 @@ impl Rights {
         Self { reviews: Api::all(client), namespace, needed, clock, last: Mutex::new(None) }
     }
 
-    /// Asks the API server whether they are granted, unless it was asked just now.
+    /// Reviews the rights, or returns a recent review.
     pub async fn review(&self) -> Review {
-        // Concurrent callers wait here for the answer to the first of them.
+        // Concurrent callers wait here for the first one's review.
         let mut last = self.last.lock().await;
         if let Some((at, review)) = &*last
             && self.clock.elapsed().saturating_sub(*at) < FRESH

@@ -1,4 +1,4 @@
-//! The routes that are there whatever is switched on, and what holds for each request.
+//! The common routes, and the middleware of all routes.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -24,14 +24,14 @@ use crate::logging::{self, Logging};
 use crate::readiness::Problem;
 use crate::server::Limits;
 
-/// The services that are switched on, and their metrics.
+/// The enabled services and their metrics.
 #[derive(Clone)]
 pub struct Services {
     /// The election.
     pub election: Option<Arc<Election>>,
     /// Log configuration.
     pub logging: Option<Arc<Logging>>,
-    /// The metrics of both.
+    /// The metrics of all services.
     pub registry: Registry,
 }
 
@@ -39,7 +39,7 @@ pub struct Services {
 pub fn router(services: Services, limits: Limits) -> Router {
     let logging = match services.logging.clone() {
         Some(logging) => logging::protocol::routes(logging),
-        // Not 404, which logfwd takes for "nothing to collect".
+        // Not 404: logfwd would stop collecting.
         None => Router::new().route("/v1/logging/configs", any(switched_off)),
     };
     let election = services.election.clone().map(election::protocol::routes).unwrap_or_default();
@@ -57,7 +57,7 @@ pub fn router(services: Services, limits: Limits) -> Router {
     guarded(router, limits)
 }
 
-/// Routes within limits: their bodies are bounded, their panics are answered, and they are logged without their query.
+/// Adds the middleware: it limits request sizes, turns panics into answers, and logs requests without their query.
 pub fn guarded(router: Router, limits: Limits) -> Router {
     router.layer(from_fn(move |request: Request, next: Next| guard(request, next, limits)))
 }
@@ -75,11 +75,11 @@ async fn method_not_allowed() -> Response {
 }
 
 async fn switched_off() -> Response {
-    let message = "log configuration is off: start the companion with --logging-configs";
+    let message = "log configuration is disabled; start the companion with --logging-configs";
     answer::error(StatusCode::SERVICE_UNAVAILABLE, message)
 }
 
-/// The answer of `/readyz` where a service cannot answer.
+/// The answer of `/readyz` if a service is not ready.
 #[derive(Serialize)]
 struct NotReady {
     status: &'static str,
@@ -122,8 +122,7 @@ async fn metrics(State(services): State<Services>) -> Response {
     }
 }
 
-/// Reads the body, which no service needs, within the limits, and answers for a handler that panics. What is logged
-/// is the pattern of the route: the query has the workspace's token.
+/// The middleware. It logs the pattern of the route, never the query, which contains the workspace token.
 async fn guard(request: Request, next: Next, limits: Limits) -> Response {
     let started = Instant::now();
     let path = request.extensions().get::<MatchedPath>();
@@ -142,10 +141,10 @@ async fn guard(request: Request, next: Next, limits: Limits) -> Response {
     response
 }
 
-/// A request whose body arrived, or the answer to one that is too long or too slow.
+/// Reads and discards the body, which no service needs. Requests that are too large or too slow get an error.
 async fn within(request: Request, limits: Limits) -> Result<Request, Response> {
     let (head, body) = request.into_parts();
-    // hyper bounds what it reads at once, and so lets a head pass that is a little longer.
+    // hyper limits its read buffer, not the head, so a slightly longer head can pass.
     let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
     let headers =
         head.headers.iter().map(|(name, value)| name.as_str().len().saturating_add(value.len()));

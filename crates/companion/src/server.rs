@@ -1,4 +1,4 @@
-//! The server: TLS, HTTP/1.1, its limits and its end.
+//! The HTTPS server: connection limits, timeouts and graceful shutdown.
 
 use std::future::Future;
 use std::io;
@@ -18,16 +18,16 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, info, warn};
 
-/// What a client may take.
+/// Limits per client and in total.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The bytes of a request's head, and of its body.
+    /// Maximum size in bytes of a request's head, and of its body.
     pub bytes: usize,
-    /// How long a handshake, a head and a body may each take.
+    /// Timeout of the TLS handshake, of the head and of the body.
     pub patience: Duration,
-    /// How many connections there are at once. Those beyond are closed at once.
+    /// Maximum number of open connections. Further ones are closed immediately.
     pub connections: usize,
-    /// How long requests may go on after the end was asked for.
+    /// How long shutdown waits for running requests.
     pub grace: Duration,
 }
 
@@ -42,22 +42,22 @@ impl Default for Limits {
     }
 }
 
-/// Listens on an address. Where the machine has no IPv6, `[::]` becomes `0.0.0.0`.
+/// Binds an address. `[::]` falls back to `0.0.0.0` on machines without IPv6.
 ///
 /// # Errors
 ///
-/// Where the address cannot be listened on.
+/// If the address cannot be bound.
 pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     match TcpListener::bind(address).await {
         Err(error) if address.is_ipv6() && address.ip().is_unspecified() => {
-            warn!(%error, "no IPv6: listening on IPv4");
+            warn!(%error, "cannot listen on IPv6, falling back to IPv4");
             TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
         }
         bound => bound,
     }
 }
 
-/// Answers requests until `end`, then finishes what runs.
+/// Serves requests until `end` completes, then shuts down gracefully.
 pub async fn serve(
     listener: TcpListener,
     tls: ServerConfig,
@@ -77,7 +77,7 @@ pub async fn serve(
         let stream = match accepted {
             Ok((stream, _)) => stream,
             Err(error) => {
-                // No file descriptors are left: some will be, when connections end.
+                // Probably out of file descriptors: wait until connections close.
                 warn!(%error, "cannot accept a connection");
                 sleep(Duration::from_millis(100)).await;
                 continue;
@@ -94,15 +94,15 @@ pub async fn serve(
             let mut http = http1::Builder::new();
             let http = http.timer(TokioTimer::new()).header_read_timeout(limits.patience);
             let connection = http.max_buf_size(limits.bytes).serve_connection(io, service);
-            // An error is the client's, and may quote its request.
+            // Errors are the client's, and could quote its request.
             let _ended = watcher.watch(connection).await;
             drop::<OwnedSemaphorePermit>(place);
         });
     }
     drop(listener);
-    info!("finishing requests");
+    info!("shutting down");
     if timeout(limits.grace, graceful.shutdown()).await.is_err() {
-        warn!("requests were cut off");
+        warn!("requests aborted after the grace period");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Leases, named and filled as the Operator does, so that either can take over from the other.
+//! Leases with the Operator's names and fields, so that either can take over from the other.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use ring::digest::{SHA256, digest};
 
-/// How long a lease lasts without a renewal, in seconds. DataKit stops one interval before.
+/// Seconds until a Lease expires without a renewal. DataKit stops one interval earlier.
 pub const SECONDS: i32 = 30;
 
-/// The label of every Lease of an election.
+/// The label of the Leases of elections.
 pub const LABEL: (&str, &str) = ("election.datakits.io/managed", "true");
 
-/// The name of the Lease for a token and a namespace of DataKit. It is a digest, because the token is a secret; the
-/// lengths keep `ab` and `c` apart from `a` and `bc`.
+/// The name of the Lease for a token and a namespace: a digest, because the token is secret. The lengths distinguish
+/// `ab`, `c` from `a`, `bc`.
 pub fn name(token: &str, namespace: &str) -> String {
     let mut text = Vec::new();
     for part in [token, namespace] {
@@ -27,24 +27,24 @@ pub fn name(token: &str, namespace: &str) -> String {
     format!("datakit-election-{}", hexadecimal.collect::<String>())
 }
 
-/// Who holds a Lease; empty where nobody does.
+/// The holder of a Lease, or an empty string.
 pub fn holder(lease: &Lease) -> &str {
     let spec = lease.spec.as_ref();
     spec.and_then(|spec| spec.holder_identity.as_deref()).unwrap_or_default()
 }
 
-/// How often a Lease was taken.
+/// The number of acquisitions of a Lease.
 pub fn epoch(lease: &Lease) -> i32 {
     lease.spec.as_ref().and_then(|spec| spec.lease_transitions).unwrap_or_default()
 }
 
-/// The seconds that a Lease lasts, as its own field has it.
+/// The duration of a Lease in seconds.
 pub fn seconds(lease: &Lease) -> i32 {
     let seconds = lease.spec.as_ref().and_then(|spec| spec.lease_duration_seconds);
     seconds.filter(|seconds| *seconds > 0).unwrap_or(SECONDS)
 }
 
-/// How long a Lease binds everybody since it was first seen; zero where it is free.
+/// How long a Lease is valid after its first sighting; zero if it is free.
 pub fn term(lease: &Lease) -> Duration {
     let is_renewed = lease.spec.as_ref().is_some_and(|spec| {
         spec.renew_time.is_some() && spec.lease_duration_seconds.is_some_and(|it| it > 0)
@@ -55,7 +55,7 @@ pub fn term(lease: &Lease) -> Duration {
     Duration::from_secs(u64::try_from(seconds(lease)).unwrap_or_default())
 }
 
-/// A Lease that does not exist yet, and that nobody holds.
+/// A new Lease without a holder.
 pub fn free(name: &str, namespace: &str) -> Lease {
     let metadata = ObjectMeta {
         name: Some(name.to_owned()),
@@ -65,11 +65,11 @@ pub fn free(name: &str, namespace: &str) -> Lease {
     Lease { metadata, spec: None }
 }
 
-/// The Lease in the hands of a new holder. The version stays, so that writing it is compare-and-set.
+/// The Lease with a new holder. It keeps its `resourceVersion`, which makes the write compare-and-set.
 pub fn taken(mut lease: Lease, id: &str, now: Timestamp) -> Lease {
     let epoch = epoch(&lease).saturating_add(1);
     let (label, value) = LABEL;
-    // Without it no cache would see the Lease.
+    // The watch selects by this label.
     lease.metadata.labels.get_or_insert_default().insert(label.to_owned(), value.to_owned());
     let spec = lease.spec.take().unwrap_or_default();
     lease.spec = Some(LeaseSpec {
@@ -83,7 +83,7 @@ pub fn taken(mut lease: Lease, id: &str, now: Timestamp) -> Lease {
     lease
 }
 
-/// The Lease with a new time of renewal.
+/// The Lease with a new renewal time.
 pub fn renewed(mut lease: Lease, now: Timestamp) -> Lease {
     lease.spec.get_or_insert_default().renew_time = Some(MicroTime(now));
     lease

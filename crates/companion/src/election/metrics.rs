@@ -1,4 +1,4 @@
-//! What is counted of elections. No label has a token, a namespace or an id.
+//! Metrics of elections. Labels never contain a token, namespace or id.
 
 use std::time::Duration;
 
@@ -22,28 +22,28 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Registers them.
+    /// Registers the metrics.
     ///
     /// # Errors
     ///
-    /// Where they are registered already.
+    /// If they are already registered.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let metrics = Self {
             requests: register_int_counter_vec_with_registry!(
                 "datakit_companion_election_requests_total",
-                "Campaigns and heartbeats, by their answer.",
+                "Campaigns and heartbeats by status.",
                 &["operation", "status"],
                 registry
             )?,
             transitions: register_int_counter_vec_with_registry!(
                 "datakit_companion_election_transitions_total",
-                "Leases that this replica gave to a new leader.",
+                "New leaders by reason.",
                 &["reason"],
                 registry
             )?,
             conflicts: register_int_counter_with_registry!(
                 "datakit_companion_election_conflicts_total",
-                "Writes that came second, after which the Lease was read again.",
+                "Lease writes that conflicted.",
                 registry
             )?,
             storage_errors: register_int_counter_with_registry!(
@@ -53,16 +53,16 @@ impl Metrics {
             )?,
             active_scopes: register_int_gauge_with_registry!(
                 "datakit_companion_election_active_scopes",
-                "Elections that have a leader: pairs of a token and a namespace.",
+                "Elections with a leader.",
                 registry
             )?,
             lease_remaining: register_gauge_with_registry!(
                 "datakit_companion_election_lease_remaining_seconds",
-                "The shortest time until a leader that does not renew loses its Lease.",
+                "Shortest time until a live Lease expires.",
                 registry
             )?,
         };
-        // An alert on a rate needs a first sample before the first error.
+        // A rate needs a sample from before the first error.
         for operation in [Operation::Campaign, Operation::Heartbeat] {
             for status in ["success", "defeat", "error"] {
                 let _zero = metrics.requests.with_label_values(&[operation.name(), status]);
@@ -87,7 +87,7 @@ impl Metrics {
         self.storage_errors.inc();
     }
 
-    /// Sets the gauges from the time that each live lease has left.
+    /// Updates the gauges from the remaining time of each live Lease.
     pub(super) fn observe(&self, remaining: impl Iterator<Item = Duration>) {
         let (mut scopes, mut shortest) = (0, None);
         for remaining in remaining {

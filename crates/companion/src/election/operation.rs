@@ -1,11 +1,11 @@
-//! The two requests of an election.
+//! The requests of a candidate.
 
-/// What a DataKit asks for.
+/// What a candidate asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// To become the leader.
+    /// Become the leader.
     Campaign,
-    /// To stay the leader.
+    /// Stay the leader.
     Heartbeat,
 }
 

@@ -1,4 +1,4 @@
-//! The requests and answers of DataKit.
+//! The HTTP interface for DataKit.
 
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ use super::{Election, Outcome};
 use crate::answer;
 use crate::query::Query;
 
-/// How many seconds DataKit waits between its requests.
+/// Seconds between two requests of a DataKit.
 const INTERVAL: u32 = 3;
 
-/// The answer to a campaign or a heartbeat, its fields in the order of the Operator's.
+/// The answer to a campaign or heartbeat, with the fields in the order of the Operator's.
 #[derive(Debug, Serialize)]
 struct Content<'a> {
     status: &'static str,
@@ -64,7 +64,7 @@ pub fn routes(election: Arc<Election>) -> Router {
         .with_state(election)
 }
 
-/// DataKit asks once, at its start, and stays with what it then chose.
+/// DataKit probes this once at its start, and falls back to DataWay on anything but `ready`.
 async fn status(State(election): State<Arc<Election>>) -> Response {
     match election.check().await {
         Ok(()) => answer::json(StatusCode::OK, &json!({ "content": { "status": "ready" } })),
@@ -98,7 +98,7 @@ async fn answer(election: &Election, operation: Operation, RawQuery(query): RawQ
     response
 }
 
-/// The answer to a readable query, and its status.
+/// Answers a valid query. Returns the status for metrics, too.
 async fn decide(
     election: &Election,
     operation: Operation,

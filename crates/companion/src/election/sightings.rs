@@ -3,10 +3,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-/// The versions of Leases that were seen, and when first, by the monotonic clock.
+/// The monotonic time of the first sighting of each Lease version.
 ///
-/// A Lease expires a full term after its present version was first seen here, whatever its own timestamps are: they
-/// were written by another clock.
+/// A Lease expires a full term after its current version was first seen here. Its own timestamps are not used, because
+/// another machine's clock wrote them.
 #[derive(Debug, Default)]
 pub struct Sightings {
     leases: HashMap<String, Versions>,
@@ -14,26 +14,26 @@ pub struct Sightings {
 
 #[derive(Debug, Default)]
 struct Versions {
-    /// The newest version, as far as versions are numbers.
+    /// The newest version. `resourceVersion` is opaque in general, but etcd's are numbers.
     newest: u64,
     seen: VecDeque<(String, Duration)>,
 }
 
-/// Where a version was seen.
+/// The source of a sighting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// In the cache, which may be old.
+    /// The cache, which may be stale.
     Cache,
-    /// In an answer of the API server, which has the last word.
+    /// An answer of the API server, which is authoritative.
     Store,
 }
 
-/// How many versions of a Lease are remembered: a leader renews ten times in the term of one.
+/// How many versions to remember per Lease. A leader writes ten per term.
 const REMEMBERED: usize = 32;
 
 impl Sightings {
-    /// When a version was first seen; now, if it was not seen before. `None` for a version that the cache shows
-    /// although a newer one is known: it starts no new term.
+    /// When a version was first seen, which is `now` for a new one. `None` if a stale cache returns an unknown version
+    /// that is older than a known one: it must not start a new term.
     pub fn first_seen(
         &mut self,
         lease: &str,
@@ -45,7 +45,7 @@ impl Sightings {
         let known = versions.seen.iter().position(|(seen, _)| seen == version);
         if let Some(known) = known.and_then(|index| versions.seen.remove(index)) {
             let at = known.1;
-            // What is looked at again is forgotten last.
+            // Keep versions that are still in use.
             versions.seen.push_back(known);
             return Some(at);
         }
@@ -53,7 +53,7 @@ impl Sightings {
         if source == Source::Cache && number != 0 && number < versions.newest {
             return None;
         }
-        // An API server that was restored from a backup counts from an older number again.
+        // Versions start from a lower number after etcd is restored from a backup.
         versions.newest =
             if source == Source::Store { number } else { number.max(versions.newest) };
         if versions.seen.len() >= REMEMBERED {
@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(other, Some(at(20)), "leases have nothing to do with each other");
     }
 
-    /// A cache that is stuck shows one version while the leader renews for minutes.
+    /// A stuck cache returns the same version while the leader renews for minutes.
     #[test]
     fn a_version_that_is_looked_at_is_not_forgotten() {
         let mut sightings = Sightings::default();

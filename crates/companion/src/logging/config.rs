@@ -1,42 +1,41 @@
-//! `ClusterLoggingConfig` of `logging.datakits.io/v1alpha1`.
+//! The types of `ClusterLoggingConfig` (`logging.datakits.io/v1alpha1`).
 
 use std::collections::BTreeMap;
 
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use serde::{Deserialize, Serialize};
 
-/// The resource, as the API server names it.
+/// The API resource.
 pub fn resource() -> ApiResource {
     let kind = GroupVersionKind::gvk("logging.datakits.io", "v1alpha1", "ClusterLoggingConfig");
     ApiResource::from_gvk_with_plural(&kind, "clusterloggingconfigs")
 }
 
-/// What an object asks for.
+/// The specification of an object.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Spec {
-    /// Which pods it is for.
+    /// The pods it applies to.
     pub selector: Selector,
-    /// Labels of the pod that become tags of its logs.
+    /// Pod labels to copy to log tags.
     pub pod_target_labels: Vec<String>,
-    /// What to collect. Absent is not the same as empty: logfwd gets `null`.
+    /// What to collect. logfwd gets `null` if it is absent, which differs from an empty list.
     pub configs: Option<Vec<Config>>,
 }
 
-/// Which pods a configuration is for. An empty text restricts nothing. DataKit also knows `containerRegex`, which
-/// means nothing to a sidecar.
+/// Selects pods. Empty fields select everything. `containerRegex` is for DataKit; a sidecar has no use for it.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Selector {
-    /// A regular expression, searched in the namespace.
+    /// An RE2 expression, searched in the namespace.
     pub namespace_regex: String,
-    /// A regular expression, searched in the name of the pod.
+    /// An RE2 expression, searched in the pod name.
     pub pod_regex: String,
-    /// A label selector, as Kubernetes writes it.
+    /// A label selector in Kubernetes syntax.
     pub pod_label_selector: String,
 }
 
-/// One source of logs, its fields in the order of the Operator's.
+/// A log source. The order of the fields is that of the Operator's answer.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Config {
@@ -71,12 +70,12 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// The specification of an object. It is read here and not when objects are listed, where one that cannot be read
-/// would take all others with it.
+/// Decodes the specification of an object. Decoding typed objects in the list would fail as a whole on a single bad
+/// object.
 ///
 /// # Errors
 ///
-/// Where a field has another type.
+/// If a field has the wrong type.
 pub fn spec(object: &DynamicObject) -> Result<Spec, serde_json::Error> {
     object.data.get("spec").map_or_else(|| Ok(Spec::default()), Spec::deserialize)
 }

@@ -1,4 +1,4 @@
-//! A `ClusterLoggingConfig` object as the cache holds it: its selector, and its answer.
+//! A cached `ClusterLoggingConfig`: its compiled selector and its encoded answer.
 
 use bytes::Bytes;
 use kube::ResourceExt as _;
@@ -9,14 +9,14 @@ use super::config;
 use super::selector::{Pod, Selector};
 use crate::answer::go_json;
 
-/// An object that was read.
+/// A compiled object.
 #[derive(Debug)]
 pub struct Entry {
     /// The name of the object.
     pub name: String,
-    /// What makes this object, in this state, different from any other.
+    /// The UID and generation: they change whenever the specification does.
     pub version: (String, i64),
-    /// What is wrong with it; it then matches nothing.
+    /// Why the object is invalid. An invalid object matches nothing.
     pub error: Option<String>,
     selector: Option<Selector>,
     answer: Bytes,
@@ -31,7 +31,7 @@ struct Answer<'a> {
 }
 
 impl Entry {
-    /// Reads an object.
+    /// Compiles an object.
     pub fn new(object: &DynamicObject) -> Self {
         let name = object.name_any();
         let read = config::spec(object).map_err(|error| format!("spec: {error}"));
@@ -52,7 +52,7 @@ impl Entry {
         Self { name, version, error, selector, answer: answer.into() }
     }
 
-    /// Whether it is for a pod.
+    /// Whether the object matches a pod.
     pub fn matches(&self, pod: &Pod) -> bool {
         self.selector.as_ref().is_some_and(|selector| selector.matches(pod))
     }
@@ -79,7 +79,7 @@ mod tests {
         Entry::new(&serde_json::from_value(object).unwrap())
     }
 
-    /// The expected texts are what the Operator's types give through `json.Marshal`, twice.
+    /// The expected texts are those of `json.Marshal`, applied twice to the Operator's types.
     #[test]
     fn answers_are_those_of_the_operator() {
         for (spec, expected) in [

@@ -1,4 +1,4 @@
-//! What is counted of log configuration. No label has a namespace or the name of a pod.
+//! Metrics of log configuration. Labels never contain a namespace or pod name.
 
 use prometheus::{
     IntCounterVec, IntGaugeVec, Registry, register_int_counter_vec_with_registry,
@@ -13,27 +13,27 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Registers them.
+    /// Registers the metrics.
     ///
     /// # Errors
     ///
-    /// Where they are registered already.
+    /// If they are already registered.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let metrics = Self {
             requests: register_int_counter_vec_with_registry!(
                 "datakit_companion_logging_requests_total",
-                "Requests of logfwd, by the code of their answer.",
+                "Requests of logfwd by status code.",
                 &["code"],
                 registry
             )?,
             objects: register_int_gauge_vec_with_registry!(
                 "datakit_companion_logging_objects",
-                "ClusterLoggingConfig objects; those with an error match nothing.",
+                "ClusterLoggingConfig objects by state; invalid ones match nothing.",
                 &["state"],
                 registry
             )?,
         };
-        // An alert on a rate needs a first sample before the first error.
+        // A rate needs a sample from before the first error.
         for code in ["200", "400", "404", "503"] {
             let _zero = metrics.requests.with_label_values(&[code]);
         }

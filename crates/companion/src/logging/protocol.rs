@@ -1,4 +1,4 @@
-//! The request and answers of logfwd.
+//! The HTTP interface for logfwd.
 
 use std::sync::Arc;
 
@@ -22,12 +22,12 @@ pub fn routes(logging: Arc<Logging>) -> Router {
 async fn configs(State(logging): State<Arc<Logging>>, RawQuery(query): RawQuery) -> Response {
     let mut response = answer(&logging, &query.unwrap_or_default());
     logging.metrics.answered(response.status().as_u16());
-    // There may be thousands, and each comes again after a minute: open connections would leave no room for others.
+    // Thousands of logfwds ask once a minute: idle connections would use up the connection limit.
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
-/// Only 404 makes logfwd stop collecting. After any other error it keeps what it has.
+/// On 404 logfwd stops collecting. On any other error it keeps its configuration.
 fn answer(logging: &Logging, query: &str) -> Response {
     let query = match Query::parse(query) {
         Ok(query) => query,

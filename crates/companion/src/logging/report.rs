@@ -1,4 +1,4 @@
-//! Tells people of objects with errors: by an event on the object, and a log line.
+//! Events on invalid objects.
 
 use std::sync::Arc;
 
@@ -15,17 +15,17 @@ use super::entry::Entry;
 use crate::clock::Clock;
 use crate::rights::Right;
 
-/// Where events of objects without a namespace are.
+/// The namespace for events about cluster-scoped objects.
 pub const NAMESPACE: &str = "default";
 
-/// The rights that events need, in [`NAMESPACE`]. Requests are answered without.
+/// The rights that events need, in [`NAMESPACE`]. Answering requests does not depend on them.
 pub const RIGHTS: [Right; 1] =
     [Right { group: "events.k8s.io", resource: "events", verb: "create" }];
 
 const CONTROLLER: &str = "datakit-companion";
 
-/// The API server refuses a longer note.
-const MAX_NOTE: usize = 1000;
+/// The API server limits notes to 1,024 bytes.
+const MAX_NOTE: usize = 1024;
 
 /// Writes events.
 pub struct Reporter {
@@ -34,13 +34,13 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// A reporter to this cluster.
+    /// A reporter for this cluster.
     pub fn new(client: Client, clock: Arc<dyn Clock>) -> Self {
         Self { events: Api::namespaced(client, NAMESPACE), clock }
     }
 
-    /// Writes an event for an object with an error. There is one for each state of the object, whoever writes it
-    /// first: the API server refuses a second of the same name, until it forgot the first.
+    /// Writes an event about an invalid object. The name of the event identifies the object and its generation, so the
+    /// API server rejects duplicates from other replicas until the event expires.
     pub async fn report(&self, entry: &Entry) {
         let Some(error) = &entry.error else { return };
         let event = event(entry, error, MicroTime(self.clock.now()));
@@ -52,7 +52,7 @@ impl Reporter {
     }
 }
 
-/// The event for an object in one state. Its name follows from both, and from nothing else.
+/// The event about one generation of an object.
 fn event(entry: &Entry, error: &str, now: MicroTime) -> Event {
     let resource = config::resource();
     let (uid, generation) = &entry.version;
@@ -71,7 +71,7 @@ fn event(entry: &Entry, error: &str, now: MicroTime) -> Event {
         action: Some("Read".to_owned()),
         reason: Some("InvalidSelector".to_owned()),
         type_: Some("Warning".to_owned()),
-        note: Some(error.chars().take(MAX_NOTE).collect()),
+        note: error.get(..error.floor_char_boundary(MAX_NOTE)).map(str::to_owned),
         regarding: Some(ObjectReference {
             api_version: Some(resource.api_version),
             kind: Some(resource.kind),
@@ -80,5 +80,31 @@ fn event(entry: &Entry, error: &str, now: MicroTime) -> Event {
             ..ObjectReference::default()
         }),
         ..Event::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use kube::core::DynamicObject;
+    use serde_json::json;
+
+    use super::*;
+
+    /// Catches: an event that the API server rejects, because of the length of what it quotes.
+    #[test]
+    fn long_texts_are_cut() {
+        let object: DynamicObject = serde_json::from_value(json!({
+            "apiVersion": "logging.datakits.io/v1alpha1", "kind": "ClusterLoggingConfig",
+            "metadata": { "name": "a.".repeat(126) + "a", "uid": "u", "generation": 1 },
+            "spec": { "selector": { "podRegex": "日志".repeat(500) + "(" } },
+        }))
+        .unwrap();
+        let entry = Entry::new(&object);
+        let error = entry.error.as_deref().unwrap();
+        let event = event(&entry, error, MicroTime(Timestamp::UNIX_EPOCH));
+        let (note, name) = (event.note.unwrap(), event.metadata.name.unwrap());
+        assert!(note.len() <= MAX_NOTE && note.ends_with(['日', '志']), "{note}");
+        assert!(name.len() <= 253 && !name.contains(".."), "{name}");
     }
 }

@@ -1,4 +1,4 @@
-//! Whether a configuration is for a pod: by the selectors of the policy's core.
+//! Matching pods, with the selectors of the policy's core.
 
 use std::collections::BTreeMap;
 
@@ -10,20 +10,19 @@ use thiserror::Error;
 
 use super::config;
 
-/// The pod that a logfwd asks for.
+/// The pod that logfwd asks about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pod<'q> {
-    /// Its namespace.
+    /// The namespace.
     pub namespace: &'q str,
-    /// Its name.
+    /// The name.
     pub name: &'q str,
-    /// Its labels as a JSON object; none if it told none.
+    /// The labels as a JSON object, or `None` if the query has none.
     pub labels: Option<String>,
 }
 
 impl<'q> Pod<'q> {
-    /// A pod with labels as logfwd writes them: `key=value`, with commas between. As in the Operator, a part that
-    /// has another form is left out.
+    /// Parses labels in logfwd's format, `a=b,c=d`. Like the Operator, it skips parts in any other format.
     pub fn new(namespace: &'q str, name: &'q str, labels: &str) -> Self {
         let pairs = labels.split(',').filter_map(|part| part.split_once('='));
         let pairs = pairs.filter(|(_, value)| !value.contains('='));
@@ -33,7 +32,7 @@ impl<'q> Pod<'q> {
     }
 }
 
-/// A selector that can be matched. What was not given restricts nothing.
+/// A compiled selector. A field that is not set matches everything.
 #[derive(Clone, Debug)]
 pub struct Selector {
     namespace: Option<Re2>,
@@ -41,38 +40,38 @@ pub struct Selector {
     labels: Option<LabelSelector>,
 }
 
-/// Why a selector cannot be matched.
+/// Why a selector is invalid.
 #[derive(Debug, Error)]
 pub enum SelectorError {
-    /// A regular expression is wrong.
+    /// A regular expression does not compile.
     #[error("{field}: `{text}` is not a regular expression: {error}")]
     Regex {
         /// The field of the object.
         field: &'static str,
-        /// What it holds.
+        /// Its value.
         text: String,
-        /// What is wrong with it.
+        /// The reason.
         error: Re2Error,
     },
-    /// The label selector is wrong.
+    /// The label selector does not parse.
     #[error("spec.selector.podLabelSelector: `{text}` is not a label selector: {error}")]
     Labels {
-        /// What the field holds.
+        /// The value of the field.
         text: String,
-        /// What is wrong with it.
+        /// The reason.
         error: LabelSelectorError,
     },
 }
 
-/// Kubernetes allows no longer name of a pod. The engine is linear in what it searches.
+/// The longest pod name in Kubernetes. Longer texts are not searched, since matching takes time linear in their length.
 const MAX_NAME: usize = 253;
 
 impl Selector {
-    /// Reads a selector.
+    /// Compiles a selector.
     ///
     /// # Errors
     ///
-    /// Where one of its texts is wrong.
+    /// If a field is invalid.
     pub fn new(selector: &config::Selector) -> Result<Self, SelectorError> {
         let labels = match selector.pod_label_selector.as_str() {
             "" => None,
@@ -91,7 +90,7 @@ impl Selector {
         })
     }
 
-    /// Whether all that was given matches. A label selector matches no pod that told no labels.
+    /// Whether every field that is set matches. A label selector does not match a pod without labels in the query.
     pub fn matches(&self, pod: &Pod) -> bool {
         let is_found = |regex: &Option<Re2>, name: &str| {
             regex.as_ref().is_none_or(|regex| name.len() <= MAX_NAME && regex.is_match(name))

@@ -62,8 +62,8 @@ async fn it_starts_from_a_kubeconfig_and_ends_on_sigterm() {
 #[tokio::test]
 async fn errors_at_start_are_told() {
     for (arguments, expected) in [
-        (&["--kubeconfig", "/absent"][..], "cannot find the cluster: "),
-        (&["--election", "--kubeconfig", "/absent"], "cannot find the cluster: "),
+        (&["--kubeconfig", "/absent"][..], "cannot load the cluster configuration: "),
+        (&["--election", "--kubeconfig", "/absent"], "cannot load the cluster configuration: "),
         (&["--tls-cert", "/absent"], "--tls-key <FILE>"),
     ] {
         let mut child = companion(arguments).spawn().unwrap();
@@ -78,7 +78,7 @@ async fn errors_at_start_are_told() {
     std::fs::write(&kubeconfig, api.kubeconfig()).unwrap();
     let kubeconfig = kubeconfig.to_str().unwrap();
     for (arguments, expected) in [
-        (&[][..], "nothing to serve: give --logging-configs, --election or both"),
+        (&[][..], "no service is enabled; use --logging-configs, --election or both"),
         (&["--election", "--listen", "203.0.113.1:1"], "cannot listen on 203.0.113.1:1: "),
         (
             &["--election", "--tls-cert", "/absent.crt", "--tls-key", "/absent.key"],
