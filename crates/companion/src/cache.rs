@@ -15,6 +15,10 @@ use parking_lot::RwLock;
 use serde::de::DeserializeOwned;
 use tracing::{info, warn};
 
+/// The timeout of a watch, in seconds, after which the next one starts. A connection that breaks silently is noticed
+/// this late.
+pub const WATCH_SECONDS: u32 = 60;
+
 /// The objects of one kind by name, each in the form that its service needs.
 ///
 /// kube's `reflector` stores the objects themselves, unordered; configurations are tried in the order of their names.
@@ -75,6 +79,7 @@ impl<T> Cache<T> {
             .with_max_delay(Duration::from_secs(5))
             .with_jitter()
             .without_max_times();
+        let config = config.timeout(WATCH_SECONDS);
         let mut events = pin!(watcher(api, config).backoff(ExponentialBackoff::from(backoff)));
         let mut listed = BTreeMap::new();
         while let Some(event) = events.next().await {

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::{OptionFuture, join};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -11,6 +12,7 @@ use prometheus::Registry;
 use thiserror::Error;
 use tracing::info;
 
+use crate::cache::WATCH_SECONDS;
 use crate::certificate::{Certificate, CertificateError, Files};
 use crate::clock::{Clock, SystemClock};
 use crate::election::Election;
@@ -18,6 +20,7 @@ use crate::logging::Logging;
 use crate::options::Options;
 use crate::routes::{Services, router};
 use crate::server::{Limits, listen, serve};
+use crate::timeouts::Timeouts;
 
 /// Why the companion cannot start.
 #[derive(Debug, Error)]
@@ -56,18 +59,24 @@ impl Services {
     /// # Errors
     ///
     /// If none is enabled.
-    pub fn new(options: &Options, client: &Client, clock: &Arc<dyn Clock>) -> Result<Self, Error> {
+    pub fn new(
+        options: &Options,
+        client: &Client,
+        clock: &Arc<dyn Clock>,
+        timeouts: Timeouts,
+    ) -> Result<Self, Error> {
         if !options.election && !options.logging_configs {
             return Err(Error::NoService);
         }
         let registry = Registry::new();
         let namespace = options.namespace.as_deref().unwrap_or(client.default_namespace());
         let election = options.election.then(|| {
-            Election::new(client.clone(), namespace, clock.clone(), &registry).map(Arc::new)
+            Election::new(client.clone(), namespace, clock.clone(), timeouts, &registry)
+                .map(Arc::new)
         });
-        let logging = options
-            .logging_configs
-            .then(|| Logging::new(client.clone(), clock.clone(), &registry).map(Arc::new));
+        let logging = options.logging_configs.then(|| {
+            Logging::new(client.clone(), clock.clone(), timeouts, &registry).map(Arc::new)
+        });
         Ok(Self { election: election.transpose()?, logging: logging.transpose()?, registry })
     }
 
@@ -86,7 +95,7 @@ impl Services {
 /// If it cannot start.
 pub async fn run(options: &Options, end: impl Future<Output = ()>) -> Result<(), Error> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let services = Services::new(options, &client(options).await?, &clock)?;
+    let services = Services::new(options, &client(options).await?, &clock, Timeouts::default())?;
     let certificate = Arc::new(match (&options.tls_cert, &options.tls_key) {
         (Some(certificate), Some(key)) => {
             Certificate::from_files(Files { certificate: certificate.clone(), key: key.clone() })?
@@ -123,5 +132,8 @@ async fn client(options: &Options) -> Result<Client, Error> {
     let mut config = config.map_err(Error::Cluster)?;
     // DataKit retries every 3 seconds, and its requests time out before the client's retries end.
     config.default_retry = false;
+    // Longer than a watch. Without it, a list on a dead connection would never end.
+    config.read_timeout = Some(Duration::from_secs(u64::from(WATCH_SECONDS) + 15));
+    config.reset_reader_on_write = true;
     Ok(Client::try_from(config)?)
 }

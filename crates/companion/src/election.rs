@@ -26,6 +26,7 @@ use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::readiness::{self, Unready};
 use crate::rights::{Right, Rights};
+use crate::timeouts::Timeouts;
 
 use metrics::Metrics;
 use operation::Operation;
@@ -41,9 +42,6 @@ pub const RIGHTS: [Right; 5] =
 
 /// How often a request retries after a conflict.
 const RETRIES: usize = 5;
-
-/// Timeout of all API calls of one request. DataKit's own timeout is 2 seconds.
-const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// Limits the objects that unauthenticated clients can create. Leases are never deleted.
 const MAX_LEASES: usize = 1024;
@@ -70,6 +68,7 @@ pub struct Election {
     rights: Rights,
     sightings: Mutex<Sightings>,
     clock: Arc<dyn Clock>,
+    timeout: Duration,
     metrics: Metrics,
     is_failing: AtomicBool,
 }
@@ -84,6 +83,7 @@ impl Election {
         client: Client,
         namespace: &str,
         clock: Arc<dyn Clock>,
+        timeouts: Timeouts,
         registry: &Registry,
     ) -> Result<Self, prometheus::Error> {
         let scope = Some(namespace.to_owned());
@@ -91,9 +91,10 @@ impl Election {
             store: Api::namespaced(client.clone(), namespace),
             namespace: namespace.to_owned(),
             cache: Cache::new("Lease"),
-            rights: Rights::new(client, scope, &RIGHTS, clock.clone()),
+            rights: Rights::new(client, scope, &RIGHTS, clock.clone(), timeouts),
             sightings: Mutex::default(),
             clock,
+            timeout: timeouts.request,
             metrics: Metrics::register(registry)?,
             is_failing: AtomicBool::new(false),
         })
@@ -102,7 +103,7 @@ impl Election {
     /// Keeps the cache in sync. Never returns.
     pub async fn follow(&self) {
         let (label, value) = lease::LABEL;
-        let config = watcher::Config::default().labels(&format!("{label}={value}")).timeout(60);
+        let config = watcher::Config::default().labels(&format!("{label}={value}"));
         let read = |lease: Lease| {
             // The term starts now, not with the first request.
             let _remaining = self.remaining(&lease, Source::Cache);
@@ -141,7 +142,7 @@ impl Election {
         {
             return Ok(Outcome::Defeat { lease: Some(lease.as_ref().clone()), is_live: true });
         }
-        let decided = tokio::time::timeout(PATIENCE, self.compete(operation, &name, id));
+        let decided = tokio::time::timeout(self.timeout, self.compete(operation, &name, id));
         let outcome = match decided.await {
             Ok(outcome) => outcome,
             Err(_elapsed) => Err(self.failed(operation, &name, "timeout")),

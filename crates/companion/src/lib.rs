@@ -43,3 +43,4 @@ pub mod readiness;
 pub mod rights;
 pub mod routes;
 pub mod server;
+pub mod timeouts;

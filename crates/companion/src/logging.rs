@@ -22,6 +22,7 @@ use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::readiness::{self, Unready};
 use crate::rights::{Right, Rights};
+use crate::timeouts::Timeouts;
 
 use entry::Entry;
 use metrics::Metrics;
@@ -55,12 +56,13 @@ impl Logging {
     pub fn new(
         client: Client,
         clock: Arc<dyn Clock>,
+        timeouts: Timeouts,
         registry: &Registry,
     ) -> Result<Self, prometheus::Error> {
         Ok(Self {
             api: Api::all_with(client.clone(), &config::resource()),
             cache: Cache::new("ClusterLoggingConfig"),
-            rights: Rights::new(client.clone(), None, &RIGHTS, clock.clone()),
+            rights: Rights::new(client.clone(), None, &RIGHTS, clock.clone(), timeouts),
             reporter: Reporter::new(client, clock),
             metrics: Metrics::register(registry)?,
         })
@@ -80,8 +82,10 @@ impl Logging {
             }
             entry
         };
-        let config = watcher::Config::default().timeout(60);
-        tokio::join!(self.cache.follow(self.api.clone(), config, read), self.report(reports));
+        tokio::join!(
+            self.cache.follow(self.api.clone(), watcher::Config::default(), read),
+            self.report(reports)
+        );
     }
 
     async fn report(&self, mut news: mpsc::Receiver<Arc<Entry>>) {

@@ -12,6 +12,7 @@ use kube::{Api, Client};
 use tokio::sync::Mutex;
 
 use crate::clock::Clock;
+use crate::timeouts::Timeouts;
 
 /// A verb on a resource. A test compares these with the roles in `deploy/companion`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,14 +42,12 @@ pub struct Rights {
     namespace: Option<String>,
     needed: &'static [Right],
     clock: Arc<dyn Clock>,
+    timeout: Duration,
     last: Mutex<Option<(Duration, Review)>>,
 }
 
 /// How long a review is reused. Each DataKit probes once at its start, and a fleet starts at once.
 const FRESH: Duration = Duration::from_secs(5);
-
-/// DataKit's probe times out after 2 seconds.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Rights {
     /// Rights needed in a namespace, or cluster-wide if `namespace` is `None`.
@@ -57,8 +56,10 @@ impl Rights {
         namespace: Option<String>,
         needed: &'static [Right],
         clock: Arc<dyn Clock>,
+        timeouts: Timeouts,
     ) -> Self {
-        Self { reviews: Api::all(client), namespace, needed, clock, last: Mutex::new(None) }
+        let (reviews, last) = (Api::all(client), Mutex::new(None));
+        Self { reviews, namespace, needed, clock, timeout: timeouts.review, last }
     }
 
     /// Reviews the rights, or returns a recent review.
@@ -71,7 +72,7 @@ impl Rights {
             return review.clone();
         }
         let reviews = try_join_all(self.needed.iter().map(|right| self.is_granted(right)));
-        let review = match tokio::time::timeout(PATIENCE, reviews).await {
+        let review = match tokio::time::timeout(self.timeout, reviews).await {
             Ok(Ok(granted)) => {
                 let needed = self.needed.iter().zip(granted);
                 let missing = needed.filter(|(_, is_granted)| !is_granted);
@@ -80,7 +81,8 @@ impl Rights {
                     .collect();
                 if missing.is_empty() { Review::Granted } else { Review::Missing(missing) }
             }
-            Ok(Err(_)) | Err(_) => Review::Unavailable,
+            // Not remembered: a DataKit that probes a moment later would not use elections until it is restarted.
+            Ok(Err(_)) | Err(_) => return Review::Unavailable,
         };
         *last = Some((self.clock.elapsed(), review.clone()));
         review

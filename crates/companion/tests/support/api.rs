@@ -51,6 +51,7 @@ struct Watches {
     generation: u64,
     is_broken: bool,
     is_paused: bool,
+    is_released: bool,
 }
 
 type Key = (String, String, String);
@@ -91,6 +92,8 @@ pub enum Effect {
     Slow(Duration),
     /// The call is carried out late.
     Late(Duration),
+    /// The call is carried out once the test releases it.
+    Held,
     /// Somebody else writes the object first.
     Overtaken,
 }
@@ -233,6 +236,12 @@ impl Api {
         store.oldest = store.version;
     }
 
+    /// Lets held calls go on.
+    pub fn release(&self) {
+        self.shared.store.lock().watches.is_released = true;
+        self.changed();
+    }
+
     fn changed(&self) {
         self.shared.changes.send_modify(|count| *count += 1);
     }
@@ -361,6 +370,12 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     match fault {
         Some(Effect::Refused(code, reason)) => return status(code, reason, "refused by the test"),
         Some(Effect::Late(late)) => tokio::time::sleep(late).await,
+        Some(Effect::Held) => {
+            let mut changes = shared.changes.subscribe();
+            while !shared.store.lock().watches.is_released {
+                changes.changed().await.unwrap();
+            }
+        }
         Some(Effect::Overtaken) => overtake(&shared, &call),
         _ => {}
     }

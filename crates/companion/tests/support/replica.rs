@@ -1,7 +1,7 @@
 //! A companion in the test's process, with a clock that the test moves.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -11,6 +11,7 @@ use datakit_companion::clock::Clock;
 use datakit_companion::options::Options;
 use datakit_companion::routes::{Services, router};
 use datakit_companion::server::Limits;
+use datakit_companion::timeouts::Timeouts;
 use jiff::{SignedDuration, Timestamp};
 use kube::Client;
 use parking_lot::Mutex;
@@ -79,9 +80,20 @@ impl Replica {
     }
 
     pub fn start_with(client: &Client, clock: &TestClock, options: &[&str]) -> Self {
+        // A busy machine must not look like a slow API server.
+        let long = Duration::from_secs(60);
+        Self::start_within(client, clock, options, Timeouts { request: long, review: long })
+    }
+
+    pub fn start_within(
+        client: &Client,
+        clock: &TestClock,
+        options: &[&str],
+        timeouts: Timeouts,
+    ) -> Self {
         let options = Options::parse_from([&["datakit-companion"], options].concat());
         let clock: Arc<dyn Clock> = Arc::new(clock.clone());
-        let services = Services::new(&options, client, &clock).unwrap();
+        let services = Services::new(&options, client, &clock, timeouts).unwrap();
         let router = router(services.clone(), Limits::default());
         let following = tokio::spawn(async move { services.follow().await });
         Self { router, following }
@@ -90,8 +102,13 @@ impl Replica {
     /// Starts one, and waits until it is in sync.
     pub async fn ready(api: &Api, clock: &TestClock) -> Self {
         let replica = Self::start(&api.client(), clock);
-        eventually("the replica is ready", async || replica.in_sync().await).await;
+        replica.synced().await;
         replica
+    }
+
+    /// Waits until it is in sync.
+    pub async fn synced(&self) {
+        eventually("the replica is ready", async || self.in_sync().await).await;
     }
 
     /// Whether both caches are in sync. A probe would also ask for rights, and remember the answer.
@@ -130,13 +147,14 @@ impl Replica {
 
 /// Waits for something that takes as long as the machine takes.
 pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    for _ in 0..4000 {
+    let end = Instant::now() + Duration::from_secs(60);
+    while Instant::now() < end {
         if holds().await {
             return;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    panic!("not within 20 seconds: {what}");
+    panic!("not within a minute: {what}");
 }
 
 /// Numbers that are the same in each run.
