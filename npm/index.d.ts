@@ -77,6 +77,9 @@ export type ReasonCode =
   | 'switched-off'
   | 'faulty'
   | 'unserved'
+  | 'replaced'
+  | 'misplaced'
+  | 'not-a-string'
   | 'unknown-annotation'
   | 'unsafe'
   | 'unreadable-record';

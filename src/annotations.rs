@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use crate::collections::set;
 use crate::injection::table::ALL;
 use crate::injection::{Injection, Variant};
-use crate::selector::{Target, is_dns_label};
+use crate::report::InjectionName;
+use crate::selector::{Target, is_dns_label, is_qualified_name};
 
 /// Where all of them begin.
 pub const PREFIX: &str = "admission.datakit/";
@@ -15,8 +16,14 @@ pub const OPT_OUT: &str = "admission.datakit/enabled";
 
 const CONTAINER_NAMES: &str = "admission.datakit/container-names";
 
-/// The annotation of a pod that lists the injections that were skipped.
-pub const STATUS: &str = "admission.datakit/skipped";
+/// The annotation of a pod that says what was injected, and what was not.
+pub const STATUS: &str = "admission.datakit/status";
+
+/// The same in early builds.
+pub const OLD_STATUS: &str = "admission.datakit/skipped";
+
+/// The annotation of a pod that names the volumes with which a node may be removed.
+pub const SAFE_TO_EVICT: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes";
 
 /// The longest status.
 pub const MAX_STATUS: usize = 1024;
@@ -28,7 +35,7 @@ pub const RECORD: &str = "admission.datakit/injected";
 pub const DISABLED: &[&str] = &["0", "f", "F", "false", "FALSE", "False"];
 
 /// Known annotations that ask for nothing.
-pub const SILENT: &[&str] = &[OPT_OUT, CONTAINER_NAMES, STATUS, RECORD];
+pub const SILENT: &[&str] = &[OPT_OUT, CONTAINER_NAMES, STATUS, OLD_STATUS, RECORD];
 
 /// Whether an annotation is not there, or does not say false.
 pub fn is_enabled(target: &Target, annotation: &str) -> bool {
@@ -63,6 +70,17 @@ pub fn is_record(annotation: &str) -> bool {
     let id = annotation.strip_prefix(RECORD);
     id.is_some_and(|id| id.is_empty() || id.strip_prefix('.').is_some_and(is_dns_label))
 }
+
+/// How messages name an annotation: as far as it is a qualified name.
+pub(crate) fn shown(annotation: &str) -> String {
+    match is_qualified_name(annotation) {
+        true => format!("annotation {annotation}"),
+        false => format!("an annotation under {PREFIX}"),
+    }
+}
+
+/// What a trace is about where it is about an annotation.
+pub(crate) const NAME: InjectionName = InjectionName { injection: "annotation", language: None };
 
 /// The known annotation that is nearest to another, where one is near.
 pub fn nearest(annotation: &str) -> Option<String> {

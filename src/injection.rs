@@ -13,7 +13,7 @@ mod logging;
 mod otel;
 mod parts;
 mod profiler;
-pub(crate) mod restricted;
+pub(crate) mod security;
 mod share;
 pub(crate) mod skip;
 pub mod table;
@@ -30,7 +30,7 @@ use crate::report::InjectionName;
 use crate::rules::image::ImageReference;
 use crate::rules::read::Rule;
 use agent::Agent;
-use restricted::RestrictedContext;
+use security::Needed;
 use skip::Skip;
 
 /// What an injection is.
@@ -157,6 +157,11 @@ pub(crate) struct RuleSource<'b, 'a> {
 /// Plans an injection.
 pub(crate) trait Planner<'a>: fmt::Debug {
     fn plan(&self, pod: &Pod<'_, 'a>, ask: &Ask<'_, 'a>) -> Result<Plan<'a>, Skip>;
+
+    /// The annotation that [`Injection::sets_annotation`] names, as it is set.
+    fn annotation(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// What an injection is planned from, besides the pod.
@@ -182,8 +187,10 @@ pub(crate) struct Context<'r, 'a> {
     pub(crate) runs_to_completion: bool,
     /// Whether sidecars are added as native ones.
     pub(crate) native_sidecars: bool,
-    /// What added containers need, where the pod meets the Pod Security level `restricted`.
-    pub(crate) restricted: Option<RestrictedContext>,
+    /// Whether added containers request what they are limited to.
+    pub(crate) is_guaranteed: bool,
+    /// What the pod's security asks of added containers.
+    pub(crate) needed: Needed,
 }
 
 /// What an injection is going to do.

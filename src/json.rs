@@ -244,6 +244,13 @@ impl<'a> Object<'a> {
         members.find(|(key, _)| key.is(name)).map(|(_, value)| value)
     }
 
+    /// The member of that name in any case, as Go's decoder finds it.
+    pub(crate) fn get_in_any_case(&self, name: &str) -> Option<&Value<'a>> {
+        let mut members = self.members.iter().rev();
+        let is_named = |key: &Key| key.name().is_some_and(|key| key.eq_ignore_ascii_case(name));
+        members.find(|(key, _)| is_named(key)).map(|(_, value)| value)
+    }
+
     /// The member of that name, to be changed.
     pub fn get_mut(&mut self, name: &str) -> Option<&mut Value<'a>> {
         let mut members = self.members.iter_mut().rev();

@@ -38,8 +38,12 @@ pub struct Options<'a> {
     pub has_unreadable_id: bool,
     /// Whether a pod that meets the Pod Security level `restricted` has to meet it after injection.
     pub pod_security: PodSecurity,
-    /// Whether pods carry why they did not get what they asked for.
+    /// Whether pods carry what was injected, and what was not.
     pub status_annotation: bool,
+    /// Whether a pod keeps its quality of service class.
+    pub qos_class: QosClass,
+    /// Whether the cluster autoscaler may remove a node though pods on it have injected volumes.
+    pub safe_to_evict: bool,
     /// The path of an invalid option whose default would be weaker than what was meant: nothing is
     /// injected then.
     pub unsafe_option: Option<String>,
@@ -65,6 +69,16 @@ pub enum PodSecurity {
     Respect,
     /// The level is not looked at.
     Ignore,
+}
+
+/// What is made of a pod whose quality of service class is `Guaranteed`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum QosClass {
+    /// The class is not looked at.
+    #[default]
+    Ignore,
+    /// Added containers request what they are limited to, so that it keeps the class.
+    Preserve,
 }
 
 /// A kind that holds a pod template, besides those of Kubernetes itself.
@@ -98,6 +112,8 @@ pub const KEYS: &[&str] = &[
     "id",
     "pod_security",
     "status_annotation",
+    "qos_class",
+    "safe_to_evict",
 ];
 
 /// The options whose default may be weaker than what was meant.
@@ -125,6 +141,8 @@ impl Default for Options<'_> {
             has_unreadable_id: false,
             pod_security: PodSecurity::Respect,
             status_annotation: false,
+            qos_class: QosClass::Ignore,
+            safe_to_evict: false,
             unsafe_option: None,
         }
     }
@@ -181,6 +199,9 @@ impl<'a> Options<'a> {
             options.has_unreadable_id = true;
         }
         options.status_annotation = section.boolean("status_annotation", errors);
+        let classes = &[("ignore", QosClass::Ignore), ("preserve", QosClass::Preserve)];
+        options.qos_class = one_of(&section, "qos_class", classes, errors);
+        options.safe_to_evict = section.boolean("safe_to_evict", errors);
         let read = |read: &mut dyn FnMut(&mut Errors),
                     key: &str,
                     unsafe_option: &mut Option<String>,

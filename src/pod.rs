@@ -5,18 +5,21 @@
 
 pub(crate) mod container;
 pub(crate) mod edits;
+pub(crate) mod evictable;
 mod lists;
+pub(crate) mod malformed;
+pub(crate) mod qos;
 pub(crate) mod security;
+pub(crate) mod system;
 pub(crate) mod volume;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use thiserror::Error;
-
 use container::{Container, ContainerRef};
 use edits::Edits;
 use lists::{put_list, take_list};
+use malformed::Malformed;
 use volume::Volume;
 
 use crate::collections::set;
@@ -48,11 +51,6 @@ pub(crate) struct Pod<'t, 'a> {
     volume_places: BTreeMap<Cow<'a, str>, usize>,
 }
 
-/// A part of a pod template that Kubernetes would refuse.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error("{0} of the pod template is malformed")]
-pub(crate) struct Malformed(pub(crate) &'static str);
-
 impl<'t, 'a> Pod<'t, 'a> {
     /// Opens a pod template.
     ///
@@ -60,7 +58,7 @@ impl<'t, 'a> Pod<'t, 'a> {
     ///
     /// Where a part that injections touch has another type than Kubernetes takes.
     pub(crate) fn open(template: &'t mut Object<'a>) -> Result<Self, Malformed> {
-        let malformed = Malformed("spec.containers");
+        let malformed = Malformed::Part("spec.containers");
         let spec = template.get_mut("spec").ok_or(malformed)?;
         // Text, and cheap to keep, where nobody opened it before.
         let before = spec.clone();
@@ -224,6 +222,17 @@ impl<'t, 'a> Pod<'t, 'a> {
     }
 }
 
+/// How many bytes the annotations of a template have together, as Kubernetes counts them.
+pub(crate) fn annotations_length(template: &Object) -> usize {
+    let metadata = template.get("metadata").and_then(Value::as_object);
+    let annotations = metadata.and_then(|metadata| metadata.get("annotations")?.as_object());
+    let entries = annotations.into_iter().flat_map(Object::iter);
+    let length = |value: &Value| value.as_str().map_or(0, |text| text.len());
+    entries
+        .map(|(key, value)| key.name().map_or(0, |it| it.len()).saturating_add(length(value)))
+        .sum()
+}
+
 /// The lists of a specification that injections touch.
 struct Lists<'a> {
     containers: Vec<Container<'a>>,
@@ -234,15 +243,17 @@ struct Lists<'a> {
 impl<'a> Lists<'a> {
     /// Takes them out of a specification.
     fn take(spec: &mut Object<'a>) -> Result<Self, Malformed> {
-        let mut containers = |name| {
-            let list = take_list(spec, name, &LIST_OF_CONTAINERS)?;
-            list.into_iter().map(Container::read).collect::<Option<Vec<_>>>()
+        let mut containers = |name, part| {
+            let list = take_list(spec, name, &LIST_OF_CONTAINERS).ok_or(Malformed::Part(part))?;
+            list.into_iter()
+                .map(|value| Container::read(value, part))
+                .collect::<Result<Vec<_>, _>>()
         };
-        let regular = containers("containers").ok_or(Malformed("spec.containers"))?;
-        let init = containers("initContainers").ok_or(Malformed("spec.initContainers"))?;
+        let regular = containers("containers", "spec.containers")?;
+        let init = containers("initContainers", "spec.initContainers")?;
         let volumes = take_list(spec, "volumes", &LIST_OF_OBJECTS);
         let volumes = volumes.and_then(|list| list.into_iter().map(Volume::read).collect());
-        let volumes = volumes.ok_or(Malformed("spec.volumes"))?;
+        let volumes = volumes.ok_or(Malformed::Part("spec.volumes"))?;
         Ok(Self { containers: regular, init_containers: init, volumes })
     }
 }

@@ -6,6 +6,8 @@
 mod answer;
 mod inject;
 mod life;
+mod misplaced;
+mod pod_wide;
 mod selection;
 
 use std::borrow::Cow;
@@ -107,8 +109,12 @@ fn answer(payload: &[u8], trace: &mut Trace) -> Answer {
 }
 
 fn untouched(reason: Reason, trace: &mut Trace) -> Answer {
+    unchanged(reason, Report::default(), trace)
+}
+
+fn unchanged(reason: Reason, report: Report, trace: &mut Trace) -> Answer {
     trace.with(|explanation| explanation.reason = Some(reason));
-    Answer::default()
+    Answer::unchanged(report)
 }
 
 /// The workload of a request whose pod template may be changed.
@@ -140,7 +146,8 @@ fn mutate<'a>(
     let Request { kind, mut object, old_object, operation, .. } = request;
     let is_update = operation == Some(Operation::Update);
     let mut report = Report::new(&kind.kind, &name(&object));
-    let facts = Facts::of(&object, workload, namespace);
+    let mut old_object = old_object.filter(|_| is_update);
+    let facts = Facts::of(&object, old_object.as_ref(), workload, namespace);
     let Some(template) = workload.template(&mut object) else {
         return untouched(Reason::NoTemplate, trace);
     };
@@ -148,13 +155,12 @@ fn mutate<'a>(
         let note = "metadata, labels or annotations of the pod template are not objects; nothing \
                     is injected";
         report.warned(note);
-        trace.with(|explanation| explanation.reason = Some(Reason::Malformed));
-        return Answer::unchanged(report);
+        return unchanged(Reason::Malformed, report, trace);
     }
     if is_mirror_pod(template) {
         return untouched(Reason::MirrorPod, trace);
     }
-    let mut old_object = old_object.filter(|_| is_update);
+    facts.warn_of_misplaced(template, settings, &mut report, trace);
     let stored = old_object.as_mut().and_then(|old| workload.template(old));
     let stored = stored.as_deref();
     let key = settings.options.record_annotation();
@@ -165,7 +171,7 @@ fn mutate<'a>(
     };
     let is_fixed = is_update && !workload.template_is_mutable;
     match decision {
-        Decision::Unchanged => untouched(Reason::Unchanged, trace),
+        Decision::Unchanged => unchanged(Reason::Unchanged, report, trace),
         Decision::Restore { by_hand } => {
             if by_hand {
                 report.warned(RESTORED);
@@ -176,11 +182,10 @@ fn mutate<'a>(
             }
             Answer::mutated(&object, report)
         }
-        _ if is_fixed => untouched(Reason::FixedTemplate, trace),
+        _ if is_fixed => unchanged(Reason::FixedTemplate, report, trace),
         Decision::Unreadable => {
             report.warned(&format!("cannot parse annotation {key}; injection skipped; remove it"));
-            trace.with(|explanation| explanation.reason = Some(Reason::UnreadableRecord));
-            Answer::unchanged(report)
+            unchanged(Reason::UnreadableRecord, report, trace)
         }
         Decision::Rebuild(part) => {
             if part.is_unreadable {

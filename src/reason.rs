@@ -58,6 +58,12 @@ pub enum Reason {
     Faulty(String),
     /// An annotation asks for what these settings do not have.
     Unserved(String),
+    /// Another injection takes the place of what an annotation asks for.
+    Replaced(String),
+    /// An annotation is on the workload itself, where it does nothing.
+    Misplaced(String),
+    /// An annotation is not a string.
+    NotAString(String),
     /// An annotation is not known.
     UnknownAnnotation(String),
     /// An option of the policy is invalid, so that nothing can be injected safely.
@@ -95,6 +101,9 @@ impl Reason {
             Self::SwitchedOff => "switched-off",
             Self::Faulty(_) => "faulty",
             Self::Unserved(_) => "unserved",
+            Self::Replaced(_) => "replaced",
+            Self::Misplaced(_) => "misplaced",
+            Self::NotAString(_) => "not-a-string",
             Self::UnknownAnnotation(_) => "unknown-annotation",
             Self::Unsafe(_) => "unsafe",
             Self::UnreadableRecord => "unreadable-record",
@@ -144,6 +153,15 @@ impl fmt::Display for Reason {
             Self::Faulty(path) => return write!(formatter, "is invalid: {path}"),
             Self::Unserved(annotation) => {
                 return write!(formatter, "annotation {annotation} has no rule in these settings");
+            }
+            Self::Replaced(name) => {
+                return write!(formatter, "not considered, {name} takes precedence");
+            }
+            Self::Misplaced(annotation) => {
+                return write!(formatter, "annotation {annotation} belongs on the pod template");
+            }
+            Self::NotAString(annotation) => {
+                return write!(formatter, "annotation {annotation} is not a string; quote it");
             }
             Self::UnknownAnnotation(annotation) => {
                 return write!(formatter, "annotation {annotation} is unknown");

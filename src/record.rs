@@ -18,7 +18,7 @@ pub(crate) mod undo;
 
 use std::collections::BTreeMap;
 
-use crate::collections::map;
+use crate::collections::{map, set};
 use crate::injection::agent::Agent;
 use crate::injection::table::ALL;
 use crate::injection::{Injection, Variant};
@@ -34,6 +34,8 @@ pub(crate) struct Record {
     pub(crate) injections: Vec<Injected>,
     /// Names that were added to `imagePullSecrets`.
     pub(crate) secrets: Vec<String>,
+    /// Names that were added to the list of volumes with which a node may be removed.
+    pub(crate) evictable: Vec<String>,
     /// Lists and objects that held nothing before, by path: `volumes`, `app/env`.
     pub(crate) before: BTreeMap<String, Was>,
 }
@@ -105,6 +107,9 @@ pub(crate) enum Was {
     Empty,
 }
 
+/// How records name the list of volumes with which a node may be removed, as what was there before.
+const EVICTABLE: &str = "evictable";
+
 impl Injected {
     /// The agents of its injection, in every language.
     fn agents(&self) -> impl Iterator<Item = (&'static Variant, &'static Agent)> {
@@ -147,6 +152,11 @@ impl Record {
             let part = if is_meant(&injected.name) { &mut meant } else { &mut self };
             part.injections.push(injected);
         }
+        let volumes = meant.injections.iter().flat_map(|injected| &injected.volumes);
+        let volumes = set(volumes.map(|stamp| stamp.name.clone()));
+        (meant.evictable, self.evictable) = std::mem::take(&mut self.evictable)
+            .into_iter()
+            .partition(|name| volumes.contains(name));
         // Secrets were added for all of them: they go with the last one.
         if self.injections.is_empty() {
             meant.secrets = std::mem::take(&mut self.secrets);

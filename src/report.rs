@@ -44,6 +44,8 @@ pub struct Report {
     pub skipped: Vec<(InjectionName, String)>,
     /// What an earlier injection had added and is not injected again.
     pub removed: Vec<String>,
+    /// What is in the pod by a rule, now or from before.
+    in_place: Vec<(InjectionName, String)>,
     /// The sentences about what was skipped.
     refusals: Vec<String>,
     warnings: Vec<String>,
@@ -65,7 +67,19 @@ impl Report {
 
     /// Notes that something was injected.
     pub fn injected(&mut self, name: InjectionName, rule: String) {
+        self.in_place(name, &rule);
         self.injected.push((name, rule));
+    }
+
+    /// Notes that something was injected before.
+    pub(crate) fn present(&mut self, name: InjectionName, rule: &str) {
+        self.in_place(name, rule);
+        self.present.push(name);
+    }
+
+    /// Notes that a rule's part is in the pod, for the status.
+    pub(crate) fn in_place(&mut self, name: InjectionName, rule: &str) {
+        self.in_place.push((name, rule.to_owned()));
     }
 
     /// Notes that something was not injected, and warns.
@@ -86,6 +100,7 @@ impl Report {
 
     /// Notes that everything that was injected had to be undone.
     pub(crate) fn skip_injected(&mut self, reason: &str, advice: &str) {
+        self.in_place.clear();
         for (name, _) in std::mem::take(&mut self.injected) {
             self.skipped(name, reason, advice);
         }
@@ -139,10 +154,15 @@ impl Report {
         annotations.into_iter().filter(|(_, value)| !value.is_empty())
     }
 
-    /// Why a pod did not get what it asked for: the warnings about what was skipped, as far as they
-    /// fit.
+    /// What a pod has by which rule, and why it did not get the rest: the warnings about what was
+    /// skipped, as far as they fit; nothing where there is nothing to say.
     pub(crate) fn status(&self, max: usize) -> Option<String> {
-        (!self.refusals.is_empty()).then(|| joined(&self.refusals, "\n", max))
+        let by = |(name, rule): &(InjectionName, String)| format!("{name} by {rule}");
+        let in_place: Vec<String> = self.in_place.iter().map(by).collect();
+        let injected = (!in_place.is_empty()).then(|| format!("injected: {}", in_place.join(", ")));
+        let lines: Vec<String> =
+            injected.into_iter().chain(self.refusals.iter().cloned()).collect();
+        (!lines.is_empty()).then(|| joined(&lines, "\n", max))
     }
 }
 

@@ -11,6 +11,8 @@ pub(crate) struct Agent {
     pub(super) directory: &'static str,
     /// The command that copies it.
     pub(super) command: Command,
+    /// The file of the library, where a second one beside it breaks the process.
+    pub(super) library: Option<&'static str>,
     /// The variables that load it.
     pub(super) loaders: &'static [(&'static str, Loader)],
 }
@@ -76,6 +78,19 @@ impl Agent {
         self.loaders.iter().all(|(name, loader)| match container.env(name) {
             None => false,
             Some(variable) => variable.literal().is_none_or(|it| loader.is_loaded(&it)),
+        })
+    }
+
+    /// Whether a container loads the library from another directory.
+    pub(super) fn is_elsewhere(&self, container: &Container) -> bool {
+        let Some(library) = self.library else {
+            return false;
+        };
+        let is_own =
+            |before: &str| before.strip_suffix('/').is_some_and(|it| it.ends_with(self.directory));
+        container.says(|text| {
+            let mut places = text.match_indices(library);
+            places.any(|(place, _)| !is_own(text.get(..place).unwrap_or_default()))
         })
     }
 

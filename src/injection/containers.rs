@@ -14,7 +14,12 @@ const SIDECARS: [&str; 3] = [LOGFWD, FLAMESHOT, PROFILER];
 
 /// Whether an injection adds a container of that name.
 pub(super) fn is_added(name: &str) -> bool {
-    is_sidecar(name) || matches!(name, LIB_INIT | OTEL_LIB_INIT)
+    is_sidecar(name) || is_agent(name)
+}
+
+/// Whether an injection adds a container of that name to copy an agent.
+pub(super) fn is_agent(name: &str) -> bool {
+    matches!(name, LIB_INIT | OTEL_LIB_INIT)
 }
 
 /// The regular containers that the user wrote and the options do not ignore.

@@ -81,10 +81,12 @@ const JAVA: Agent = Agent {
     volume: VOLUME,
     directory: DIRECTORY,
     command: Command::Fixed(&["sh", "copy-lib.sh", DIRECTORY]),
+    library: Some("dd-java-agent.jar"),
     loaders: &[("JAVA_TOOL_OPTIONS", Loader::Option(" -javaagent:/datadog-lib/dd-java-agent.jar"))],
 };
 
 const NODEJS: Agent = Agent {
+    library: None,
     loaders: &[(
         "NODE_OPTIONS",
         Loader::Option(" --require=/datadog-lib/node_modules/dd-trace/init"),
@@ -93,6 +95,7 @@ const NODEJS: Agent = Agent {
 };
 
 const PYTHON: Agent = Agent {
+    library: None,
     loaders: &[(
         "PYTHONPATH",
         Loader::Paths { first: Some("/datadog-lib/"), absent: None, last: None },
@@ -101,6 +104,7 @@ const PYTHON: Agent = Agent {
 };
 
 const PHP: Agent = Agent {
+    library: None,
     command: Command::Script(php_script),
     loaders: &[
         ("DD_LOADER_PACKAGE_PATH", Loader::Default(DIRECTORY)),
@@ -222,12 +226,18 @@ fn merged_tags(container: &Container, ask: &Ask, notes: &mut Vec<String>) -> Opt
         return None;
     }
     let key = |tag: &str| tag.split_once(':').map_or(tag, |(key, _)| key).trim().to_owned();
-    let own = set(present.split(',').map(key));
+    // The libraries read both separators, and commas alone where there is one.
+    let by_spaces = !present.contains(',') && present.split_whitespace().nth(1).is_some();
+    let is_separator = |char: char| char == ',' || (by_spaces && char.is_whitespace());
+    let own = set(present.split(is_separator).map(key));
     let mut suffix = String::new();
-    for tag in configured.split(',').filter(|tag| !tag.is_empty() && !own.contains(&key(tag))) {
+    for tag in configured.split(is_separator) {
+        if tag.is_empty() || own.contains(&key(tag)) {
+            continue;
+        }
         let so_far = if suffix.is_empty() { &*present } else { &suffix };
-        if !so_far.is_empty() && !so_far.ends_with(',') {
-            suffix.push(',');
+        if !so_far.is_empty() && !so_far.ends_with(is_separator) {
+            suffix.push(if by_spaces { ' ' } else { ',' });
         }
         suffix.push_str(tag);
     }

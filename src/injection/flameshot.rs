@@ -117,7 +117,7 @@ impl<'a> Planner<'a> for Flameshot<'a> {
         let name = volume(pod, empty_dir(VOLUME, ask), ask, &mut plan.edits)?;
         let mount = mount(name, self.profiling_path.clone());
         for container in sharing_containers(pod, ask.context.options) {
-            fixed_mount(container, &mount, PATH, &mut plan.edits)?;
+            fixed_mount(pod, container, &mount, PATH, &mut plan.edits)?;
         }
         let port = k8s::ContainerPort {
             name: Some(ports.free_name()),

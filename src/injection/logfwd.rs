@@ -15,7 +15,7 @@ use crate::injection::skip::Skip;
 use crate::json::types::{Type, check};
 use crate::json::{self, Shape, Value};
 use crate::pod::Pod;
-use crate::pod::container::{EnvVar, VolumeMount};
+use crate::pod::container::{EnvVar, VolumeMount, below};
 use crate::pod::volume::NewVolume;
 use crate::reader::Errors;
 
@@ -65,11 +65,8 @@ static INSTANCES: Type = Type::Array(&Type::Object(&[
     ),
 ]));
 
-/// How much of it is opened here.
-static OPENED: Shape = Shape::Array(&Shape::Object(&[(
-    "loggings",
-    Shape::Array(&Shape::Object(&[("logfiles", Shape::Array(&Shape::Text))])),
-)]));
+static OBJECTS: Shape = Shape::Array(&Shape::Object(&[]));
+static TEXTS: Shape = Shape::Array(&Shape::Text);
 
 #[derive(Debug)]
 struct Logfwd<'a> {
@@ -111,8 +108,11 @@ impl<'a> Planner<'a> for Logfwd<'a> {
         let given = self.log_volume_paths.iter().map(|path| given_directory(path, pod, ask));
         let directories = of_files.chain(given);
         let mut mounts = share(pod, directories, "datakit-logfwd-volume", ask, &mut plan)?;
-        // Nothing can be mounted where a shared directory is.
-        if self.has_pod_info && !mounts.iter().any(|mount| mount.path == POD_INFO_PATH) {
+        // Nothing can be mounted where a shared directory is, or above it.
+        let is_taken = |mount: &VolumeMount| {
+            mount.path == POD_INFO_PATH || below(&mount.path, POD_INFO_PATH).is_some()
+        };
+        if self.has_pod_info && !mounts.iter().any(is_taken) {
             let name = volume(pod, pod_info(), ask, &mut plan.edits)?;
             mounts.push(mount(name, POD_INFO_PATH));
         }
@@ -130,24 +130,27 @@ impl<'a> Planner<'a> for Logfwd<'a> {
 
 /// The log files that the annotation names.
 fn files(text: &str) -> Result<Vec<String>, Skip> {
-    let opened = check(text, &INSTANCES).and_then(|()| Value::open(text, &OPENED));
-    let instances = opened.map_err(|error| {
+    check(text, &INSTANCES).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         Skip::NotLogfwdJson { annotation: ANNOTATION, line, column }
     })?;
-    let mut files = Vec::new();
-    for instance in instances.as_array().unwrap_or_default() {
-        for logging in list(instance, "loggings") {
-            let paths = list(&logging, "logfiles").into_iter();
-            files.extend(paths.filter_map(|path| path.as_str().map(Cow::into_owned)));
-        }
-    }
-    Ok(files)
+    let loggings = elements(text, &OBJECTS).into_iter();
+    let loggings = loggings.flat_map(|instance| member(&instance, "loggings", &OBJECTS));
+    let files = loggings.flat_map(|logging| member(&logging, "logfiles", &TEXTS));
+    Ok(files.filter_map(|path| path.as_str().map(Cow::into_owned)).collect())
 }
 
-fn list<'v>(value: &Value<'v>, key: &str) -> Vec<Value<'v>> {
-    let list = value.as_object().and_then(|object| object.get(key)?.as_array());
-    list.unwrap_or_default().to_vec()
+/// The elements of a list that is a member of an object.
+fn member<'v>(object: &Value<'v>, name: &str, shape: &'static Shape) -> Vec<Value<'v>> {
+    let list = object.as_object().and_then(|object| object.get_in_any_case(name)?.as_text());
+    list.map(|text| elements(text, shape)).unwrap_or_default()
+}
+
+fn elements<'v>(text: &'v str, shape: &'static Shape) -> Vec<Value<'v>> {
+    match Value::open(text, shape) {
+        Ok(Value::Array(elements)) => elements,
+        _ => Vec::new(),
+    }
 }
 
 /// The labels of the pod, as a file.

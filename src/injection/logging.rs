@@ -61,11 +61,13 @@ impl LogConfigs {
         };
         let entries = entries.iter().filter_map(Value::as_object);
         let path = |entry: &Object| {
-            entry.get_str("path").map(Cow::into_owned).filter(|path| !path.is_empty())
+            let path = entry.get_in_any_case("path").and_then(Value::as_str);
+            path.map(Cow::into_owned).filter(|path| !path.is_empty())
         };
         let is_enabled_file = |entry: &&Object| {
-            let is_disabled = entry.get("disable").is_some_and(|it| *it == Value::Text("true"));
-            !is_disabled && entry.get_str("type").as_deref() == Some("file")
+            let kind = entry.get_in_any_case("type").and_then(Value::as_str);
+            let is_disabled = entry.get_in_any_case("disable") == Some(&Value::Text("true"));
+            !is_disabled && kind.as_deref() == Some("file")
         };
         Ok(Self {
             compacted: json::compact(text),
@@ -106,5 +108,9 @@ impl<'a> Planner<'a> for Logging<'a> {
         let _mounts = share(pod, directories, "datakit-logs-volume", ask, &mut plan)?;
         plan.edits.annotations.push((ANNOTATION, Value::string(&self.config)));
         Ok(plan)
+    }
+
+    fn annotation(&self) -> Option<&str> {
+        Some(&self.config)
     }
 }

@@ -6,7 +6,7 @@ use super::parts::env_vars;
 use super::tracing::{load, plan_agent};
 use super::{Ask, COMMON, Injection, Plan, Planner, Precedence, RuleList, Variant};
 use crate::injection::agent::{Agent, Command, Loader};
-use crate::injection::restricted::{first_security_context, runs_as_root};
+use crate::injection::security::{first_security_context, runs_as_root};
 use crate::injection::skip::{ContainerName as Name, Skip};
 use crate::pod::Pod;
 use crate::pod::container::{Container, EnvEdit, EnvVar};
@@ -59,6 +59,7 @@ const JAVA: Agent = Agent {
         "/javaagent.jar",
         "/otel-auto-instrumentation-java/javaagent.jar",
     ]),
+    library: None,
     loaders: &[(
         "JAVA_TOOL_OPTIONS",
         Loader::SpacedOption("-javaagent:/otel-auto-instrumentation-java/javaagent.jar"),
@@ -74,6 +75,7 @@ const PYTHON: Agent = Agent {
         "/autoinstrumentation/.",
         "/otel-auto-instrumentation-python",
     ]),
+    library: None,
     loaders: &[(
         "PYTHONPATH",
         Loader::Paths {
@@ -95,6 +97,7 @@ const NODEJS: Agent = Agent {
         "/autoinstrumentation/.",
         "/otel-auto-instrumentation-nodejs",
     ]),
+    library: None,
     loaders: &[(
         "NODE_OPTIONS",
         Loader::Option(" --require /otel-auto-instrumentation-nodejs/autoinstrumentation.js"),
@@ -124,11 +127,10 @@ impl<'a> Planner<'a> for Otel {
         })?;
         for init in &mut plan.edits.init_containers {
             if ask.context.options.security_context.is_none() {
-                init.set_security_context(first_security_context(
-                    pod,
-                    ask.context.options,
-                    ask.context.restricted.as_ref(),
-                ));
+                let context = ask.context;
+                init.body.remove("securityContext");
+                let first = first_security_context(pod, context.options, &context.needed);
+                init.set_security_context(first);
             }
             if runs_as_root(pod, init) {
                 return Err(Skip::RunsAsRoot);
@@ -144,8 +146,7 @@ fn check(container: &Container, variable: &'static str) -> Result<(), Skip> {
         return Err(Skip::SetTwice { container: name(), variable });
     }
     let loads = |text: &str| text.contains("dd-java-agent.jar") || text.contains("/datadog-lib");
-    let in_env = container.env.iter().filter_map(EnvVar::literal).any(|text| loads(&text));
-    if in_env || container.mounts.iter().any(|mount| loads(&mount.path)) {
+    if container.says(loads) || container.mounts.iter().any(|mount| loads(&mount.path)) {
         return Err(Skip::LoadsDatadog(name()));
     }
     Ok(())

@@ -37,7 +37,8 @@ pub(super) fn container<'a>(
     container.body.set("image", Value::string(&image.to_string()));
     let policy = ask.rule.image_pull_policy.to_string();
     container.body.set("imagePullPolicy", Value::string(&policy));
-    let resources = &ask.rule.resources;
+    let guaranteed = ask.context.is_guaranteed.then(|| ask.rule.resources.guaranteed());
+    let resources = guaranteed.as_ref().unwrap_or(&ask.rule.resources);
     if !resources.requests.is_empty() || !resources.limits.is_empty() {
         if has_resources(pod) {
             if resources.is_explicit {
@@ -51,8 +52,7 @@ pub(super) fn container<'a>(
         let context = ask.context;
         let configured = context.options.security_context.as_deref();
         let configured = configured.map(|text| Value::New(text.into()));
-        let restricted = || context.restricted.as_ref().map(|it| it.value());
-        container.set_security_context(configured.or_else(restricted));
+        container.set_security_context(configured.or_else(|| context.needed.context()));
     }
     container
 }
@@ -247,21 +247,37 @@ pub(super) fn fixed_volume(
 ///
 /// # Errors
 ///
-/// Where the container mounts another volume at that path.
+/// Where the container has something else at that path, or a read-only volume above it.
 pub(super) fn fixed_mount<'a>(
+    pod: &Pod,
     (place, container): (ContainerRef, &Container),
     mount: &VolumeMount<'a>,
     path: &'static str,
     edits: &mut Edits<'a>,
 ) -> Result<(), Skip> {
+    let name = || Name::new(&container.name);
     match container.mount_on(&mount.path) {
-        Some(there) if there.volume == mount.volume => Ok(()),
-        Some(_) => Err(Skip::OtherMount { container: Name::new(&container.name), path }),
-        None => {
-            edits.mounts.push((place, mount.clone()));
-            Ok(())
+        Some(there) if there.volume == mount.volume => return Ok(()),
+        Some(_) => return Err(Skip::OtherMount { container: name(), path }),
+        None if container.has_device_on(&mount.path) => {
+            return Err(Skip::OtherMount { container: name(), path });
         }
+        None if is_below_read_only(pod, container, &mount.path) => {
+            return Err(Skip::ReadOnlyMount { container: name(), path });
+        }
+        None => {}
     }
+    edits.mounts.push((place, mount.clone()));
+    Ok(())
+}
+
+/// Whether a path is in a volume that a container cannot write to: nothing can be mounted there,
+/// because no directory can be made for it.
+pub(super) fn is_below_read_only(pod: &Pod, container: &Container, path: &str) -> bool {
+    let above = container.mount_above(path, |_| true);
+    above.is_some_and(|(mount, _)| {
+        mount.is_read_only || pod.volume(&mount.volume).is_some_and(Volume::is_read_only)
+    })
 }
 
 /// The containers that tracing goes into. How many names match none is noted.
@@ -272,17 +288,23 @@ pub(super) fn traced<'p, 'a>(
 ) -> Result<Vec<(ContainerRef, &'p Container<'a>)>, Skip> {
     let mut containers: Vec<_> = own_containers(pod, ask.context.options).collect();
     if let Some(names) = &ask.context.container_names {
-        let present = set(containers.iter().map(|(_, container)| &*container.name));
-        match names.iter().filter(|name| !present.contains(&***name)).count() {
-            0 => {}
-            1 => notes.push(
-                "annotation admission.datakit/container-names lists 1 name that matches no container"
-                    .to_owned(),
-            ),
-            count => notes.push(format!(
-                "annotation admission.datakit/container-names lists {count} names that match no \
-                 container"
-            )),
+        let present = set(pod.containers.iter().map(|container| &*container.name));
+        let (mut absent, mut ignored) = (0_usize, 0_usize);
+        for name in names {
+            let is_ignored = ask.context.options.ignored_containers.iter().any(|it| it == name);
+            let count = if is_ignored { &mut ignored } else { &mut absent };
+            *count = count.saturating_add(usize::from(is_ignored || !present.contains(&**name)));
+        }
+        if absent > 0 {
+            notes.push(format!(
+                "unknown names in annotation admission.datakit/container-names: {absent}"
+            ));
+        }
+        if ignored > 0 {
+            notes.push(format!(
+                "ignored containers in annotation admission.datakit/container-names: {ignored}; \
+                 see policy.ignored_containers"
+            ));
         }
         containers.retain(|(_, container)| names.contains(&*container.name));
     }

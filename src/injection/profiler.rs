@@ -4,8 +4,8 @@ use k8s_openapi::api::core::v1 as k8s;
 
 use super::containers;
 use super::parts::{
-    add_sidecar, capabilities, container, empty_dir, fixed_mount, mount, share_processes,
-    sidecar_env, volume,
+    add_sidecar, capabilities, container, empty_dir, fixed_mount, is_below_read_only, mount,
+    share_processes, sidecar_env, volume,
 };
 use super::{Ask, COMMON, InjectBlock, Injection, Plan, Planner, RuleList, RuleSource, Variant};
 use crate::injection::containers::sharing_containers;
@@ -71,20 +71,25 @@ impl<'a> Planner<'a> for Profiler {
         let name = volume(pod, empty_dir(VOLUME, ask), ask, &mut plan.edits)?;
         let directory = mount(name, DIRECTORY);
         for container in sharing_containers(pod, ask.context.options) {
-            fixed_mount(container, &directory, DIRECTORY, &mut plan.edits)?;
+            fixed_mount(pod, container, &directory, DIRECTORY, &mut plan.edits)?;
         }
         let mut mounts = vec![directory];
         for (new, path) in [(empty_dir("tmp", ask), "/tmp"), (timezone(), "/etc/localtime")] {
             // The reference adds the volume also where it mounts it nowhere.
             let new = mount(volume(pod, new, ask, &mut plan.edits)?, path);
-            let is_mounted = |it: &crate::pod::container::Container| it.mount_on(path).is_some();
-            if sharing_containers(pod, ask.context.options)
-                .any(|(_, container)| is_mounted(container))
-            {
+            let containers = || sharing_containers(pod, ask.context.options);
+            if containers().any(|(_, container)| container.has_device_on(path)) {
+                plan.notes
+                    .push(format!("a container has a block device at {path}, which is not shared"));
                 continue;
             }
-            let places =
-                sharing_containers(pod, ask.context.options).map(|(place, _)| (place, new.clone()));
+            let is_mounted = containers().any(|(_, container)| {
+                container.mount_on(path).is_some() || is_below_read_only(pod, container, path)
+            });
+            if is_mounted {
+                continue;
+            }
+            let places = containers().map(|(place, _)| (place, new.clone()));
             plan.edits.mounts.extend(places);
             mounts.push(new);
         }

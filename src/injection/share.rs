@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use super::parts::{empty_dir, mount, volume};
 use super::{Ask, Plan};
-use crate::injection::containers::sharing_containers;
-use crate::injection::skip::Skip;
+use crate::injection::containers::{is_agent, own_containers, sharing_containers};
+use crate::injection::skip::{ContainerName, Skip};
 use crate::pod::Pod;
-use crate::pod::container::VolumeMount;
+use crate::pod::container::{Container, Found, VolumeMount, below};
 use crate::pod::volume::VolumeSource;
 use crate::rules::read::is_mountable;
 
@@ -63,6 +63,7 @@ struct Unshared {
     unclean: usize,
     essential: usize,
     mounted: usize,
+    worked_in: usize,
 }
 
 impl Unshared {
@@ -70,7 +71,8 @@ impl Unshared {
         for (count, reason) in [
             (self.unclean, "not an absolute, clean path"),
             (self.essential, "an image cannot do without it"),
-            (self.mounted, "a container mounts a volume there that is not an emptyDir"),
+            (self.mounted, "a container mounts something there that is not an emptyDir"),
+            (self.worked_in, "the working directory of a container is there"),
         ] {
             match count {
                 0 => {}
@@ -83,8 +85,9 @@ impl Unshared {
 
 /// Plans the sharing of directories among the containers of a pod, and gives their mounts.
 ///
-/// An emptyDir that a container already mounts there is used; where one mounts something else, the
-/// directory is left out. Every other directory gets the volume `PREFIX-N`, N being its place.
+/// A directory that is on an emptyDir already stays there: one that is mounted at it, or above it.
+/// Where a container mounts something else there, the directory is left out: an emptyDir would hide
+/// what is in it. Every other directory gets the volume `PREFIX-N`, N being its place.
 pub(super) fn share<'d, 'a>(
     pod: &Pod<'_, 'a>,
     directories: impl Iterator<Item = Cow<'d, str>>,
@@ -92,70 +95,180 @@ pub(super) fn share<'d, 'a>(
     ask: &Ask<'_, 'a>,
     plan: &mut Plan<'a>,
 ) -> Result<Vec<VolumeMount<'a>>, Skip> {
-    let mut seen = BTreeSet::new();
-    let mut distinct: Vec<Cow<str>> = Vec::new();
-    for directory in directories {
-        if seen.insert(directory.clone()) {
-            distinct.push(directory);
-        }
-        if distinct.len() > MAX_DIRECTORIES {
-            return Err(Skip::TooManyDirectories(MAX_DIRECTORIES));
-        }
-    }
+    let mut directories: Vec<(usize, Cow<str>)> = distinct(directories)?;
     let containers = sharing_containers(pod, ask.context.options).count();
-    if distinct.len().saturating_mul(containers) > MAX_MOUNTS {
+    if directories.len().saturating_mul(containers) > MAX_MOUNTS {
         return Err(Skip::TooManyMounts(MAX_MOUNTS));
     }
+    if ask.context.native_sidecars {
+        // A native sidecar starts first: what is below another directory must be on its volume.
+        directories.sort_by_key(|(_, directory)| directory.len());
+    }
     let mut unshared = Unshared::default();
-    let mut mounts = Vec::new();
-    for (index, directory) in distinct.iter().enumerate() {
-        if !is_mountable(directory) {
-            unshared.unclean = unshared.unclean.saturating_add(1);
+    let mut unread = BTreeSet::new();
+    let mut mounts: Vec<VolumeMount> = Vec::new();
+    for (index, directory) in &directories {
+        if let Some(count) = unshared.of(directory) {
+            *count = count.saturating_add(1);
             continue;
         }
-        if is_essential(directory) {
-            unshared.essential = unshared.essential.saturating_add(1);
+        let covers = |mount: &VolumeMount| below(directory, &mount.path).is_some();
+        if ask.context.native_sidecars && mounts.iter().any(covers) {
             continue;
         }
-        let mut is_mounted = false;
-        let mut shared = None;
-        for (_, container) in sharing_containers(pod, ask.context.options) {
-            let Some(mount) = container.mount_at(directory) else {
-                continue;
-            };
-            is_mounted = true;
-            let volume = pod.volume(&mount.volume);
-            let is_empty_dir = volume.is_some_and(|it| it.source == VolumeSource::EmptyDir)
-                && !ask.context.claims.contains(&*mount.volume);
-            if is_empty_dir && !mount.has_sub_path_expr {
-                shared = Some(mount);
-                break;
-            }
-        }
-        let mount = match shared {
-            Some(shared) => VolumeMount::new(
-                shared.volume.clone(),
-                shared.path.clone(),
-                shared.sub_path.clone(),
-            ),
-            None if is_mounted => {
+        let mount = match place(pod, directory, ask) {
+            Place::Shared(mount) => mount,
+            Place::Taken => {
                 unshared.mounted = unshared.mounted.saturating_add(1);
                 continue;
             }
-            None => {
+            Place::Free if is_worked_in(pod, directory, ask) => {
+                unshared.worked_in = unshared.worked_in.saturating_add(1);
+                continue;
+            }
+            Place::Free => {
                 let new = empty_dir(&format!("{prefix}-{index}"), ask);
                 mount(volume(pod, new, ask, &mut plan.edits)?, directory.clone().into_owned())
             }
         };
         for (place, container) in sharing_containers(pod, ask.context.options) {
-            if container.mount_at(directory).is_none() {
-                plan.edits.mounts.push((place, mount.clone()));
+            let of_volume = container.mount_above(directory, |it| it.volume == mount.volume);
+            if of_volume.is_some_and(|(there, rest)| is_part(there, &rest, &mount)) {
+                continue;
+            }
+            match container.find(directory, counts(ask)) {
+                Found::Image => plan.edits.mounts.push((place, mount.clone())),
+                Found::At(there) if is_part(there, "", &mount) => {}
+                _ => {
+                    unread.insert(&*container.name);
+                }
             }
         }
         mounts.push(mount);
     }
     unshared.notes(&mut plan.notes);
+    for name in unread {
+        let name = ContainerName::new(name);
+        plan.notes.push(format!(
+            "container {name} mounts another volume at a shared directory; only the first is read"
+        ));
+    }
     Ok(mounts)
+}
+
+/// The directories, each once, with their places.
+fn distinct<'d>(
+    directories: impl Iterator<Item = Cow<'d, str>>,
+) -> Result<Vec<(usize, Cow<'d, str>)>, Skip> {
+    let mut seen = BTreeSet::new();
+    let mut distinct = Vec::new();
+    for directory in directories {
+        if seen.insert(directory.clone()) {
+            distinct.push((distinct.len(), directory));
+        }
+        if distinct.len() > MAX_DIRECTORIES {
+            return Err(Skip::TooManyDirectories(MAX_DIRECTORIES));
+        }
+    }
+    Ok(distinct)
+}
+
+impl Unshared {
+    /// The count of directories that are like this one; nothing where nothing speaks against it.
+    fn of(&mut self, directory: &str) -> Option<&mut usize> {
+        if !is_mountable(directory) {
+            Some(&mut self.unclean)
+        } else if is_essential(directory) {
+            Some(&mut self.essential)
+        } else {
+            None
+        }
+    }
+}
+
+/// What the containers of a pod have at a directory.
+enum Place<'a> {
+    /// An emptyDir that all can mount.
+    Shared(VolumeMount<'a>),
+    /// Something that no other container can mount.
+    Taken,
+    Free,
+}
+
+/// Finds what the containers of a pod have at a directory: what is mounted at it, else above it.
+fn place<'a>(pod: &Pod<'_, 'a>, directory: &str, ask: &Ask<'_, 'a>) -> Place<'a> {
+    let (mut at, mut above) = (Place::Free, Place::Free);
+    for (_, container) in pod.all_containers().filter(|(_, it)| is_looked_at(it, ask)) {
+        let (place, mount, rest) = match container.find(directory, counts(ask)) {
+            Found::Image => continue,
+            Found::Device => (&mut at, None, String::new()),
+            Found::At(mount) => (&mut at, Some(mount), String::new()),
+            Found::Below(mount, rest) => (&mut above, Some(mount), rest),
+        };
+        let shared = mount.filter(|mount| is_empty_dir(pod, mount, ask));
+        match (&place, shared) {
+            (Place::Shared(_), _) | (Place::Taken, None) => {}
+            (_, Some(mount)) => *place = Place::Shared(shared_at(directory, mount, &rest)),
+            (Place::Free, None) => *place = Place::Taken,
+        }
+    }
+    if matches!(at, Place::Free) { above } else { at }
+}
+
+/// Whether a container's mounts are looked at: the library is nobody's logs.
+fn is_looked_at(container: &Container, ask: &Ask) -> bool {
+    !is_agent(&container.name) && !ask.context.options.ignored_containers.contains(&container.name)
+}
+
+/// Which mounts above a directory count: the reference mounts a new volume below its own. A native
+/// sidecar could not start so, if it mounts them read-only before anything is in them.
+fn counts(ask: &Ask) -> impl Fn(&VolumeMount) -> bool + Copy {
+    let is_native = ask.context.native_sidecars;
+    move |mount| !mount.is_added || is_native && mount.is_read_only
+}
+
+fn is_empty_dir(pod: &Pod, mount: &VolumeMount, ask: &Ask) -> bool {
+    let volume = pod.volume(&mount.volume);
+    volume.is_some_and(|it| it.source == VolumeSource::EmptyDir)
+        && !ask.context.claims.contains(&*mount.volume)
+        && !mount.has_sub_path_expr
+}
+
+/// The mount of a directory that is in a mounted volume.
+fn shared_at<'a>(directory: &str, mount: &VolumeMount<'a>, rest: &str) -> VolumeMount<'a> {
+    if rest.is_empty() {
+        let VolumeMount { volume, path, sub_path, .. } = mount;
+        return VolumeMount::new(volume.clone(), path.clone(), sub_path.clone());
+    }
+    let sub_path = sub_path_of(mount, rest).into();
+    VolumeMount::new(mount.volume.clone(), directory.to_owned().into(), Some(sub_path))
+}
+
+fn sub_path_of(mount: &VolumeMount, rest: &str) -> String {
+    match &mount.sub_path {
+        Some(sub_path) => format!("{}/{rest}", sub_path.trim_end_matches('/')),
+        None => rest.to_owned(),
+    }
+}
+
+/// Whether what a container mounts, or a directory below it, is what another mount has.
+fn is_part(there: &VolumeMount, rest: &str, mount: &VolumeMount) -> bool {
+    let sub_path = match rest {
+        "" => there.sub_path.as_deref().map(str::to_owned),
+        rest => Some(sub_path_of(there, rest)),
+    };
+    there.volume == mount.volume && sub_path.as_deref() == mount.sub_path.as_deref()
+}
+
+/// Whether a container of the user's works in a directory, whose files an emptyDir would hide.
+fn is_worked_in(pod: &Pod, directory: &str, ask: &Ask) -> bool {
+    own_containers(pod, ask.context.options).any(|(_, container)| {
+        let works_in = container.body.get_str("workingDir");
+        works_in.is_some_and(|it| {
+            it.trim_end_matches('/') == directory.trim_end_matches('/')
+                || below(&it, directory).is_some()
+        })
+    })
 }
 
 #[cfg(test)]

@@ -4,8 +4,11 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::pod::Malformed;
+use crate::pod::malformed::Malformed;
 use crate::report::{self, InjectionName};
+
+/// The KiB that Kubernetes takes of an object's annotations together.
+pub(crate) const MAX_ANNOTATIONS: usize = 256;
 
 /// Why an injection is skipped. The message is the reason; [`Skip::advice`] says what to change.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -24,6 +27,8 @@ pub(crate) enum Skip {
     TooManyMounts(usize),
     #[error("container {container} sets {variable} with valueFrom")]
     ValueFrom { container: ContainerName, variable: &'static str },
+    #[error("container {container} sets {variable} to a value that is no string")]
+    NotAString { container: ContainerName, variable: &'static str },
     #[error("container {container} sets {variable} twice")]
     SetTwice { container: ContainerName, variable: &'static str },
     #[error("container {0} already loads the Datadog library")]
@@ -32,7 +37,9 @@ pub(crate) enum Skip {
     OtherVolume(String),
     #[error("container {container} mounts another volume at {path}")]
     OtherMount { container: ContainerName, path: &'static str },
-    #[error("its init container would run as root, which runAsNonRoot forbids")]
+    #[error("container {container} mounts a read-only volume above {path}")]
+    ReadOnlyMount { container: ContainerName, path: &'static str },
+    #[error("its container would run as root, which runAsNonRoot forbids")]
     RunsAsRoot,
     #[error("no container matches")]
     NoContainer,
@@ -46,8 +53,8 @@ pub(crate) enum Skip {
     EssentialDirectory(&'static str),
     #[error("the port in {0} is in use on the host network")]
     HostPort(&'static str),
-    #[error("the annotations of the object would exceed 200 KiB")]
-    TooLarge,
+    #[error("the annotations of the object would exceed {0} KiB")]
+    TooLarge(usize),
     #[error("the object's own metadata is malformed")]
     MetadataMalformed,
 }
@@ -56,6 +63,7 @@ impl Skip {
     /// What to change, as the end of a sentence.
     pub(crate) fn advice(&self) -> &'static str {
         match self {
+            Self::Malformed(Malformed::Nameless) => "give it a name",
             Self::Malformed(_) => "correct the pod template",
             Self::NoImage(_) => "add the image to the settings of the policy",
             Self::NotATag(_) => "use a version such as v1.2.3, or leave it empty",
@@ -64,10 +72,11 @@ impl Skip {
                 "collect files of fewer directories"
             }
             Self::ValueFrom { .. } => "use a literal value",
+            Self::NotAString { .. } => "quote it",
             Self::SetTwice { .. } => "set it once",
             Self::LoadsDatadog(_) => "use one of the two",
             Self::OtherVolume(_) => "rename that volume",
-            Self::OtherMount { .. } => "mount it elsewhere",
+            Self::OtherMount { .. } | Self::ReadOnlyMount { .. } => "mount it elsewhere",
             Self::RunsAsRoot => "set runAsUser in the container's or the pod's securityContext",
             Self::NoContainer => "name a container of the pod in admission.datakit/container-names",
             Self::EmptyPod => "add a container that is not in policy.ignored_containers",
@@ -75,7 +84,7 @@ impl Skip {
             Self::Restricted => "relax the pod, or set policy.pod_security to `ignore`",
             Self::EssentialDirectory(_) => "choose another directory in the rule",
             Self::HostPort(_) => "choose another port in the rule",
-            Self::TooLarge => "remove annotations",
+            Self::TooLarge(_) => "remove annotations",
             Self::MetadataMalformed => "correct the metadata of the object",
         }
     }

@@ -18,11 +18,22 @@ pub(super) fn plan_agent<'a>(
 ) -> Result<Plan<'a>, Skip> {
     let image = ask.image()?;
     let mut plan = Plan::default();
-    let containers = traced(pod, ask, &mut plan.notes)?;
+    let (elsewhere, containers): (Vec<_>, Vec<_>) = traced(pod, ask, &mut plan.notes)?
+        .into_iter()
+        .partition(|(_, container)| agent.is_elsewhere(container));
+    for (_, container) in elsewhere {
+        let container = Name::new(&container.name);
+        if containers.is_empty() {
+            return Err(Skip::LoadsDatadog(container));
+        }
+        plan.notes.push(format!(
+            "container {container} already loads the Datadog library and gets no second one"
+        ));
+    }
     fixed_volume(pod, agent.volume, ask, &mut plan.edits)?;
     let mount = mount(agent.volume, agent.directory);
     for (place, container) in containers {
-        fixed_mount((place, container), &mount, agent.directory, &mut plan.edits)?;
+        fixed_mount(pod, (place, container), &mount, agent.directory, &mut plan.edits)?;
         env((place, container), &mut plan)?;
     }
     let mut init = container(&image, pod, ask, &mut plan.notes);
@@ -57,9 +68,15 @@ pub(super) fn load<'a>(
     if is_default {
         return Ok(None);
     }
-    let value_from = || Skip::ValueFrom { container: Name::new(&container.name), variable: name };
-    let present = present.literal().ok_or_else(value_from)?;
-    let affixes = loader.affixes(&present);
+    let unreadable = || {
+        let (has_source, container) = (present.has_source(), Name::new(&container.name));
+        match has_source {
+            true => Skip::ValueFrom { container, variable: name },
+            false => Skip::NotAString { container, variable: name },
+        }
+    };
+    let value = present.literal().ok_or_else(unreadable)?;
+    let affixes = loader.affixes(&value);
     Ok(affixes.map(|(prefix, suffix)| EnvEdit::Extend(Extension { name, prefix, suffix })))
 }
 

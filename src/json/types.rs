@@ -6,8 +6,8 @@ use serde::de::{
     DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor,
 };
 
-/// The type of a JSON value. As in Go's decoder, members may be null, and those that are not named
-/// may have any type; unlike in serde's, an array is not an object.
+/// The type of a JSON value. As in Go's decoder, names of members may be in any case, members may be
+/// null, and those that are not named may have any type; unlike in serde's, an array is not an object.
 #[derive(Debug)]
 pub(crate) enum Type {
     Boolean,
@@ -89,9 +89,10 @@ impl<'de> Visitor<'de> for Checker {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let of = |key: &str| match self.expected {
             Some(Type::Map(member)) => Ok(Some(*member)),
-            Some(Type::Object(members)) => {
-                Ok(members.iter().find(|(name, _)| *name == key).map(|(_, member)| member))
-            }
+            Some(Type::Object(members)) => Ok(members
+                .iter()
+                .find(|(name, _)| name.eq_ignore_ascii_case(key))
+                .map(|(_, member)| member)),
             _ => Err(A::Error::custom("an object")),
         };
         while let Some(key) = map.next_key::<std::borrow::Cow<str>>()? {
@@ -137,6 +138,7 @@ mod tests {
             (r#"[{"path":1}]"#, 1, 10),
             ("[{\n\"path\":[]}]", 2, 9),
             (r#"[{"tags":{"a":1}}]"#, 1, 15),
+            (r#"[{"Tags":{"a":1}}]"#, 1, 15),
             (r#"[{"tags":[]}]"#, 1, 11),
             (r#"[{"disable":"x"}]"#, 1, 15),
             ("[] x", 1, 4),

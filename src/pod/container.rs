@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use k8s_openapi::api::core::v1 as k8s;
 
 use super::lists::put_list;
+use super::malformed::Malformed;
 use crate::json::{Object, Shape, Value, push_text};
 
 /// A container of a pod template.
@@ -16,6 +17,8 @@ pub(crate) struct Container<'a> {
     pub(crate) env: Vec<EnvVar<'a>>,
     /// Its mounts, in order.
     pub(crate) mounts: Vec<VolumeMount<'a>>,
+    /// Where block devices are in it.
+    devices: Vec<Cow<'a, str>>,
     /// Everything else.
     pub(crate) body: Object<'a>,
 }
@@ -39,7 +42,24 @@ pub(crate) struct VolumeMount<'a> {
     pub(crate) sub_path: Option<Cow<'a, str>>,
     /// Whether the part depends on the container's environment.
     pub(crate) has_sub_path_expr: bool,
+    /// Whether nothing can be written to it.
+    pub(crate) is_read_only: bool,
+    /// Whether an injection adds it.
+    pub(crate) is_added: bool,
     pub(crate) value: Value<'a>,
+}
+
+/// What a container finds at a path.
+#[derive(Clone, Debug)]
+pub(crate) enum Found<'c, 'a> {
+    /// What its image has there.
+    Image,
+    /// A mount at exactly that path.
+    At(&'c VolumeMount<'a>),
+    /// A mount above it, and where the path is in that.
+    Below(&'c VolumeMount<'a>, String),
+    /// A block device.
+    Device,
 }
 
 /// One of the containers of a pod, by its place.
@@ -71,8 +91,20 @@ pub(crate) struct Extension {
 }
 
 impl<'a> Container<'a> {
-    /// Reads a container as the user wrote it; nothing where Kubernetes would refuse it.
-    pub(crate) fn read(value: Value<'a>) -> Option<Self> {
+    /// Reads a container as the user wrote it.
+    ///
+    /// # Errors
+    ///
+    /// Where it has no name, or another type than Kubernetes takes; `part` says where it is.
+    pub(crate) fn read(value: Value<'a>, part: &'static str) -> Result<Self, Malformed> {
+        let object = value.as_object().ok_or(Malformed::Part(part))?;
+        if object.get("name").is_none_or(Value::is_null) {
+            return Err(Malformed::Nameless);
+        }
+        Self::read_named(value).ok_or(Malformed::Part(part))
+    }
+
+    fn read_named(value: Value<'a>) -> Option<Self> {
         let Value::Object(mut object) = value else {
             return None;
         };
@@ -85,14 +117,14 @@ impl<'a> Container<'a> {
         let env = take("env")?.into_iter().map(EnvVar::read).collect::<Option<_>>()?;
         let mounts = take("volumeMounts")?.into_iter().map(VolumeMount::read);
         let mounts = mounts.collect::<Option<_>>()?;
-        Some(Self { name, env, mounts, body: object })
+        Some(Self { name, env, mounts, devices: devices(&object), body: object })
     }
 
     /// A container to add.
     pub(crate) fn new(name: &'static str) -> Self {
         let mut body = Object::default();
         body.set("name", Value::string(name));
-        Self { name: name.into(), env: Vec::new(), mounts: Vec::new(), body }
+        Self { name: name.into(), env: Vec::new(), mounts: Vec::new(), devices: Vec::new(), body }
     }
 
     /// Gives it a `securityContext`, where there is one to give.
@@ -114,9 +146,42 @@ impl<'a> Container<'a> {
         self.mounts.iter().find(|mount| mount.path.trim_end_matches('/') == directory)
     }
 
+    /// Whether a block device is on a directory.
+    pub(crate) fn has_device_on(&self, directory: &str) -> bool {
+        let directory = directory.trim_end_matches('/');
+        self.devices.iter().any(|path| path.trim_end_matches('/') == directory)
+    }
+
     /// The mount at exactly that path.
     pub(crate) fn mount_at(&self, path: &str) -> Option<&VolumeMount<'a>> {
         self.mounts.iter().find(|mount| mount.path == path)
+    }
+
+    /// The nearest of some mounts above a path, and where the path is in that.
+    pub(crate) fn mount_above(
+        &self,
+        path: &str,
+        is_meant: impl Fn(&VolumeMount) -> bool,
+    ) -> Option<(&VolumeMount<'a>, String)> {
+        let meant = self.mounts.iter().filter(|mount| is_meant(mount));
+        let above = meant.filter_map(|mount| Some((mount, below(path, &mount.path)?)));
+        above.min_by_key(|(_, rest)| rest.len())
+    }
+
+    /// What the container finds at a path; of the mounts above it, those that are meant count.
+    pub(crate) fn find(
+        &self,
+        path: &str,
+        is_meant: impl Fn(&VolumeMount) -> bool,
+    ) -> Found<'_, 'a> {
+        if let Some(mount) = self.mount_at(path) {
+            return Found::At(mount);
+        }
+        if self.devices.iter().any(|device| device == path) {
+            return Found::Device;
+        }
+        let above = self.mount_above(path, is_meant);
+        above.map_or(Found::Image, |(mount, rest)| Found::Below(mount, rest))
     }
 
     /// A member that nobody opened, opened now.
@@ -128,6 +193,12 @@ impl<'a> Container<'a> {
     /// The text of a member that nobody opened.
     pub(crate) fn text(&self, name: &str) -> Option<&'a str> {
         self.body.get(name)?.as_text()
+    }
+
+    /// Whether its command, its arguments or the literal value of a variable say something.
+    pub(crate) fn says(&self, is_said: impl Fn(&str) -> bool) -> bool {
+        ["command", "args"].iter().filter_map(|list| self.text(list)).any(&is_said)
+            || self.env.iter().filter_map(EnvVar::literal).any(|text| is_said(&text))
     }
 
     pub(super) fn edit_env(&mut self, edit: EnvEdit<'a>) {
@@ -214,12 +285,16 @@ impl<'a> EnvVar<'a> {
         }
     }
 
-    /// The string that it is set to; nothing where the value comes from somewhere else.
+    /// Whether its value comes from somewhere else.
+    pub(crate) fn has_source(&self) -> bool {
+        let source = self.value.as_object().and_then(|object| object.get("valueFrom"));
+        source.is_some_and(|source| !source.is_null())
+    }
+
+    /// The string that it is set to; nothing where the value comes from somewhere else, or is no
+    /// string.
     pub(crate) fn literal(&self) -> Option<Cow<'a, str>> {
-        let object = self.value.as_object()?;
-        if object.get("valueFrom").is_some_and(|from| !from.is_null()) {
-            return None;
-        }
+        let object = self.value.as_object().filter(|_| !self.has_source())?;
         match object.get("value").filter(|value| !value.is_null()) {
             Some(value) => value.as_str(),
             None => Some(Cow::Borrowed("")),
@@ -236,6 +311,8 @@ impl<'a> VolumeMount<'a> {
             volume: object.get_str("name")?,
             sub_path: object.get_str("subPath").filter(|path| !path.is_empty()),
             has_sub_path_expr: expression.is_some_and(|expression| !expression.is_empty()),
+            is_read_only: object.get("readOnly") == Some(&Value::Text("true")),
+            is_added: false,
             value,
         })
     }
@@ -247,15 +324,41 @@ impl<'a> VolumeMount<'a> {
         sub_path: Option<Cow<'a, str>>,
     ) -> Self {
         let value = mount_text(&volume, &path, sub_path.as_deref(), "");
-        Self { path, volume, sub_path, has_sub_path_expr: false, value }
+        Self {
+            path,
+            volume,
+            sub_path,
+            has_sub_path_expr: false,
+            is_read_only: false,
+            is_added: true,
+            value,
+        }
     }
 
     /// The same for somebody who only reads.
     pub(crate) fn read_only(self) -> Self {
         let read_only = ",\"readOnly\":true";
         let value = mount_text(&self.volume, &self.path, self.sub_path.as_deref(), read_only);
-        Self { value, ..self }
+        Self { value, is_read_only: true, ..self }
     }
+}
+
+/// Where a path is in a directory above it, however their slashes are written.
+pub(crate) fn below(path: &str, directory: &str) -> Option<String> {
+    let names = |path| str::split(path, '/').filter(|name| !matches!(*name, "" | "."));
+    let mut rest = names(path);
+    names(directory).all(|name| rest.next() == Some(name)).then_some(())?;
+    let first = rest.next()?.to_owned();
+    Some(rest.fold(first, |path, name| path + "/" + name))
+}
+
+/// Where block devices are in a container.
+fn devices<'a>(container: &Object<'a>) -> Vec<Cow<'a, str>> {
+    static DEVICES: Shape = Shape::Array(&Shape::Object(&[]));
+    let text = container.get("volumeDevices").and_then(Value::as_text);
+    let devices = text.and_then(|text| Value::open(text, &DEVICES).ok());
+    let devices = devices.as_ref().and_then(Value::as_array).unwrap_or_default().iter();
+    devices.filter_map(|device| device.as_object()?.get_str("devicePath")).collect()
 }
 
 fn mount_text<'a>(volume: &str, path: &str, sub_path: Option<&str>, more: &str) -> Value<'a> {

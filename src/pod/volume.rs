@@ -52,6 +52,14 @@ impl<'a> Volume<'a> {
         Some(Self { name, source, value })
     }
 
+    /// Whether containers can only read it.
+    pub(crate) fn is_read_only(&self) -> bool {
+        let source = |name| self.value.as_object().and_then(|object| object.get(name));
+        ["configMap", "secret", "projected", "downwardAPI", "image"]
+            .iter()
+            .any(|name| source(name).is_some_and(|source| !source.is_null()))
+    }
+
     /// A volume to add.
     pub(crate) fn new(volume: NewVolume) -> Self {
         let source = volume.source();

@@ -4,17 +4,21 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::life;
+use super::misplaced;
+use super::pod_wide;
 use super::selection::{Selected, Selection};
 use crate::admission::Workload;
 use crate::annotations;
 use crate::collections::set;
 use crate::injection::containers::own_containers;
-use crate::injection::restricted::RestrictedContext;
-use crate::injection::skip::{ContainerName, Skip};
+use crate::injection::security::Needed;
+use crate::injection::skip::{ContainerName, MAX_ANNOTATIONS, Skip};
 use crate::injection::{Ask, Context, Plan};
 use crate::json::{Object, Shape, Value};
-use crate::options::SidecarMode;
-use crate::pod::Pod;
+use crate::options::{QosClass, SidecarMode};
+use crate::pod::qos::is_guaranteed;
+use crate::pod::system::is_windows;
+use crate::pod::{Pod, annotations_length};
 use crate::reason::Reason;
 use crate::record::Record;
 use crate::record::recorder::Recorder;
@@ -34,15 +38,43 @@ pub(super) struct Facts<'a> {
     runs_to_completion: bool,
     /// The volumes that a StatefulSet claims for each of its pods.
     claims: BTreeSet<String>,
+    /// Annotations of the policy on the workload itself, where they do nothing.
+    misplaced: Vec<String>,
 }
 
 impl<'a> Facts<'a> {
-    pub(super) fn of(object: &Value<'a>, workload: &Workload, namespace: Cow<'a, str>) -> Self {
+    pub(super) fn of(
+        object: &Value<'a>,
+        stored: Option<&Value<'a>>,
+        workload: &Workload,
+        namespace: Cow<'a, str>,
+    ) -> Self {
         Self {
+            misplaced: match workload.is_pod() {
+                true => Vec::new(),
+                false => misplaced::of(object, stored),
+            },
             namespace,
             is_pod: workload.is_pod(),
             runs_to_completion: workload.runs_to_completion || is_owned_by_job(object),
             claims: claims(object),
+        }
+    }
+
+    /// Warns about annotations on the workload itself, unless nothing is injected into it anyway.
+    pub(super) fn warn_of_misplaced(
+        &self,
+        template: &Object<'a>,
+        settings: &Settings,
+        report: &mut Report,
+        trace: &mut Trace,
+    ) {
+        if self.misplaced.is_empty() || settings.options.is_ignored(&self.namespace) {
+            return;
+        }
+        if annotations::is_enabled(&target(template, self.namespace.clone()), annotations::OPT_OUT)
+        {
+            misplaced::warn(&self.misplaced, report, trace);
         }
     }
 }
@@ -73,7 +105,8 @@ pub(super) fn inject<'a>(
     }
     let selection = Selection::of(&target, settings, trace);
     if selection.is_empty() {
-        return Outcome::Unchanged(Reason::NothingAsked);
+        let outcome = Outcome::Unchanged(Reason::NothingAsked);
+        return with_status(template, outcome, facts, settings, report);
     }
     let container_names = annotations::container_names(&target);
     if stored.is_some_and(|stored| life::is_unchanged(template, stored)) {
@@ -91,7 +124,8 @@ pub(super) fn inject<'a>(
         claims: &facts.claims,
         runs_to_completion: facts.runs_to_completion,
         native_sidecars: false,
-        restricted: None,
+        is_guaranteed: false,
+        needed: Needed::default(),
     };
     let outcome = match facts.is_pod {
         true => inject_all(template, selection, context, None, report),
@@ -150,13 +184,19 @@ fn inject_all<'a>(
         SidecarMode::Container => false,
         SidecarMode::Native => true,
     };
-    context.restricted = RestrictedContext::of(&pod, context.options);
+    context.needed = Needed::by(&pod, context.options);
+    context.is_guaranteed = context.options.qos_class == QosClass::Preserve && is_guaranteed(&pod);
+    let own_volumes = pod.volumes.len();
     let mut is_changed = false;
     for selected in selection.selected {
         is_changed |= inject_one(&mut pod, selected, &context, recorder.as_deref_mut(), report);
     }
     if is_changed {
-        add_image_pull_secrets(&mut pod, &context, recorder);
+        let options = context.options;
+        pod_wide::add_image_pull_secrets(&mut pod, options, recorder.as_deref_mut(), report);
+        if options.safe_to_evict {
+            pod_wide::add_safe_to_evict(&mut pod, own_volumes, recorder, report);
+        }
     }
     pod.close();
     if is_changed { Outcome::Changed } else { Outcome::Unchanged(Reason::NothingAsked) }
@@ -173,23 +213,6 @@ fn skip_of_pod(pod: &Pod, context: &Context) -> Option<Skip> {
     }
 }
 
-fn add_image_pull_secrets<'a>(
-    pod: &mut Pod<'_, 'a>,
-    context: &Context<'_, 'a>,
-    recorder: Option<&mut Recorder>,
-) {
-    let needed = &context.options.image_pull_secrets;
-    if needed.is_empty() {
-        return;
-    }
-    let list = pod.spec().and_then(|spec| spec.get("imagePullSecrets").cloned());
-    let added = pod.add_image_pull_secrets(needed);
-    if let Some(recorder) = recorder {
-        recorder.note_list("imagePullSecrets", list.as_ref());
-        recorder.add_secrets(added, needed);
-    }
-}
-
 /// Plans one injection and carries it out, or reports why not. Returns whether the pod changed.
 fn inject_one<'a>(
     pod: &mut Pod<'_, 'a>,
@@ -202,13 +225,21 @@ fn inject_one<'a>(
     let name = injection.name(Some(selected.variant));
     let is_there = |container: Option<&str>| container.is_some_and(|it| pod.has_container(it));
     if is_there(injection.container) {
-        report.present.push(name);
+        report.present(name, &selected.path);
         let others = recorder.as_ref().map(|recorder| recorder.others());
         note_present(pod, &selected, context, others.unwrap_or_default(), report);
         return false;
     }
     if is_there(injection.precedence.gives_way_to) {
         report.present.push(name);
+        return false;
+    }
+    if let Some(annotation) = injection.sets_annotation
+        && let Some(value) = target(pod.template, Cow::default()).annotations.get(annotation)
+    {
+        if selected.compiled.planner.annotation() == Some(&*value) {
+            report.in_place(name, &selected.path);
+        }
         return false;
     }
     let Selected { variant, path, annotation, compiled, .. } = selected;
@@ -219,10 +250,12 @@ fn inject_one<'a>(
         annotation: annotation.as_deref(),
         context,
     };
-    let plan = match &context.restricted {
-        Some(_) if injection.needs_capabilities => Err(Skip::Restricted),
-        _ => compiled.planner.plan(pod, &ask),
-    };
+    let forbidden = context.needed.skip_of_capable().filter(|_| injection.needs_capabilities);
+    let plan = forbidden.map_or_else(|| compiled.planner.plan(pod, &ask), Err);
+    let plan = plan.and_then(|plan| match exceeds_annotations(pod, &plan) {
+        true => Err(Skip::TooLarge(MAX_ANNOTATIONS)),
+        false => Ok(plan),
+    });
     match plan {
         Ok(Plan { edits, notes }) => {
             if let Some(recorder) = recorder {
@@ -240,6 +273,16 @@ fn inject_one<'a>(
             false
         }
     }
+}
+
+/// Whether an injection would bring the annotations of a pod over what Kubernetes takes.
+fn exceeds_annotations(pod: &Pod, plan: &Plan) -> bool {
+    let added = &plan.edits.annotations;
+    let length = |(key, value): &(&str, Value)| {
+        key.len().saturating_add(value.as_str().map_or(0, |value| value.len()))
+    };
+    let added: usize = added.iter().map(length).sum();
+    added > 0 && annotations_length(pod.template).saturating_add(added) > MAX_ANNOTATIONS << 10
 }
 
 /// Warns where an injection whose container is there is not what was asked for.
@@ -306,7 +349,7 @@ fn note_other_version(
     }
 }
 
-/// Adds the status annotation to a pod, if the options ask for it.
+/// Sets the status annotation of a pod, if the options ask for it.
 fn with_status(
     template: &mut Object,
     outcome: Outcome,
@@ -314,18 +357,8 @@ fn with_status(
     settings: &Settings,
     report: &Report,
 ) -> Outcome {
-    if !facts.is_pod || !settings.options.status_annotation {
-        return outcome;
-    }
-    if let Some(status) = report.status(annotations::MAX_STATUS)
-        && let Some(metadata) = template.open_object("metadata")
-        && let Some(annotations) = metadata.open_object("annotations")
-        && annotations.get_str(annotations::STATUS).as_deref() != Some(&*status)
-    {
-        annotations.set(annotations::STATUS, Value::string(&status));
-        return Outcome::Changed;
-    }
-    outcome
+    let is_meant = facts.is_pod && settings.options.status_annotation;
+    if is_meant && pod_wide::set_status(template, report) { Outcome::Changed } else { outcome }
 }
 
 /// What selectors look at.
@@ -360,12 +393,4 @@ fn claims(object: &Value) -> BTreeSet<String> {
         name.map(Cow::into_owned)
     };
     set(claims.iter().filter_map(name))
-}
-
-fn is_windows(pod: &Pod) -> bool {
-    let is = |object: &str, key: &str| {
-        let value = pod.spec_object(object).and_then(|object| object.get_str(key));
-        value.as_deref() == Some("windows")
-    };
-    is("os", "name") || is("nodeSelector", "kubernetes.io/os")
 }

@@ -8,13 +8,13 @@ use std::borrow::Cow;
 use crate::annotations;
 use crate::injection::skip::Skip;
 use crate::json::{self, Object, Value};
-use crate::pod::Pod;
+use crate::pod::{Pod, annotations_length};
 use crate::record::Record;
 use crate::record::recorder::Recorder;
 use crate::record::undo::{Tally, remove_all_empty};
 
-/// The annotations of a template together, with room for those of others: Kubernetes takes 256 KiB.
-const MAX_ANNOTATIONS: usize = 200 << 10;
+/// The KiB of a template's annotations together, with room for those of others: Kubernetes takes 256.
+const MAX_ANNOTATIONS: usize = 200;
 
 /// More policies than act on one object. Each of their records is work; what further ones list counts
 /// as the user's.
@@ -203,8 +203,12 @@ fn take_out(
     let Some(given) = given else {
         return stored.map_or(Some(Tally::default()), |it| it.take_out(template, key, others));
     };
+    let stored = stored.filter(|stored| *stored != given);
+    if let Some(stored) = stored {
+        stored.unmerge(given, template)?;
+    }
     let tally = given.take_out(template, key, others)?;
-    if let Some(stored) = stored.filter(|stored| *stored != given)
+    if let Some(stored) = stored
         && let Some(leftovers) = stored.leftovers(given, template, lists_are_atomic)
     {
         leftovers.take_out(template, key, others)?;
@@ -279,12 +283,10 @@ pub(super) fn write_record(
 ) -> Result<(), Skip> {
     let record = recorder.finish();
     set_record(template, key, &record).ok_or(Skip::MetadataMalformed)?;
-    let length = |value: &Value| value.as_str().map_or(0, |text| text.len());
-    let entries = annotations_of(template).into_iter().flat_map(Object::iter);
-    let all: usize = entries
-        .map(|(key, value)| key.name().map_or(0, |it| it.len()).saturating_add(length(value)))
-        .sum();
-    if all > MAX_ANNOTATIONS { Err(Skip::TooLarge) } else { Ok(()) }
+    if annotations_length(template) > MAX_ANNOTATIONS << 10 {
+        return Err(Skip::TooLarge(MAX_ANNOTATIONS));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -12,12 +12,12 @@ use crate::reason::Reason;
 use crate::report::{InjectionName, Report};
 use crate::rules::candidate::{Candidate, Compiled, Form};
 use crate::rules::candidates::visit;
-use crate::selector::{Target, is_qualified_name};
+use crate::selector::Target;
 use crate::settings::Settings;
 use crate::trace::Trace;
 
-/// More unknown annotations than this are only counted.
-const MAX_UNKNOWN: usize = 10;
+/// More annotations with something wrong than this are only counted.
+const MAX_ODD: usize = 10;
 
 /// Everything that rules and annotations ask for.
 #[derive(Debug, Default)]
@@ -28,12 +28,22 @@ pub(super) struct Selection<'a> {
     left_out: Vec<(InjectionName, SettingsError)>,
     /// Annotations that ask for what the settings do not have.
     unserved: Vec<(InjectionName, &'static str)>,
+    /// Annotations that ask for what something else takes the place of.
+    replaced: Vec<Replaced>,
     /// What some rule could serve, though none that selects the pod does.
     served: Vec<InjectionName>,
-    /// Annotations that are not known, as far as they may be shown, and the nearest known ones.
-    unknown: Vec<(Option<String>, Option<String>)>,
-    /// How many more there are.
-    more_unknown: usize,
+    /// What is wrong with annotations by themselves.
+    odd: Vec<String>,
+    /// How many more are so.
+    more_odd: usize,
+}
+
+/// What an annotation asks for and does not get.
+#[derive(Debug)]
+struct Replaced {
+    name: InjectionName,
+    /// What the pod gets instead.
+    by: InjectionName,
 }
 
 /// A rule that selects the pod.
@@ -68,7 +78,7 @@ impl<'a> Selection<'a> {
         self.selected.is_empty()
             && self.left_out.is_empty()
             && self.unserved.is_empty()
-            && self.unknown.is_empty()
+            && self.odd.is_empty()
     }
 
     /// Adds the first rule of an injection that selects the pod, unless the pod opts out.
@@ -84,17 +94,22 @@ impl<'a> Selection<'a> {
             trace.step(name, None, || Reason::AfterDdtrace);
             return;
         }
-        if let Some(annotation) = injection.sets_annotation
-            && target.annotations.get(annotation).is_some()
-        {
+        let annotated = injection.sets_annotation.filter(|it| target.annotations.get(it).is_some());
+        if let Some(annotation) = annotated {
             trace.step(name, None, || Reason::Annotated(annotation));
-            return;
+            // A status says by which rule.
+            if !settings.options.status_annotation {
+                return;
+            }
         }
         let mut selected = None;
         let mut left_out = LeftOut::default();
         visit(settings, injection, &mut |candidate| {
             consider(candidate, target, &mut selected, &mut left_out, trace)
         });
+        if annotated.is_some() {
+            left_out.0.clear();
+        }
         if selected.is_none() && left_out.0.is_empty() {
             return;
         }
@@ -120,9 +135,18 @@ impl<'a> Selection<'a> {
         settings: &Settings<'_, 'a>,
         trace: &mut Trace,
     ) {
+        if target.annotations.is_malformed(annotation) {
+            let what = |shown: &str| format!("{shown} is not a string; quote it");
+            self.note_odd(annotation, Reason::NotAString, what, trace);
+            return;
+        }
         let Some((injection, variant)) = annotations::reader(annotation) else {
             if !annotations::is_known(annotation) {
-                self.note_unknown(annotation, trace);
+                let what = |shown: &str| match annotations::nearest(annotation) {
+                    Some(nearest) => format!("{shown} is unknown; did you mean {nearest}?"),
+                    None => format!("{shown} is unknown"),
+                };
+                self.note_odd(annotation, Reason::UnknownAnnotation, what, trace);
             }
             return;
         };
@@ -131,15 +155,19 @@ impl<'a> Selection<'a> {
             return;
         }
         let name = injection.name(Some(variant));
-        let is_selected =
-            |it: &Selected| it.injection == injection && it.variant.language == variant.language;
-        let is_settled = self.selected.iter().any(is_selected)
-            || self.served.contains(&name)
-            || injection.precedence.not_beside.is_some_and(|other| self.has(other))
+        let is_settled = self.served.contains(&name)
             || self.left_out.iter().any(|(left_out, _)| left_out.injection == injection.name)
             || self.unserved.iter().any(|(unserved, _)| *unserved == name)
+            || self.replaced.iter().any(|replaced| replaced.name == name)
             || injection.opt_out().is_some_and(|it| !annotations::is_enabled(target, &it));
         if is_settled {
+            return;
+        }
+        if let Some(by) = self.selected_for(injection) {
+            if by != name {
+                trace.step(name, None, || Reason::Replaced(by.to_string()));
+                self.replaced.push(Replaced { name, by });
+            }
             return;
         }
         if is_served(injection, variant, settings) {
@@ -152,16 +180,31 @@ impl<'a> Selection<'a> {
         }
     }
 
-    fn note_unknown(&mut self, annotation: &str, trace: &mut Trace) {
-        if self.unknown.len() >= MAX_UNKNOWN {
-            self.more_unknown = self.more_unknown.saturating_add(1);
+    /// What the pod gets of an injection, or of the one that comes before it.
+    fn selected_for(&self, injection: &'static Injection) -> Option<InjectionName> {
+        let mut selected = self.selected.iter();
+        let selected = selected.find(|it| {
+            it.injection == injection || Some(it.injection) == injection.precedence.not_beside
+        });
+        selected.map(|it| it.injection.name(Some(it.variant)))
+    }
+
+    /// Notes what is wrong with an annotation.
+    fn note_odd(
+        &mut self,
+        annotation: &str,
+        reason: impl FnOnce(String) -> Reason,
+        what: impl FnOnce(&str) -> String,
+        trace: &mut Trace,
+    ) {
+        if self.odd.len() >= MAX_ODD {
+            self.more_odd = self.more_odd.saturating_add(1);
             return;
         }
-        let shown = is_qualified_name(annotation).then(|| annotation.to_owned());
-        trace.step(InjectionName { injection: "annotation", language: None }, None, || {
-            Reason::UnknownAnnotation(shown.clone().unwrap_or_default())
-        });
-        self.unknown.push((shown, annotations::nearest(annotation)));
+        let shown = annotations::shown(annotation);
+        self.odd.push(what(&shown));
+        let shown = shown.strip_prefix("annotation ").unwrap_or_default();
+        trace.step(annotations::NAME, None, || reason(shown.to_owned()));
     }
 
     /// Reports what is not going to be injected.
@@ -180,15 +223,13 @@ impl<'a> Selection<'a> {
             let reason = format!("these settings have no rule for annotation {annotation}");
             report.skipped(*name, &reason, "add a rule, or remove the annotation");
         }
-        for (annotation, nearest) in &self.unknown {
-            let annotation = match annotation {
-                Some(annotation) => format!("annotation {annotation}"),
-                None => "an annotation under admission.datakit/".to_owned(),
-            };
-            let hint = nearest.as_ref().map(|nearest| format!("; did you mean {nearest}?"));
-            report.warned(&format!("{annotation} is unknown{}", hint.unwrap_or_default()));
+        for Replaced { name, by } in &self.replaced {
+            report.skipped(*name, &format!("{by} takes precedence"), "ask for one of the two");
         }
-        report.left_untold(self.more_unknown);
+        for odd in &self.odd {
+            report.warned(odd);
+        }
+        report.left_untold(self.more_odd);
     }
 
     /// Reports that nothing is injected for the same reason.

@@ -5,10 +5,11 @@
 //! `kubectl rollout undo` brings it, has nothing of that: what looks like it is the user's.
 
 use super::{Changes, Injected, Record, SPEC_MEMBERS, container_keys, split};
+use crate::annotations::SAFE_TO_EVICT;
 use crate::collections::{map, set};
 use crate::json::{Object, Value};
-use crate::pod::Pod;
-use crate::pod::container::Container;
+use crate::pod::container::{Container, VolumeMount};
+use crate::pod::{Pod, evictable};
 
 impl Record {
     /// What this stored record is to be taken out for in a template, after the record that came with
@@ -33,8 +34,44 @@ impl Record {
             }
         }
         leftovers.secrets = beyond.secrets;
+        leftovers.evictable = beyond.evictable;
         leftovers.before.extend(given.before.clone());
         Some(leftovers)
+    }
+
+    /// Removes the `subPath` of this stored record's mounts from those of another record that apply
+    /// merged into them.
+    pub(crate) fn unmerge(&self, given: &Self, template: &mut Object) -> Option<()> {
+        let mut pod = Pod::open(template).ok()?;
+        let places = map(container_keys(&pod).into_iter().map(|(place, key)| (key, place)));
+        let stored = self.injections.iter().flat_map(|injected| &injected.changes);
+        for (key, changes) in stored {
+            let Some(container) = places.get(key).and_then(|place| pod.container_mut(*place))
+            else {
+                continue;
+            };
+            let of_given = given.injections.iter().filter_map(|injected| injected.changes.get(key));
+            let of_given = of_given.flat_map(|changes| &changes.mounts);
+            let of_given = map(of_given.map(|mount| (&*mount.stamp.name, &mount.stamp)));
+            let with_part = changes.mounts.iter().filter(|mount| mount.sub_path.is_some());
+            let with_part = map(with_part.map(|mount| (&*mount.stamp.name, mount)));
+            if with_part.is_empty() {
+                continue;
+            }
+            for mount in &mut container.mounts {
+                let path = &*mount.path;
+                let whole =
+                    with_part.get(path).and_then(|stored| split::mount(&mount.value, stored));
+                if let Some(whole) = whole
+                    && of_given.get(path).is_some_and(|stamp| stamp.fits(&whole))
+                    && let Some(whole) = VolumeMount::read(whole)
+                {
+                    *mount = whole;
+                }
+            }
+        }
+        pod.close();
+        Some(())
     }
 
     /// What this record names and another does not.
@@ -65,9 +102,12 @@ impl Record {
             injected
         };
         let secrets = set(other.secrets.iter());
+        // The list came with the record that names it.
+        let is_other_s = !other.evictable.is_empty();
         Self {
             injections: self.injections.iter().map(beyond).collect(),
             secrets: self.secrets.iter().filter(|it| !secrets.contains(it)).cloned().collect(),
+            evictable: if is_other_s { Vec::new() } else { self.evictable.clone() },
             before: self.before.clone(),
         }
     }
@@ -102,6 +142,14 @@ impl Record {
         let metadata = pod.template.get("metadata").and_then(Value::as_object);
         let annotations = metadata.and_then(|metadata| metadata.get("annotations")?.as_object());
         let places = map(container_keys(pod).into_iter().map(|(place, key)| (key, place)));
+        let list = annotations.and_then(|annotations| annotations.get(SAFE_TO_EVICT));
+        if !self.evictable.is_empty() && list.is_some() {
+            let is_certain = self.evictable.iter().any(|name| name.starts_with(RESERVED));
+            let is_there = |list: &Value| {
+                list.as_str().is_some_and(|list| evictable::has(&list, &self.evictable))
+            };
+            members.add(list, is_certain, is_there);
+        }
         for injected in &self.injections {
             for stamp in &injected.volumes {
                 let volume = pod.volume(&stamp.name).map(|volume| &volume.value);

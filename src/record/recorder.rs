@@ -4,9 +4,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::stamp::Hashes;
-use super::{Changes, Injected, MountStamp, Moved, Record, SetVariable, Was, container_keys};
+use super::{
+    Changes, EVICTABLE, Injected, MountStamp, Moved, Record, SetVariable, Was, container_keys,
+};
 use crate::collections::{map, set};
-use crate::json::{self, Object, Value};
+use crate::json::{Object, Value};
 use crate::pod::Pod;
 use crate::pod::container::{Container, ContainerRef, EnvEdit, Extension};
 use crate::pod::edits::Edits;
@@ -72,13 +74,11 @@ impl Recorder {
         }
     }
 
-    /// Notes what an unopened list of the specification was before something is added to it.
-    pub(crate) fn note_list(&mut self, path: &str, list: Option<&Value>) {
-        let is_empty = list.is_some_and(|list| match list {
-            Value::Array(elements) => elements.is_empty(),
-            other => json::compact(other.as_text().unwrap_or_default()) == "[]",
-        });
-        self.note(path.to_owned(), list, is_empty);
+    /// Adds names that were added to the list of volumes with which a node may be removed.
+    pub(crate) fn add_evictable(&mut self, list: Option<&Value>, added: Vec<String>) {
+        let is_empty = list.and_then(Value::as_str).is_some_and(|list| list.is_empty());
+        self.note(EVICTABLE.to_owned(), list, is_empty);
+        self.record.evictable = added;
     }
 
     /// Notes what an object of metadata was before something is added to it.

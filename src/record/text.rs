@@ -13,13 +13,15 @@
 //!      "moved":{"DD_TAGS":["",",a:b",["PREV",0],["NEXT",0]]},  and between which variables it was
 //!      "mounts":["/datadog-lib=x4fR",["/logs=x4fR","sub"]]}}},   with the `subPath`
 //!  "secrets":"hub",
+//!  "evictable":"datakit-auto-instrument",                   named as volumes that may go
 //!  "new":"volumes app/env",                                 what was absent before
 //!  "null":"initContainers",                                 what was null before
 //!  "empty":"app/volumeMounts"}                              what was empty before
 //! ```
 
 use super::{
-    Changes, Injected, MountStamp, Moved, Record, SPEC_MEMBERS, SetVariable, Was, injection_of,
+    Changes, EVICTABLE, Injected, MountStamp, Moved, Record, SPEC_MEMBERS, SetVariable, Was,
+    injection_of,
 };
 use crate::injection::Injection;
 use crate::injection::table::ALL;
@@ -55,6 +57,7 @@ impl Record {
             injected.write(&mut out);
         }
         push_words(&mut out, "secrets", &self.secrets, |name, out| out.push_str(name));
+        push_words(&mut out, EVICTABLE, &self.evictable, |name, out| out.push_str(name));
         for (key, was) in BEFORE {
             let paths = self.before.iter().filter(|(_, before)| **before == was);
             push_words(&mut out, key, paths, |(path, _), out| out.push_str(path));
@@ -79,6 +82,7 @@ impl Record {
             match &*key {
                 "v" => {}
                 "secrets" => parsed.secrets = words(value)?,
+                EVICTABLE => parsed.evictable = words(value)?,
                 key if let Some((_, was)) = BEFORE.iter().find(|(name, _)| *name == key) => {
                     parsed.before.extend(words(value)?.into_iter().map(|path| (path, *was)));
                 }
@@ -91,7 +95,9 @@ impl Record {
                 }
             }
         }
-        (parsed.secrets.len() <= MAX_SECRETS).then_some(parsed)
+        let is_own = |name: &String| ALL.iter().any(|it| may_add_volume(it, name));
+        let is_own = parsed.evictable.iter().all(is_own);
+        (is_own && parsed.secrets.len() <= MAX_SECRETS).then_some(parsed)
     }
 }
 
@@ -415,6 +421,7 @@ mod tests {
         let record = Record {
             injections: vec![entry, logging, logfwd],
             secrets: vec!["hub".to_owned()],
+            evictable: vec!["tmp-datakit".to_owned()],
             before: BTreeMap::from([
                 ("app/env".to_owned(), Was::Absent),
                 ("volumes".to_owned(), Was::Null),
@@ -448,6 +455,7 @@ mod tests {
             r#"{"v":1,"logfwd":{"in":{"app":{"set":{"A":["b"]}}}}}"#,
             r#"{"v":1,"logfwd":{"in":[]}}"#,
             r#"{"v":1,"secrets":["hub"]}"#,
+            r#"{"v":1,"evictable":"data"}"#,
             r#"{"v":1,"logfwd":{},"logfwd":{}}"#,
         ] {
             assert_eq!(Record::parse(text), None, "{text}");

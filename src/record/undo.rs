@@ -4,15 +4,16 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Changes, Injected, MountStamp, Moved, Record, SPEC_MEMBERS, SetVariable, Was, container_keys,
-    split,
+    Changes, EVICTABLE, Injected, MountStamp, Moved, Record, SPEC_MEMBERS, SetVariable, Was,
+    container_keys, split,
 };
+use crate::annotations::SAFE_TO_EVICT;
 use crate::collections::{map, set};
 use crate::injection::table::ALL;
 use crate::json::{Object, Value};
-use crate::pod::Pod;
 use crate::pod::container::{Container, ContainerRef, EnvVar, VolumeMount};
 use crate::pod::volume::Volume;
+use crate::pod::{Pod, evictable};
 
 /// How much of what a record lists was found in a template.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -243,6 +244,7 @@ impl Record {
         };
         if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
             annotations.remove(key);
+            self.take_out_evictable(annotations);
             for stamp in self.injections.iter().flat_map(|injected| &injected.annotations) {
                 let value = annotations.get(&stamp.name);
                 tally.others.add(value.is_some());
@@ -259,6 +261,22 @@ impl Record {
         restore(metadata, "annotations", self.was("annotations"), is_emptied);
         let is_emptied = is_empty(template, "metadata");
         restore(template, "metadata", self.was("metadata"), is_emptied);
+    }
+}
+
+impl Record {
+    /// Takes names out of the list of volumes with which a node may be removed. Whoever applies a
+    /// manifest with a list of its own has taken them out already, which is no news.
+    fn take_out_evictable(&self, annotations: &mut Object) {
+        let list = annotations.get_str(SAFE_TO_EVICT).filter(|_| !self.evictable.is_empty());
+        let Some(list) = list else {
+            return;
+        };
+        let rest = evictable::without(&list, &self.evictable);
+        if rest != list {
+            annotations.set(SAFE_TO_EVICT, Value::string(&rest));
+            restore(annotations, SAFE_TO_EVICT, self.was(EVICTABLE), rest.is_empty());
+        }
     }
 }
 

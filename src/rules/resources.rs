@@ -19,12 +19,25 @@ pub struct Resources<'a> {
 /// The names of the resources that settings may give.
 const RESOURCE_NAMES: &[&str] = &["cpu", "memory"];
 
+/// The limits of an added container where the settings give none.
+const LIMITS: [(&str, &str); 2] = [("cpu", "500m"), ("memory", "512Mi")];
+
 impl<'a> Resources<'a> {
+    /// The same limits, all of them requested; where there are none, the default ones.
+    pub(crate) fn guaranteed(&self) -> Self {
+        let limit = |&(name, default): &(&'static str, &'static str)| {
+            let given = self.limits.iter().find(|(limited, _)| *limited == name);
+            (name, given.map_or(Cow::Borrowed(default), |(_, limit)| limit.clone()))
+        };
+        let limits: Vec<_> = LIMITS.iter().map(limit).collect();
+        Self { requests: limits.clone(), limits, is_explicit: self.is_explicit }
+    }
+
     /// The resources of an added container where the settings give none.
     pub(super) fn of_sidecars() -> Self {
         Self {
             requests: vec![("cpu", "100m".into()), ("memory", "64Mi".into())],
-            limits: vec![("cpu", "500m".into()), ("memory", "512Mi".into())],
+            limits: LIMITS.map(|(name, limit)| (name, limit.into())).into(),
             is_explicit: false,
         }
     }

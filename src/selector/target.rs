@@ -30,6 +30,17 @@ impl<'o, 'a> Entries<'o, 'a> {
         self.0?.get_str(key)
     }
 
+    /// Whether a key is there, whatever its value is.
+    pub fn has(&self, key: &str) -> bool {
+        self.0.is_some_and(|object| object.get(key).is_some())
+    }
+
+    /// Whether the value at a key is there and not a string.
+    pub fn is_malformed(&self, key: &str) -> bool {
+        let value = self.0.and_then(|object| object.get(key)).filter(|value| !value.is_null());
+        value.is_some_and(|value| value.as_str().is_none())
+    }
+
     /// The keys that start with a prefix.
     pub fn keys_with_prefix(&self, prefix: &'static str) -> impl Iterator<Item = Cow<'a, str>> {
         let keys = self.0.into_iter().flat_map(|object| object.iter());

@@ -260,6 +260,9 @@ fn with_odd_types(object: &mut Value, group: &str, odd: usize) {
         0 => ("/metadata/labels", json!(["app"])),
         1 => ("/metadata/annotations", json!("admission.datakit/java-lib.version")),
         2 => ("/metadata", json!("text")),
+        8 => ("/metadata/labels", json!({ "app": 1, "gen": true, "tier": null })),
+        9 => ("/metadata/annotations", json!({ "admission.datakit/enabled": false })),
+        10 => ("/metadata/annotations", json!({ "datakit/logs": 7 })),
         3 => ("", json!([{}])),
         4 => ("", Value::Null),
         5 => {
@@ -290,7 +293,7 @@ fn conditions_are_sound_and_tight() {
     let own = || metadata(vec!["admission.datakit/injected", "admission.datakit/enabled"]);
     let namespace =
         select(vec!["shop", "default", "prod-1", "team-12", "team-x", "kube-system", "a", ""]);
-    let odd = 0..24_usize;
+    let odd = 0..30_usize;
     let request = (0..KINDS.len(), vec((template(), own()), 2), namespace, any::<bool>(), odd);
     let strategy = (settings(), vec(request, 8));
     let outcome = runner.run(&strategy, |(settings, requests)| {
@@ -328,7 +331,7 @@ fn conditions_are_sound_and_tight() {
                 !text.contains("admission.datakit/") && !own.contains("admission.datakit/");
             let reason = explanation.reason.as_ref().map(|reason| reason.code());
             if is_silent
-                && odd > 7
+                && odd > 10
                 && matches!(reason, Some("nothing-asked" | "opted-out" | "ignored-namespace"))
             {
                 // Numbers of more than 18 digits pass without being compared.

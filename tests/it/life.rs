@@ -543,14 +543,15 @@ fn one_injection_after_another_leaves_nothing_behind() {
         "policy": { "image_pull_secrets": ["hub"] },
     });
     let settings = settings.to_string();
-    let bare = crate::objects::deployment(&crate::objects::pod());
+    let mut bare = crate::objects::deployment(&crate::objects::pod());
+    bare["spec"]["template"]["spec"]["imagePullSecrets"] = json!([{ "name": "own" }]);
     for [first, second] in [["flameshot", "profiler"], ["profiler", "flameshot-"]] {
         let (injected, _) = admit(&bare, None, "default", &settings);
         let out = policy::uninject(&injected.to_string(), &settings, Some(first)).unwrap();
         let left: Value = serde_json::from_str(&out.object).unwrap();
         let spec = &left["spec"]["template"]["spec"];
         assert_eq!(spec["shareProcessNamespace"], true, "{first}: the other one needs it");
-        assert_eq!(spec["imagePullSecrets"], json!([{ "name": "hub" }]));
+        assert_eq!(spec["imagePullSecrets"], json!([{ "name": "own" }, { "name": "hub" }]));
         let second = second.trim_end_matches('-');
         let out = policy::uninject(&out.object, &settings, Some(second)).unwrap();
         assert_eq!(serde_json::from_str::<Value>(&out.object).unwrap(), bare, "{second}");
@@ -656,7 +657,8 @@ fn the_last_policy_takes_the_secrets_along() {
     let logs = r#"{"policy":{"id":"b","image_pull_secrets":["hub"]},"admission_inject_v2":{"logfwds":[
         {"namespace_selectors":["*"],"image":"h/l:1","log_volume_paths":["/logs"]}]}}"#;
     let left = r#"{"policy":{"id":"b"}}"#;
-    let bare = with_env("Deployment", json!([]));
+    let mut bare = with_env("Deployment", json!([]));
+    bare["spec"]["template"]["spec"]["imagePullSecrets"] = json!([{ "name": "own" }]);
     let both = |object: &Value, old: Option<&Value>, first: &str, second: &str| {
         let (object, _) = admit(object, old, "default", first);
         admit(&object, old, "default", second).0
@@ -665,9 +667,9 @@ fn the_last_policy_takes_the_secrets_along() {
     let two = both(&annotated(&one, "x", "1"), Some(&one), tracing, logs);
     let three = both(&annotated(&two, "x", "2"), Some(&two), tracing, left);
     let secrets = |object: &Value| object["spec"]["template"]["spec"]["imagePullSecrets"].clone();
-    assert_eq!(secrets(&three), json!([{ "name": "hub" }]));
+    assert_eq!(secrets(&three), json!([{ "name": "own" }, { "name": "hub" }]));
     let four = both(&annotated(&three, "x", "3"), Some(&three), "{}", left);
-    assert_eq!(secrets(&four), Value::Null);
+    assert_eq!(secrets(&four), json!([{ "name": "own" }]));
 }
 
 /// Two injections that set the same member are no removal by hand.

@@ -58,7 +58,7 @@ fn settings(which: usize, kind: &str) -> Value {
     let secrets = if which == 2 && kind != "Rollout" { json!(["hub"]) } else { json!([]) };
     json!({
         "admission_inject_v2": v2,
-        "policy": { "image_pull_secrets": secrets, "extra_workloads": [
+        "policy": { "image_pull_secrets": secrets, "safe_to_evict": which % 2 == 0, "extra_workloads": [
             { "group": "argoproj.io", "kind": "Rollout", "template": "/spec/template" },
         ] },
     })
@@ -74,7 +74,11 @@ struct Manifest {
     second: bool,
     opted_out: bool,
     restarted: u8,
+    evictable: Option<&'static str>,
+    secret: bool,
 }
+
+const EVICTABLE: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes";
 
 const ENV: [&str; 7] = [
     r#"{"name":"A","value":"1"}"#,
@@ -98,8 +102,9 @@ const VOLUMES: [(&str, &str); 5] = [
 fn manifest() -> impl Strategy<Value = Manifest> {
     let env = vec(0..ENV.len(), 0..4);
     let mounts = vec(0..VOLUMES.len(), 0..3);
-    (0..2_u8, env, mounts, any::<[bool; 2]>(), 0..6_u8, 0..2_u8).prop_map(
-        |(image, env, mounts, [init, second], out, restarted)| Manifest {
+    let evictable = select(vec![None, None, Some("data"), Some("own, data"), Some("tmp")]);
+    (0..2_u8, env, mounts, any::<[bool; 3]>(), 0..6_u8, 0..2_u8, evictable).prop_map(
+        |(image, env, mounts, [init, second, secret], out, restarted, evictable)| Manifest {
             image,
             env,
             mounts,
@@ -107,6 +112,8 @@ fn manifest() -> impl Strategy<Value = Manifest> {
             second,
             opted_out: out == 0,
             restarted,
+            evictable,
+            secret,
         },
     )
 }
@@ -154,6 +161,12 @@ impl Manifest {
         }
         if self.restarted > 0 {
             annotations.insert("restarted".into(), json!("now"));
+        }
+        if let Some(list) = self.evictable {
+            annotations.insert(EVICTABLE.into(), json!(list));
+        }
+        if self.secret {
+            template["spec"]["imagePullSecrets"] = json!([{ "name": "own" }]);
         }
         if !annotations.is_empty() {
             template["metadata"]["annotations"] = Value::Object(annotations);

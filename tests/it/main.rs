@@ -20,6 +20,7 @@ mod mended;
 mod module;
 mod objects;
 mod packaging;
+mod pods;
 mod policy;
 mod properties;
 mod settings;

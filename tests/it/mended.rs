@@ -173,7 +173,7 @@ fn a_malformed_pod_keeps_its_containers() {
         object["spec"][key] = value;
         let (_, stored) = create(&object, &settings);
         assert_eq!(stored["spec"], object["spec"]);
-        assert!(stored["metadata"]["annotations"].get("admission.datakit/skipped").is_some());
+        assert!(stored["metadata"]["annotations"].get("admission.datakit/status").is_some());
     }
 }
 
@@ -352,23 +352,6 @@ fn an_empty_path_is_no_directory() {
     let (answer, _) = create(&pod(), &settings);
     assert_eq!(answer.report.injected.len(), 1);
     assert_eq!(answer.report.warnings(), [""; 0]);
-}
-
-#[test]
-fn the_status_of_a_pod_says_what_it_did_not_get() {
-    let settings = java_block(json!({ "status_annotation": true }));
-    let mut object = with_annotation(asked(), "admission.datakit/logfwd.instances", "x");
-    object["spec"]["containers"][0]["envFrom"] = json!([{ "secretRef": { "name": "q" } }]);
-    let (_, stored) = create(&object, &settings);
-    let status = stored["metadata"]["annotations"]["admission.datakit/skipped"].as_str().unwrap();
-    assert!(status.starts_with("logfwd is not injected into Pod/web: "), "{status}");
-    assert!(!status.contains('\n'), "{status}");
-    let (again, _) = create(&stored, &settings);
-    assert_eq!(again.mutated_object(), None);
-    // Workloads do not carry one.
-    let (_, stored) = create(&deployment(&object), &settings);
-    let annotations = &stored["spec"]["template"]["metadata"]["annotations"];
-    assert_eq!(annotations.get("admission.datakit/skipped"), None);
 }
 
 #[test]

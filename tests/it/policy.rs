@@ -231,10 +231,8 @@ fn limits_tracing_to_the_containers_that_are_named() {
     assert_eq!(traced, [false, true, false]);
     assert_eq!(
         outcome.response["warnings"],
-        json!([
-            "ddtrace-java in Pod/web: annotation admission.datakit/container-names lists 1 name \
-                that matches no container"
-        ]),
+        json!(["ddtrace-java in Pod/web: unknown names in annotation \
+             admission.datakit/container-names: 1"]),
     );
 
     let object = with_annotation(java_asked(), "admission.datakit/container-names", "x");

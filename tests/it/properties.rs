@@ -284,6 +284,7 @@ pub fn settings() -> impl Strategy<Value = String> {
             r#"{"sidecar_mode":"native","empty_dir_size_limit":"1Gi"}"#,
             r#"{"sidecar_mode":"container","image_pull_secrets":["hub","more"]}"#,
             r#"{"security_context":{"runAsUser":1000},"allow_version_annotations":false}"#,
+            r#"{"safe_to_evict":true,"qos_class":"preserve","status_annotation":true}"#,
         ][..],
     );
     (prop_oneof![2 => v2, 1 => v1], options)

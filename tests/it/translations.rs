@@ -36,8 +36,8 @@ const COMMAND: [&str; 5] = [
 ];
 
 /// Texts that are no messages, and parts of messages.
-const OTHER: [&str; 12] = [
-    "!({} in annotations)",
+const OTHER: [&str; 15] = [
+    "{key} in {entries}",
     "{} in annotations",
     "type(it) == map && {key} in it",
     "{annotation} in annotations && annotations[{annotation}] in [{}]",
@@ -46,8 +46,11 @@ const OTHER: [&str; 12] = [
     "the end",
     "is a ConfigMap",
     "{0} without a configuration of Datakit Operator",
-    "an annotation under admission.datakit/",
-    "{annotation} is unknown{}",
+    "an annotation under {PREFIX}",
+    "{shown} is unknown",
+    "{shown} is unknown; did you mean {nearest}?",
+    "{shown} is not a string; quote it",
+    "{shown} does nothing here; move it to the pod template",
     "{reason}; another rule is used; {advice}",
 ];
 
@@ -198,6 +201,7 @@ fn of_requests() -> Vec<String> {
         vec![(java, "v1"), ("admission.datakit/container-names", "app,a,b")],
         vec![(java, "v1"), ("admission.datakit/container-names", "a")],
         vec![("admission.datakit/jav-lib.version", ""), ("admission.datakit/ü", "")],
+        vec![("admission.datakit/-", "number"), ("admission.datakit/enabled", "number")],
         vec![("admission.datakit/otel-java-lib.version", "")],
         unknown.iter().map(|name| (&**name, "")).collect(),
     ];
@@ -206,8 +210,13 @@ fn of_requests() -> Vec<String> {
         let mut object = pod();
         for (key, value) in annotations {
             object = with_annotation(object, key, value);
+            if value == "number" {
+                object["metadata"]["annotations"][key] = json!(7);
+            }
         }
-        for object in [object.clone(), deployment(&object)] {
+        let mut misplaced = deployment(&pod());
+        misplaced["metadata"]["annotations"] = object["metadata"]["annotations"].clone();
+        for object in [object.clone(), deployment(&object), misplaced] {
             for settings in [&rules, &not_safe] {
                 explained(&request("CREATE", &object, None), &settings.to_string(), &mut found);
             }

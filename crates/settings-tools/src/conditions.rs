@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 use datakit_injection::annotations::{self, DISABLED, OPT_OUT, PREFIX};
 use datakit_injection::injection::Injection;
 use datakit_injection::injection::table::ALL;
-use datakit_injection::options::ExtraWorkload;
+use datakit_injection::options::{ExtraWorkload, Options};
 use datakit_injection::reader::Errors;
 use datakit_injection::rules::candidate::Candidate;
 use datakit_injection::rules::candidates::visit;
@@ -112,9 +112,9 @@ fn of(settings: &Settings, scope: Scope) -> Conditions {
     let is_enabled = format!("!({})", is_disabled(OPT_OUT));
     let enabled = objects.any("object", &objects.with("annotations", &is_enabled));
     compiled.conditions.push(condition("is-not-opted-out", enabled));
-    let mut asks = vec![any_other_annotation()];
+    let mut asks = vec![any_other_annotation(&settings.options, &objects)];
     for injection in ALL {
-        asks.extend(rules(injection, settings));
+        asks.extend(rules(injection, settings, &objects));
     }
     let asks = format!("[{NAMESPACE}].exists(ns,\n    {})", asks.join(" ||\n    "));
     let asks = objects.with("labels", &objects.with("annotations", &asks));
@@ -236,6 +236,15 @@ impl<'s> Objects<'s> {
         format!("({templates})\n  .exists(pod,\n  {expression})")
     }
 
+    /// Whether labels or annotations have a key; one whose value is not a string counts as none.
+    fn have(&self, entries: &str, key: &str) -> String {
+        let key = string(key);
+        match self.extras.is_empty() {
+            true => format!("{key} in {entries}"),
+            false => format!("({key} in {entries} && type({entries}[{key}]) == string)"),
+        }
+    }
+
     /// An expression over the labels or the annotations of `pod`.
     fn with(&self, entries: &str, expression: &str) -> String {
         let is_there = match self.extras.is_empty() {
@@ -275,11 +284,20 @@ fn safe_path(extra: &ExtraWorkload) -> String {
 }
 
 /// Whether an annotation is there that an injection reads, or that nothing knows.
-fn any_other_annotation() -> String {
-    let mut silent: Vec<String> = annotations::SILENT.iter().map(|it| string(it)).collect();
+fn any_other_annotation(options: &Options, objects: &Objects) -> String {
+    // A status is made anew.
+    let is_status = |name: &str| matches!(name, annotations::STATUS | annotations::OLD_STATUS);
+    let silent =
+        annotations::SILENT.iter().filter(|it| !(options.status_annotation && is_status(it)));
+    let mut silent: Vec<String> = silent.map(|it| string(it)).collect();
     silent.extend(ALL.iter().filter_map(|injection| injection.opt_out()).map(|it| string(&it)));
+    // What is not a string gets a warning.
+    let is_odd = match objects.extras.is_empty() {
+        true => "",
+        false => "type(annotations[key]) != string || ",
+    };
     format!(
-        "annotations.exists(key, key.startsWith({}) &&\n      !(key in [{}]))",
+        "annotations.exists(key, key.startsWith({}) &&\n      ({is_odd}!(key in [{}])))",
         string(PREFIX),
         silent.join(", ")
     )
@@ -293,18 +311,18 @@ fn is_disabled(annotation: &str) -> String {
 }
 
 /// What selects for an injection without an annotation; what needs one passes by it.
-fn rules(injection: &'static Injection, settings: &Settings) -> Option<String> {
+fn rules(injection: &'static Injection, settings: &Settings, objects: &Objects) -> Option<String> {
     let mut rules: Vec<String> = Vec::new();
     // Rules that end the search and inject nothing.
     let mut exclusions: Vec<String> = Vec::new();
     visit(settings, injection, &mut |candidate| {
         if candidate.is_switched_off() || candidate.requires_annotation {
             if candidate.ends_search() {
-                exclusions.extend(selects(&candidate, Doubt::False));
+                exclusions.extend(selects(&candidate, Doubt::False, objects));
             }
             return ControlFlow::Continue(());
         }
-        if let Some(selects) = selects(&candidate, Doubt::True) {
+        if let Some(selects) = selects(&candidate, Doubt::True, objects) {
             let excluded = exclusions.iter().map(|excluded| format!(" && !({excluded})"));
             rules.push(format!("{selects}{}", excluded.collect::<String>()));
         }
@@ -315,7 +333,7 @@ fn rules(injection: &'static Injection, settings: &Settings) -> Option<String> {
     }
     let mut guards: Vec<String> = Vec::new();
     if let Some(annotation) = injection.sets_annotation {
-        guards.push(format!("!({} in annotations)", string(annotation)));
+        guards.push(format!("!({})", objects.have("annotations", annotation)));
     }
     if let Some(opt_out) = injection.opt_out() {
         guards.push(format!("!({})", is_disabled(&opt_out)));
@@ -333,7 +351,7 @@ enum Doubt {
 }
 
 /// Whether the selectors of a rule select; nothing where they never do.
-fn selects(candidate: &Candidate, doubt: Doubt) -> Option<String> {
+fn selects(candidate: &Candidate, doubt: Doubt, objects: &Objects) -> Option<String> {
     let Selectors { namespaces, labels, mode } = &candidate.selectors;
     if candidate.selectors.is_off() {
         return None;
@@ -348,8 +366,8 @@ fn selects(candidate: &Candidate, doubt: Doubt) -> Option<String> {
             .valid
             .iter()
             .map(|selector| {
-                let all: Vec<String> =
-                    selector.requirements.iter().map(|it| requirement(it, doubt)).collect();
+                let all = selector.requirements.iter();
+                let all: Vec<String> = all.map(|it| requirement(it, doubt, objects)).collect();
                 if all.is_empty() { "true".to_owned() } else { all.join(" && ") }
             })
             .collect();
@@ -381,9 +399,9 @@ fn namespace(pattern: &NamespacePattern, doubt: Doubt) -> String {
     }
 }
 
-fn requirement(requirement: &Requirement, doubt: Doubt) -> String {
+fn requirement(requirement: &Requirement, doubt: Doubt, objects: &Objects) -> String {
     let key = string(&requirement.key);
-    let has = format!("{key} in labels");
+    let has = objects.have("labels", &requirement.key);
     let label = format!("labels[{key}]");
     let list = |values: &[String]| {
         let values: Vec<String> = values.iter().map(|value| string(value)).collect();
