@@ -58,7 +58,7 @@ fn settings(which: usize, kind: &str) -> Value {
     let secrets = if which == 2 && kind != "Rollout" { json!(["hub"]) } else { json!([]) };
     json!({
         "admission_inject_v2": v2,
-        "policy": { "image_pull_secrets": secrets, "safe_to_evict": which % 2 == 0, "extra_workloads": [
+        "policy": { "image_pull_secrets": secrets, "safe_to_evict": which.is_multiple_of(2), "extra_workloads": [
             { "group": "argoproj.io", "kind": "Rollout", "template": "/spec/template" },
         ] },
     })
