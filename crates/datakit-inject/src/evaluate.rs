@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use datakit_injection::policy;
 use datakit_injection::reason::Reason as Found;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::Value as Json;
 
 use crate::uninject;
-use yaml_splice::{Data, read_json};
+use yaml_splice::{Document, Value};
 
 /// The policy with its settings.
 #[derive(Clone, Default)]
@@ -59,7 +59,7 @@ pub(crate) struct Outcome {
     /// Every candidate rule.
     pub(crate) steps: Vec<Step>,
     /// The explanation for machines, where it is wanted.
-    pub(crate) json: Value,
+    pub(crate) json: Json,
 }
 
 /// A finding, for machines and for people.
@@ -79,7 +79,7 @@ pub(crate) struct Step {
 
 impl Policy {
     /// Does what there is to do with an object; `kind` is as for [`create`](Self::create).
-    pub(crate) fn run(&self, object: &Data, kind: Option<(&str, &str)>) -> Outcome {
+    pub(crate) fn run(&self, object: &Value, kind: Option<(&str, &str)>) -> Outcome {
         match &self.task {
             Task::Inject => self.create(&serde_json::to_string(object).unwrap_or_default(), kind),
             Task::Uninject(injection) => {
@@ -97,7 +97,7 @@ impl Policy {
             let kind = serde_json::json!({ "group": group, "version": version, "kind": kind });
             format!(r#""kind":{kind},"#).into()
         });
-        let namespace = Value::from(&*self.namespace);
+        let namespace = Json::from(&*self.namespace);
         let payload = format!(
             r#"{{"request":{{"operation":"CREATE",{kind}"namespace":{namespace},"object":{object}}},"settings":{}}}"#,
             self.settings
@@ -105,7 +105,7 @@ impl Policy {
         let (answer, explanation) = policy::explain(payload.as_bytes());
         let json = match self.wants_json {
             true => explanation.to_json(&answer.report),
-            false => Value::Null,
+            false => Json::Null,
         };
         let mutated = answer.mutated_object().map(str::to_owned);
         let report = answer.report;
@@ -216,7 +216,8 @@ impl Outcome {
     }
 
     /// The object with the injections.
-    pub(crate) fn mutated(&self) -> Option<Data> {
-        self.mutated.as_deref().and_then(|object| read_json(object).ok()).map(|source| source.data)
+    pub(crate) fn mutated(&self) -> Option<Value> {
+        let object = self.mutated.as_deref()?;
+        Document::parse_json(object).ok().map(Document::into_value)
     }
 }

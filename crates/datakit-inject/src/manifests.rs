@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use crate::documents::{Document, documents, items};
 use crate::evaluate::{Outcome, Policy};
+use crate::items::items;
 use crate::problem::Problem;
 use crate::{files, helm};
-use yaml_splice::{Data, Source, edited};
+use yaml_splice::{Document, Part, Value, parse_stream};
 
 /// A file before and after injection.
 #[derive(Debug, Default)]
@@ -54,42 +54,43 @@ impl Manifests {
     /// Runs the objects of a text through the policy.
     pub(crate) fn of(file: &Path, text: String, policy: &Policy, wanted: Wanted) -> Self {
         let mut manifests = Self { file: file.display().to_string(), ..Self::default() };
-        let documents = documents(&text);
-        let is_template = |document: &Document| {
-            let written = text.get(document.range.clone()).unwrap_or_default();
-            document.source.is_err() && written.contains("{{")
+        let parts = parse_stream(&text);
+        let is_template = |part: &Part| {
+            let written = text.get(part.range.clone()).unwrap_or_default();
+            part.document.is_err() && written.contains("{{")
         };
-        let is_malformed = documents.iter().any(is_template);
+        let is_malformed = parts.iter().any(is_template);
         if let Some(problem) = helm::template(file, &text, is_malformed) {
             manifests.problems.push(problem);
             return manifests;
         }
-        let count = documents.len();
+        let count = parts.len();
         let (mut after, mut place, mut printed) = (String::new(), 0, 0);
-        for document in &documents {
+        for (index, part) in parts.iter().enumerate() {
+            let number = index + 1;
             let problem = |line, reason: &str| {
-                let which = format!("document {}: ", document.number);
+                let which = format!("document {number}: ");
                 let which = if count > 1 { which } else { String::new() };
                 Problem { file: manifests.file.clone(), line: Some(line), reason: which + reason }
             };
-            let read = match &document.source {
-                Err(malformed) => Err(problem(malformed.line, &malformed.reason)),
-                Ok(source) => match not_a_manifest(&source.data) {
-                    Some(reason) => Err(problem(document.line(source.root.start), reason)),
-                    None => Ok(source),
+            let read = match &part.document {
+                Err(error) => Err(problem(error.line, &error.reason)),
+                Ok(document) => match not_a_manifest(document.value()) {
+                    Some(reason) => Err(problem(first_line(document), reason)),
+                    None => Ok(document),
                 },
             };
-            let source = match read {
-                Ok(source) => source,
+            let document = match read {
+                Ok(document) => document,
                 Err(problem) => {
-                    let kept = text.get(printed..document.outer).unwrap_or_default();
+                    let kept = text.get(printed..part.outer).unwrap_or_default();
                     manifests.printed.push_str(kept);
-                    printed = document.range.end;
+                    printed = part.range.end;
                     manifests.problems.push(problem);
                     continue;
                 }
             };
-            let (objects, mutated) = run(document, source, policy);
+            let (objects, mutated) = run(document, policy);
             for object in &objects {
                 let place = format!("{}:{}", manifests.file, object.line);
                 let notes = object.outcome.notes.iter().map(|note| format!("{place}: {note}"));
@@ -97,20 +98,20 @@ impl Manifests {
             }
             manifests.documents.push(objects);
             let Some(mutated) = mutated.filter(|_| wanted == Wanted::Text) else { continue };
-            let line = document.line(source.root.start);
-            let Some(edited) = edited(source, &mutated) else {
+            let line = first_line(document);
+            let Some(edited) = document.edit(&mutated) else {
                 let reason = "the change cannot be written into this document";
                 manifests.problems.push(problem(line, reason));
                 continue;
             };
             if edited.is_rewritten {
                 manifests.notes.push(format!(
-                    "{}:{line}: document {} is re-emitted without its comments and anchors: \
+                    "{}:{line}: document {number} is re-emitted without its comments and anchors: \
                      it cannot be edited in place",
-                    manifests.file, document.number
+                    manifests.file
                 ));
             }
-            let range = document.range.clone();
+            let range = part.range.clone();
             after.push_str(text.get(place..range.start).unwrap_or_default());
             after.push_str(&edited.text);
             place = range.end;
@@ -134,50 +135,51 @@ impl Manifests {
     }
 }
 
-fn not_a_manifest(data: &Data) -> Option<&'static str> {
+/// The line in which the value of a document starts.
+fn first_line(document: &Document) -> usize {
+    document.line(document.locate("").map_or(0, |range| range.start))
+}
+
+fn not_a_manifest(data: &Value) -> Option<&'static str> {
     match (data, data.get("kind")) {
-        (Data::Map(_), Some(Data::String(_))) => None,
-        (Data::Map(_), _) => Some("not a manifest: no `kind`"),
+        (Value::Mapping(_), Some(Value::String(_))) => None,
+        (Value::Mapping(_), _) => Some("not a manifest: no `kind`"),
         _ => Some("not a manifest: not an object"),
     }
 }
 
 /// Runs the objects of a document through the policy; the document with the injections, where there
 /// are any.
-fn run(document: &Document, source: &Source, policy: &Policy) -> (Vec<Object>, Option<Data>) {
-    let Some(list) = items(&source.data) else {
-        let outcome = policy.run(&source.data, None);
+fn run(document: &Document, policy: &Policy) -> (Vec<Object>, Option<Value>) {
+    let Some(list) = items(document.value()) else {
+        let outcome = policy.run(document.value(), None);
         let mutated = outcome.mutated();
-        let line = document.line(source.root.start);
+        let line = first_line(document);
         return (vec![Object { line, outcome }], mutated);
     };
     // The items of a list of one kind do not name it.
-    let named = |key| source.data.get(key).and_then(Data::as_str).unwrap_or_default();
+    let named = |key| document.value().get(key).and_then(Value::as_str).unwrap_or_default();
     let kind = named("kind").strip_suffix("List").filter(|kind| !kind.is_empty());
     let kind = kind.map(|kind| (named("apiVersion"), kind));
-    let places = source.root.member("items").map(|items| items.starts()).unwrap_or_default();
     let (mut objects, mut mutated) = (Vec::new(), Vec::new());
-    let (mut line, mut counted) = (document.line(0), 0);
     for (index, item) in list.iter().enumerate() {
         let outcome = policy.run(item, kind.filter(|_| item.get("kind").is_none()));
         mutated.push(outcome.mutated());
-        // Items follow each other; an alias is where it is.
-        let place = places.get(index).copied().unwrap_or(counted);
-        line += source.text.get(counted..place).unwrap_or_default().matches('\n').count();
-        counted = place;
+        let place = document.locate(&format!("/items/{index}"));
+        let line = document.line(place.map_or(0, |place| place.start));
         objects.push(Object { line, outcome });
     }
     if mutated.iter().all(Option::is_none) {
         return (objects, None);
     }
-    let mut data = source.data.clone();
-    let items = data.get_mut("items").and_then(Data::as_seq_mut).into_iter().flatten();
+    let mut value = document.value().clone();
+    let items = value.get_mut("items").and_then(Value::as_sequence_mut).into_iter().flatten();
     for (item, mutated) in items.zip(mutated) {
         if let Some(mutated) = mutated {
             *item = mutated;
         }
     }
-    (objects, Some(data))
+    (objects, Some(value))
 }
 
 #[cfg(test)]

@@ -6,11 +6,11 @@ use datakit_injection::reader::SettingsError;
 use settings_tools::document;
 use settings_tools::document::{Found, Source};
 
-use crate::documents::{documents, items};
 use crate::failure::count;
 use crate::files;
+use crate::items::items;
 use crate::problem::Problem;
-use yaml_splice::Data;
+use yaml_splice::{Value, parse_stream};
 
 /// Settings, and what they were found in.
 pub(crate) struct SettingsFile {
@@ -21,7 +21,7 @@ pub(crate) struct SettingsFile {
     /// The text of the file.
     pub(crate) text: String,
     /// The manifest of the policy, if they were found in one.
-    pub(crate) policy: Option<Data>,
+    pub(crate) policy: Option<Value>,
 }
 
 impl SettingsFile {
@@ -30,13 +30,13 @@ impl SettingsFile {
         let text = files::read(file)?;
         let name = file.display().to_string();
         let mut read = Vec::new();
-        for document in documents(&text) {
-            let source = document.source.map_err(|malformed| Problem {
+        for part in parse_stream(&text) {
+            let document = part.document.map_err(|error| Problem {
                 file: name.clone(),
-                line: Some(malformed.line),
-                reason: malformed.reason,
+                line: Some(error.line),
+                reason: error.reason,
             })?;
-            read.push(source.data);
+            read.push(document.into_value());
         }
         let json: Vec<String> =
             read.iter().map(|data| serde_json::to_string(data).unwrap_or_default()).collect();

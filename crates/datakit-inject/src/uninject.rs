@@ -8,7 +8,7 @@ use datakit_injection::policy;
 use crate::evaluate::{Outcome, Policy, Task};
 use crate::failure::Failure;
 use crate::settings_file::SettingsFile;
-use yaml_splice::{Data, read_json};
+use yaml_splice::{Document, Value};
 
 /// The annotation of a record; that of a policy with an id ends in a point and the id.
 const RECORD: &str = "admission.datakit/injected";
@@ -40,15 +40,15 @@ pub(crate) fn injection(name: &str) -> Result<String, String> {
 /// Removes what is recorded in an object; `kind` is its API version and kind where it does not have
 /// them itself.
 pub(crate) fn uninject(
-    object: &Data,
+    object: &Value,
     kind: Option<(&str, &str)>,
     settings: &str,
     injection: Option<&str>,
 ) -> Outcome {
     let mut named = object.clone();
-    if let (Some((api_version, kind)), Data::Map(members)) = (kind, &mut named) {
-        members.push(("apiVersion".to_owned(), Data::String(api_version.to_owned())));
-        members.push(("kind".to_owned(), Data::String(kind.to_owned())));
+    if let (Some((api_version, kind)), Value::Mapping(members)) = (kind, &mut named) {
+        members.push(("apiVersion".to_owned(), Value::String(api_version.to_owned())));
+        members.push(("kind".to_owned(), Value::String(kind.to_owned())));
     }
     let json = serde_json::to_string(&named).unwrap_or_default();
     let uninjected = policy::uninject(&json, settings, injection);
@@ -60,25 +60,25 @@ pub(crate) fn uninject(
             ..Outcome::default()
         };
     };
-    let mut after = read_json(&uninjected.object).ok().map(|source| source.data);
-    if let (Some(_), Some(Data::Map(members))) = (kind, &mut after) {
+    let mut after = Document::parse_json(&uninjected.object).ok().map(Document::into_value);
+    if let (Some(_), Some(Value::Mapping(members))) = (kind, &mut after) {
         members.retain(|(key, _)| key != "apiVersion" && key != "kind");
     }
     let mutated = after.as_ref().and_then(|after| serde_json::to_string(after).ok());
     Outcome { workload, mutated, removed: uninjected.removed, ..Outcome::default() }
 }
 
-fn workload(object: &Data) -> String {
-    let text = |data: Option<&Data>| data.and_then(Data::as_str).unwrap_or_default().to_owned();
+fn workload(object: &Value) -> String {
+    let text = |data: Option<&Value>| data.and_then(Value::as_str).unwrap_or_default().to_owned();
     let metadata = object.get("metadata");
     let name = metadata.and_then(|it| it.get("name").or_else(|| it.get("generateName")));
     format!("{}/{}", text(object.get("kind")), text(name))
 }
 
 /// What a reader may wonder about in an object from which nothing is removed.
-fn left(object: &Data, workload: &str, injection: Option<&str>) -> Vec<String> {
+fn left(object: &Value, workload: &str, injection: Option<&str>) -> Vec<String> {
     let annotations = object.get("metadata").and_then(|metadata| metadata.get("annotations"));
-    let Some(Data::Map(annotations)) = annotations else {
+    let Some(Value::Mapping(annotations)) = annotations else {
         return without_record(object, workload);
     };
     let records = annotations.iter().filter_map(|(key, _)| key.strip_prefix(RECORD));
@@ -99,7 +99,7 @@ fn left(object: &Data, workload: &str, injection: Option<&str>) -> Vec<String> {
 }
 
 /// A note on containers of ours without a record.
-fn without_record(object: &Data, workload: &str) -> Vec<String> {
+fn without_record(object: &Value, workload: &str) -> Vec<String> {
     let ours = ALL.iter().filter_map(|injection| injection.container);
     let is_ours = |name: &str| ours.clone().any(|own| own == name);
     match containers(object).into_iter().find(|name| is_ours(name)) {
@@ -109,12 +109,12 @@ fn without_record(object: &Data, workload: &str) -> Vec<String> {
 }
 
 /// The names of the containers of an object.
-fn containers(object: &Data) -> Vec<&str> {
+fn containers(object: &Value) -> Vec<&str> {
     let spec = object.get("spec");
     let of_job = spec.and_then(|spec| spec.get("jobTemplate")?.get("spec"));
     let template = of_job.or(spec).and_then(|spec| spec.get("template")?.get("spec"));
     let Some(spec) = template.or(spec) else { return Vec::new() };
     let lists =
-        ["initContainers", "containers"].into_iter().filter_map(|key| spec.get(key)?.as_seq());
+        ["initContainers", "containers"].into_iter().filter_map(|key| spec.get(key)?.as_sequence());
     lists.flatten().filter_map(|container| container.get("name")?.as_str()).collect()
 }

@@ -1,25 +1,27 @@
-//! Values as new text, in the style of the document around them.
+//! Writes values as text.
 
-use crate::data::Data;
-use crate::scalar;
+use std::fmt;
 
-/// How a document indents.
+use crate::read::scalar;
+use crate::value::Value;
+
+/// Writes with lines and indentation.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Indentation {
-    /// Of a map in a map.
-    pub(super) step: usize,
-    /// Of the dashes of a sequence in a map.
-    pub(super) dash: usize,
+pub(crate) struct Block {
+    /// The indentation of a mapping in a mapping.
+    pub(crate) step: usize,
+    /// The indentation of the dashes of a sequence in a mapping.
+    pub(crate) dash: usize,
 }
 
-impl Indentation {
+impl Block {
     /// The members or elements, each on lines of its own that begin with the indentation.
-    pub(super) fn lines(self, data: &Data, indent: usize) -> String {
-        match data {
-            Data::Map(members) if !members.is_empty() => {
+    pub(crate) fn lines(self, value: &Value, indent: usize) -> String {
+        match value {
+            Value::Mapping(members) if !members.is_empty() => {
                 members.iter().map(|(key, value)| self.member(key, value, indent)).collect()
             }
-            Data::Seq(elements) if !elements.is_empty() => {
+            Value::Sequence(elements) if !elements.is_empty() => {
                 elements.iter().map(|element| self.element(element, indent)).collect()
             }
             scalar => format!("{}{}\n", " ".repeat(indent), inline(scalar)),
@@ -27,13 +29,13 @@ impl Indentation {
     }
 
     /// A member of a map, on lines of its own.
-    pub(super) fn member(self, key: &str, value: &Data, indent: usize) -> String {
+    pub(crate) fn member(self, key: &str, value: &Value, indent: usize) -> String {
         let pad = " ".repeat(indent);
         let value = match value {
-            Data::Map(_) if value.is_filled() => {
+            Value::Mapping(_) if value.is_filled() => {
                 format!("\n{}", self.lines(value, indent + self.step))
             }
-            Data::Seq(_) if value.is_filled() => {
+            Value::Sequence(_) if value.is_filled() => {
                 format!("\n{}", self.lines(value, indent + self.dash))
             }
             scalar => format!(" {}\n", self.scalar(scalar, indent)),
@@ -42,7 +44,7 @@ impl Indentation {
     }
 
     /// An element of a sequence, on lines of its own.
-    pub(super) fn element(self, value: &Data, indent: usize) -> String {
+    pub(crate) fn element(self, value: &Value, indent: usize) -> String {
         let pad = " ".repeat(indent);
         match value.is_filled() {
             true => format!("{pad}- {}", self.lines(value, indent + 2).trim_start_matches(' ')),
@@ -51,9 +53,9 @@ impl Indentation {
     }
 
     /// What follows a key or a dash, where it is not a collection.
-    pub(super) fn scalar(self, value: &Data, indent: usize) -> String {
+    pub(crate) fn scalar(self, value: &Value, indent: usize) -> String {
         match value {
-            Data::String(text) if is_literal(text) => {
+            Value::String(text) if is_literal(text) => {
                 let pad = " ".repeat(indent + self.step);
                 let mut block = String::from(if text.ends_with('\n') { "|" } else { "|-" });
                 for line in text.strip_suffix('\n').unwrap_or(text).split('\n') {
@@ -86,10 +88,10 @@ fn is_printable(char: char) -> bool {
 }
 
 /// A value without a line of its own: a scalar, or an empty collection.
-pub(super) fn inline(data: &Data) -> String {
-    match data {
-        Data::String(text) => string(text, false),
-        other => Brackets { is_json: false, is_compact: false, step: None }.write(other, 0),
+pub(crate) fn inline(value: &Value) -> String {
+    match value {
+        Value::String(text) => string(text, false),
+        other => Flow::INLINE.write(other, 0),
     }
 }
 
@@ -106,13 +108,13 @@ fn string(text: &str, in_brackets: bool) -> String {
     let written = written.trim_end_matches('\n');
     // What kubectl takes for a boolean or an octal number is a string to others.
     let is_plain = written == text
-        && matches!(scalar::plain(text), Data::String(_))
+        && matches!(scalar::plain(text), Value::String(_))
         && !(in_brackets && text.contains([',', '[', ']', '{', '}']));
     if is_plain { text.to_owned() } else { single(text) }
 }
 
 /// A string in single quotes.
-pub(super) fn single(text: &str) -> String {
+pub(crate) fn single(text: &str) -> String {
     match text.chars().all(is_printable) {
         true => format!("'{}'", text.replace('\'', "''")),
         false => double(text),
@@ -120,7 +122,7 @@ pub(super) fn single(text: &str) -> String {
 }
 
 /// A string in double quotes, as JSON and YAML both read it.
-pub(super) fn double(text: &str) -> String {
+pub(crate) fn double(text: &str) -> String {
     let mut quoted = String::new();
     for char in serde_json::Value::from(text).to_string().chars() {
         match is_printable(char) {
@@ -131,31 +133,34 @@ pub(super) fn double(text: &str) -> String {
     quoted
 }
 
-/// How values in brackets are written.
+/// Writes in brackets.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Brackets {
-    /// With all strings in double quotes.
-    pub(super) is_json: bool,
-    /// Without blanks.
-    pub(super) is_compact: bool,
-    /// Where everything has its line: the indentation of a level.
-    pub(super) step: Option<usize>,
+pub(crate) struct Flow {
+    /// Whether all strings are double-quoted.
+    pub(crate) is_json: bool,
+    /// Whether there are no blanks.
+    pub(crate) is_compact: bool,
+    /// The indentation of a level, where every entry has a line.
+    pub(crate) step: Option<usize>,
 }
 
-impl Brackets {
-    /// A value; `indent` is that of the line that it begins in.
-    pub(super) fn write(self, data: &Data, indent: usize) -> String {
-        match data {
-            Data::Null => "null".to_owned(),
-            Data::Bool(value) => value.to_string(),
-            Data::Number(text) => text.clone(),
-            Data::String(text) => self.string(text),
-            Data::Seq(elements) => {
+impl Flow {
+    /// YAML on one line.
+    pub(crate) const INLINE: Self = Self { is_json: false, is_compact: false, step: None };
+
+    /// A value. `indent` is the indentation of the line that it starts in.
+    pub(crate) fn write(self, value: &Value, indent: usize) -> String {
+        match value {
+            Value::Null => "null".to_owned(),
+            Value::Bool(value) => value.to_string(),
+            Value::Number(text) => text.clone(),
+            Value::String(text) => self.string(text),
+            Value::Sequence(elements) => {
                 let deeper = self.deeper(indent);
                 let elements = elements.iter().map(|element| self.write(element, deeper));
                 self.enclosed("[", &elements.collect::<Vec<_>>(), "]", indent)
             }
-            Data::Map(members) => {
+            Value::Mapping(members) => {
                 let deeper = self.deeper(indent);
                 let members = members.iter().map(|(key, value)| self.member(key, value, deeper));
                 self.enclosed("{", &members.collect::<Vec<_>>(), "}", indent)
@@ -164,13 +169,13 @@ impl Brackets {
     }
 
     /// A member of a map.
-    pub(super) fn member(self, key: &str, value: &Data, indent: usize) -> String {
+    pub(crate) fn member(self, key: &str, value: &Value, indent: usize) -> String {
         let colon = if self.is_compact { ":" } else { ": " };
         format!("{}{colon}{}", self.string(key), self.write(value, indent))
     }
 
     /// Between two entries.
-    pub(super) fn separator(self) -> &'static str {
+    pub(crate) fn separator(self) -> &'static str {
         if self.is_compact { "," } else { ", " }
     }
 
@@ -179,7 +184,7 @@ impl Brackets {
     }
 
     /// Entries between brackets.
-    pub(super) fn enclosed(self, open: &str, entries: &[String], close: &str, at: usize) -> String {
+    pub(crate) fn enclosed(self, open: &str, entries: &[String], close: &str, at: usize) -> String {
         match self.step {
             Some(step) if !entries.is_empty() => {
                 let line = format!("\n{}", " ".repeat(at + step));
@@ -192,6 +197,13 @@ impl Brackets {
 
     fn string(self, text: &str) -> String {
         if self.is_json { double(text) } else { string(text, true) }
+    }
+}
+
+/// The value on one line of YAML.
+impl fmt::Display for Value {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&Flow::INLINE.write(self, 0))
     }
 }
 

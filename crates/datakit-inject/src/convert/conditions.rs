@@ -3,7 +3,7 @@
 use datakit_injection::reader::SettingsError;
 use settings_tools::conditions::{Condition, Scope, compile};
 
-use yaml_splice::Data;
+use yaml_splice::Value;
 
 /// The names of conditions that were written by hand before they were compiled.
 const OLD: [&str; 2] = ["not-opted-out", "asks-for-something"];
@@ -13,26 +13,29 @@ const NAMES: [&str; 3] = ["namespace-is-not-ignored", "is-not-opted-out", "asks-
 
 /// The conditions of settings, before those of a manifest that somebody else wrote.
 pub(super) fn renewed(
-    present: Option<&Data>,
+    present: Option<&Value>,
     settings: &str,
     scope: Scope,
     notes: &mut Vec<String>,
-) -> Data {
+) -> Value {
     let compiled = compile(settings, scope);
     notes.extend(compiled.notes);
-    let mut conditions: Vec<Data> = compiled.conditions.iter().map(data).collect();
-    let others = present.and_then(Data::as_seq).unwrap_or_default().iter();
+    let mut conditions: Vec<Value> = compiled.conditions.iter().map(data).collect();
+    let others = present.and_then(Value::as_sequence).unwrap_or_default().iter();
     conditions.extend(others.filter(|condition| !is_ours(name(condition))).cloned());
-    Data::Seq(conditions)
+    Value::Sequence(conditions)
 }
 
-fn data(condition: &Condition) -> Data {
-    let member = |key: &str, value: &str| (key.to_owned(), Data::String(value.to_owned()));
-    Data::Map(vec![member("name", condition.name), member("expression", &condition.expression)])
+fn data(condition: &Condition) -> Value {
+    let member = |key: &str, value: &str| (key.to_owned(), Value::String(value.to_owned()));
+    Value::Mapping(vec![
+        member("name", condition.name),
+        member("expression", &condition.expression),
+    ])
 }
 
-fn name(condition: &Data) -> &str {
-    condition.get("name").and_then(Data::as_str).unwrap_or_default()
+fn name(condition: &Value) -> &str {
+    condition.get("name").and_then(Value::as_str).unwrap_or_default()
 }
 
 fn is_ours(name: &str) -> bool {
@@ -40,19 +43,19 @@ fn is_ours(name: &str) -> bool {
 }
 
 /// What a policy's manifest says that it is called for.
-pub(super) fn scope(policy: &Data) -> Scope {
-    let rules = policy.get("spec").and_then(|spec| spec.get("rules")).and_then(Data::as_seq);
+pub(super) fn scope(policy: &Value) -> Scope {
+    let rules = policy.get("spec").and_then(|spec| spec.get("rules")).and_then(Value::as_sequence);
     let resources = rules.unwrap_or_default().iter().filter_map(|rule| rule.get("resources"));
-    let resources = resources.flat_map(|list| list.as_seq().unwrap_or_default());
-    Scope::of_resources(resources.filter_map(Data::as_str))
+    let resources = resources.flat_map(|list| list.as_sequence().unwrap_or_default());
+    Scope::of_resources(resources.filter_map(Value::as_str))
 }
 
 /// What is wrong with the conditions of a manifest, and what is only not as it could be.
-pub(crate) fn check(policy: &Data, settings: &str) -> (Vec<SettingsError>, Vec<SettingsError>) {
+pub(crate) fn check(policy: &Value, settings: &str) -> (Vec<SettingsError>, Vec<SettingsError>) {
     let compiled = compile(settings, scope(policy)).conditions;
     let at = |path: String, message: &str| SettingsError { path, message: message.to_owned() };
     let list = policy.get("spec").and_then(|spec| spec.get("matchConditions"));
-    let list = list.and_then(Data::as_seq).unwrap_or_default();
+    let list = list.and_then(Value::as_sequence).unwrap_or_default();
     let path = "spec.matchConditions".to_owned();
     let (mut errors, mut notes) = (Vec::new(), Vec::new());
     if list.is_empty() && !compiled.is_empty() {
@@ -62,7 +65,7 @@ pub(crate) fn check(policy: &Data, settings: &str) -> (Vec<SettingsError>, Vec<S
         return (errors, notes);
     }
     for (index, condition) in list.iter().enumerate() {
-        let expression = condition.get("expression").and_then(Data::as_str).unwrap_or_default();
+        let expression = condition.get("expression").and_then(Value::as_str).unwrap_or_default();
         let is_compiled = |it: &Condition| words(&it.expression) == words(expression);
         if compiled.iter().any(is_compiled) {
             continue;

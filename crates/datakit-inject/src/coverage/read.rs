@@ -5,10 +5,10 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use super::values::{Broken, Values};
-use crate::documents::{documents, items};
 use crate::files;
+use crate::items::items;
 use crate::problem::Problem;
-use yaml_splice::Data;
+use yaml_splice::{Value, parse_stream};
 
 /// An object, as JSON.
 pub(crate) struct Object {
@@ -102,17 +102,17 @@ fn yaml(name: &str, mut input: impl Read, each: &mut impl FnMut(Object)) -> Resu
         return Err(Problem { file: name.to_owned(), line: None, reason });
     }
     let mut first = None;
-    for document in documents(&text) {
-        let data = match document.source {
-            Ok(source) => source.data,
-            Err(malformed) => {
-                let (line, reason) = (Some(malformed.line), malformed.reason);
+    for part in parse_stream(&text) {
+        let data = match part.document {
+            Ok(document) => document.into_value(),
+            Err(error) => {
+                let (line, reason) = (Some(error.line), error.reason);
                 first.get_or_insert(Problem { file: name.to_owned(), line, reason });
                 continue;
             }
         };
-        let json = |data: &Data| serde_json::to_string(data).unwrap_or_default();
-        let named = |key| data.get(key).and_then(Data::as_str).unwrap_or_default();
+        let json = |data: &Value| serde_json::to_string(data).unwrap_or_default();
+        let named = |key| data.get(key).and_then(Value::as_str).unwrap_or_default();
         let kind = kind_of_items(named("apiVersion"), named("kind"));
         match items(&data) {
             None => each(Object { json: json(&data), kind: None }),

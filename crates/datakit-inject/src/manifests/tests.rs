@@ -5,7 +5,7 @@ use std::path::Path;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use yaml_splice::Data;
+use yaml_splice::Value;
 
 use super::generated::{Written, habits, text, written};
 use super::{Manifests, Wanted};
@@ -17,7 +17,7 @@ const SETTINGS: &str = r#"{"admission_inject_v2":{
     "profilers":[{"namespace_selectors":["*"],"language":"java","image":"hub/profiler:1"}]}}"#;
 
 fn string(text: &str) -> Written {
-    Written::Scalar(Data::String(text.to_owned()), 2)
+    Written::Scalar(Value::String(text.to_owned()), 2)
 }
 
 fn map(members: Vec<(&str, Option<Written>)>, is_flow: bool) -> Written {
@@ -41,14 +41,14 @@ fn named(
 
 fn value() -> impl Strategy<Value = (&'static str, Written)> {
     (text(), any::<u8>())
-        .prop_map(|(text, style)| ("value", Written::Scalar(Data::String(text), style)))
+        .prop_map(|(text, style)| ("value", Written::Scalar(Value::String(text), style)))
 }
 
 fn container() -> impl Strategy<Value = Written> {
     // A block of lines whose text changes may become one line.
     let options = ("[ -~]{0,12}", any::<u8>());
     let options = options
-        .prop_map(|(text, style)| Written::Scalar(Data::String(text.replace('$', "")), style));
+        .prop_map(|(text, style)| Written::Scalar(Value::String(text.replace('$', "")), style));
     let env = (named(&["B", "JAVA_TOOL_OPTIONS", "A"], value()), options, any::<bool>());
     let env = option::of(env.prop_map(|(mut env, options, has_options)| {
         if let Written::Seq(elements, _) = &mut env

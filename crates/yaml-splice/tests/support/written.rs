@@ -3,29 +3,23 @@
 use std::fmt::Write as _;
 
 use proptest::prelude::*;
-use yaml_splice::Data;
+use yaml_splice::Value;
 
 /// A value as somebody writes it.
 #[derive(Clone, Debug)]
 pub enum Written {
-    Scalar(Data, u8),
+    Scalar(Value, u8),
     Seq(Vec<Written>, bool),
     Map(Vec<(String, Written)>, bool),
 }
 
 impl Written {
-    pub fn data(&self) -> Data {
-        match self {
-            Self::Scalar(data, _) => data.clone(),
-            Self::Seq(elements, _) => Data::Seq(elements.iter().map(Self::data).collect()),
-            Self::Map(members, _) => {
-                Data::Map(members.iter().map(|(key, value)| (key.clone(), value.data())).collect())
-            }
-        }
-    }
-
     pub fn is_filled(&self) -> bool {
-        self.data().is_filled()
+        match self {
+            Self::Scalar(..) => false,
+            Self::Seq(elements, _) => !elements.is_empty(),
+            Self::Map(members, _) => !members.is_empty(),
+        }
     }
 }
 
@@ -80,7 +74,7 @@ fn block_map(members: &[(String, Written)], indent: usize, habits: &Habits, text
             between(indent, habits, text);
         }
         let pad = if text.ends_with('\n') || text.is_empty() { indent } else { 0 };
-        write!(text, "{}{}:", " ".repeat(pad), one_line(&Data::String(key.clone()), 1)).unwrap();
+        write!(text, "{}{}:", " ".repeat(pad), one_line(&Value::String(key.clone()), 1)).unwrap();
         let deeper = match value {
             Written::Seq(..) => indent + habits.dash,
             _ => indent + habits.step,
@@ -121,8 +115,8 @@ fn behind(value: &Written, indent: usize, deeper: usize, habits: &Habits, text: 
             text.push('\n');
             block_seq(elements, deeper, habits, text);
         }
-        Written::Scalar(Data::Null, style) if style % 2 == 0 => text.push('\n'),
-        Written::Scalar(Data::String(string), style)
+        Written::Scalar(Value::Null, style) if style % 2 == 0 => text.push('\n'),
+        Written::Scalar(Value::String(string), style)
             if style % 3 == 0 && is_simple_block(string) =>
         {
             let header = if string.ends_with('\n') { "|" } else { "|-" };
@@ -162,22 +156,22 @@ fn flow(value: &Written) -> String {
         }
         Written::Map(members, _) => {
             let member = |(key, value): &(String, Written)| {
-                format!("{}: {}", one_line(&Data::String(key.clone()), 1), flow(value))
+                format!("{}: {}", one_line(&Value::String(key.clone()), 1), flow(value))
             };
             format!("{{{}}}", members.iter().map(member).collect::<Vec<_>>().join(", "))
         }
     }
 }
 
-fn one_line(data: &Data, style: u8) -> String {
-    match data {
-        Data::String(text) if text.chars().any(char::is_control) => double(text),
-        Data::String(text) => match style % 3 {
+fn one_line(value: &Value, style: u8) -> String {
+    match value {
+        Value::String(text) if text.chars().any(char::is_control) => double(text),
+        Value::String(text) => match style % 3 {
             0 => double(text),
             1 => format!("'{}'", text.replace('\'', "''")),
-            _ => data.to_flow(),
+            _ => value.to_string(),
         },
-        other => other.to_flow(),
+        other => other.to_string(),
     }
 }
 

@@ -1,24 +1,25 @@
-//! What a plain scalar means, as kubectl reads it (go-yaml: YAML 1.1's booleans and octal numbers).
+//! What plain scalars mean. go-yaml, which kubectl uses, decides: booleans and octal numbers are those
+//! of YAML 1.1.
 
-use crate::data::Data;
+use crate::value::Value;
 
 /// The value of a plain scalar.
-pub(super) fn plain(text: &str) -> Data {
+pub(crate) fn plain(text: &str) -> Value {
     match text {
-        "" | "~" | "null" | "Null" | "NULL" => return Data::Null,
+        "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
         "true" | "True" | "TRUE" | "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => {
-            return Data::Bool(true);
+            return Value::Bool(true);
         }
         "false" | "False" | "FALSE" | "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => {
-            return Data::Bool(false);
+            return Value::Bool(false);
         }
         _ => {}
     }
-    number(text).map_or_else(|| Data::String(text.to_owned()), Data::Number)
+    number(text).map_or_else(|| Value::String(text.to_owned()), Value::Number)
 }
 
-/// The JSON number that a text is; its own text where that is JSON already.
-pub(super) fn number(text: &str) -> Option<String> {
+/// The JSON number that a text stands for; the text itself if it is a JSON number.
+pub(crate) fn number(text: &str) -> Option<String> {
     if !text.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first)) {
         return None;
     }

@@ -1,0 +1,225 @@
+//! Documents.
+
+use std::ops::Range;
+
+use crate::edit::{Edit, apply, in_place, rewrite};
+use crate::error::ParseError;
+use crate::read;
+use crate::tree::{Format, Kind, Node, Tree};
+use crate::value::{Value, pointer_tokens};
+
+/// A YAML or JSON document: its text, its value, and where in the text each value is.
+///
+/// ```
+/// use yaml_splice::{Document, Value};
+///
+/// let text = "name: web # the front\nports: [80]\n";
+/// let document = Document::parse_yaml(text)?.expect("it is not empty");
+///
+/// let mut value = document.value().clone();
+/// let ports = value.get_mut("ports").and_then(Value::as_sequence_mut).unwrap();
+/// ports.push(Value::Number("443".to_owned()));
+///
+/// let edited = document.edit(&value).unwrap();
+/// assert_eq!(edited.text, "name: web # the front\nports: [80, 443]\n");
+/// # Ok::<(), yaml_splice::ParseError>(())
+/// ```
+#[derive(Debug)]
+pub struct Document<'t> {
+    tree: Tree<'t>,
+    /// The number of its first line: that in the stream that it is part of.
+    first_line: usize,
+}
+
+/// The text of a document after an edit.
+///
+/// ```
+/// use yaml_splice::{Document, Value};
+///
+/// let document = Document::parse_yaml("a: 1 # one\n")?.unwrap();
+/// let value = Value::Mapping(vec![("a".to_owned(), Value::Bool(true))]);
+/// let edited = document.edit(&value).unwrap();
+/// assert_eq!(edited.text, "a: true # one\n");
+/// assert!(!edited.is_rewritten);
+/// # Ok::<(), yaml_splice::ParseError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Edited {
+    /// The text.
+    pub text: String,
+    /// Whether the document was written anew, because it could not be edited in place: its comments
+    /// and anchors are gone.
+    pub is_rewritten: bool,
+}
+
+impl<'t> Document<'t> {
+    fn new(tree: Tree<'t>) -> Self {
+        Self { tree, first_line: 1 }
+    }
+
+    /// The document, with another number for its first line.
+    pub(crate) fn starting_at(self, first_line: usize) -> Self {
+        Self { first_line, ..self }
+    }
+
+    /// Parses the only YAML document of a text; `None` if the text is empty.
+    ///
+    /// Scalars mean what kubectl and go-yaml take them for: `yes` is a boolean, `0644` is octal.
+    /// Aliases and merge keys are resolved.
+    ///
+    /// ```
+    /// use yaml_splice::Document;
+    ///
+    /// let document = Document::parse_yaml("a: &x {b: yes}\nc: {<<: *x, d: 0644}\n")?.unwrap();
+    /// assert_eq!(document.value().to_string(), "{a: {b: true}, c: {d: 420, b: true}}");
+    /// assert!(Document::parse_yaml("# nothing\n")?.is_none());
+    /// # Ok::<(), yaml_splice::ParseError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the text is not YAML, has a second document, repeats a key or expands to too many values.
+    pub fn parse_yaml(text: &'t str) -> Result<Option<Self>, ParseError> {
+        Ok(read::yaml(text)?.map(Self::new))
+    }
+
+    /// Parses a JSON text.
+    ///
+    /// ```
+    /// use yaml_splice::Document;
+    ///
+    /// let document = Document::parse_json(r#"{"a": 1.50}"#)?;
+    /// assert_eq!(document.value().to_string(), "{a: 1.50}");
+    /// assert_eq!(Document::parse_json("{\n\"a\": 1,\n\"a\": 2}").unwrap_err().line, 3);
+    /// # Ok::<(), yaml_splice::ParseError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the text is not JSON, repeats a key or is nested deeper than 255 levels.
+    pub fn parse_json(text: &'t str) -> Result<Self, ParseError> {
+        read::json(text).map(Self::new)
+    }
+
+    /// The text that was parsed.
+    ///
+    /// ```
+    /// use yaml_splice::Document;
+    ///
+    /// assert_eq!(Document::parse_json("[ ]")?.text(), "[ ]");
+    /// # Ok::<(), yaml_splice::ParseError>(())
+    /// ```
+    pub fn text(&self) -> &'t str {
+        self.tree.text.str
+    }
+
+    /// The value of the document.
+    ///
+    /// ```
+    /// use yaml_splice::Document;
+    ///
+    /// assert_eq!(Document::parse_json("[true]")?.value().to_string(), "[true]");
+    /// # Ok::<(), yaml_splice::ParseError>(())
+    /// ```
+    pub fn value(&self) -> &Value {
+        &self.tree.value
+    }
+
+    /// The value of the document, without the rest.
+    ///
+    /// ```
+    /// use yaml_splice::Document;
+    ///
+    /// assert_eq!(Document::parse_json("[true]")?.into_value().to_string(), "[true]");
+    /// # Ok::<(), yaml_splice::ParseError>(())
+    /// ```
+    pub fn into_value(self) -> Value {
+        self.tree.value
+    }
+
+    /// Where in the text the value is that a JSON pointer leads to: without its key, its anchor and
+    /// its tag. An alias is where it is, and nothing is found behind it.
+    ///
+    /// ```
+    /// use yaml_splice::Document;
+    ///
+    /// let text = "a:\n- b: 'x'\n- c: 1\n";
+    /// let document = Document::parse_yaml(text)?.unwrap();
+    /// assert_eq!(&text[document.locate("/a/0/b").unwrap()], "'x'");
+    /// assert_eq!(&text[document.locate("/a/1").unwrap()], "c: 1");
+    /// assert_eq!(document.locate("/a/2"), None);
+    /// # Ok::<(), yaml_splice::ParseError>(())
+    /// ```
+    pub fn locate(&self, pointer: &str) -> Option<Range<usize>> {
+        let found =
+            pointer_tokens(pointer).try_fold(&self.tree.root, |node, token| child(node, &token));
+        found.map(|node| node.start..node.end)
+    }
+
+    /// The line of an offset, counted from 1; in a stream, from its start.
+    ///
+    /// ```
+    /// use yaml_splice::Document;
+    ///
+    /// let document = Document::parse_yaml("a: 1\nb: 2\n")?.unwrap();
+    /// assert_eq!(document.line(document.locate("/b").unwrap().start), 2);
+    /// # Ok::<(), yaml_splice::ParseError>(())
+    /// ```
+    pub fn line(&self, offset: usize) -> usize {
+        self.tree.text.line(offset) + self.first_line - 1
+    }
+
+    /// Edits the text so that it parses to `value`. What does not differ stays byte for byte.
+    ///
+    /// Returns `None` if no text could be found that parses to it.
+    ///
+    /// ```
+    /// use yaml_splice::{Document, Value};
+    ///
+    /// let document = Document::parse_yaml("# why\na:\n  - 'x'   # one\nb: {}\n")?.unwrap();
+    /// let mut value = document.value().clone();
+    /// value.pointer_mut("/a").unwrap().as_sequence_mut().unwrap().push(Value::Null);
+    /// let edited = document.edit(&value).unwrap();
+    /// assert_eq!(edited.text, "# why\na:\n  - 'x'   # one\n  - null\nb: {}\n");
+    /// # Ok::<(), yaml_splice::ParseError>(())
+    /// ```
+    pub fn edit(&self, value: &Value) -> Option<Edited> {
+        let edited = in_place(&self.tree, value).and_then(|edits| self.applied(edits, value));
+        let (edited, is_rewritten) = match edited {
+            Some(text) => (text, false),
+            None => (self.applied(rewrite(&self.tree, value), value)?, true),
+        };
+        Some(Edited { text: edited, is_rewritten })
+    }
+
+    /// The text with edits, if it parses to a value.
+    fn applied(&self, mut edits: Vec<Edit>, value: &Value) -> Option<String> {
+        let text = apply(self.text(), &edits);
+        if self.parses_to(&text, value) {
+            return Some(text);
+        }
+        // A block scalar at the end of a text without a final line break loses its own.
+        let end = self.text().len();
+        edits.push(Edit { range: end..end, text: self.tree.text.line_break().to_owned() });
+        let text = apply(self.text(), &edits);
+        self.parses_to(&text, value).then_some(text)
+    }
+
+    fn parses_to(&self, text: &str, value: &Value) -> bool {
+        match self.tree.format {
+            Format::Yaml => read::yaml(text).ok().flatten().is_some_and(|it| it.value == *value),
+            Format::Json => read::json(text).is_ok_and(|it| it.value == *value),
+        }
+    }
+}
+
+fn child<'n>(node: &'n Node, token: &str) -> Option<&'n Node> {
+    let child = match &node.kind {
+        Kind::Sequence(children, _) => children.get(token.parse::<usize>().ok()?),
+        Kind::Mapping(children, _) => {
+            children.iter().find(|child| child.key == token && !child.is_merge)
+        }
+        Kind::Scalar(_) | Kind::Alias(_) => None,
+    };
+    child.map(|child| &child.node)
+}
