@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
-use crate::edit::{Edit, apply, in_place, rewrite};
+use crate::edit::{Keep, in_place, rewrite};
 use crate::error::ParseError;
 use crate::read;
+use crate::splice::{Edit, apply};
 use crate::tree::{Format, Kind, Node, Tree};
 use crate::value::{Value, pointer_tokens};
 
@@ -47,9 +48,14 @@ pub struct Document<'t> {
 pub struct Edited {
     /// The text.
     pub text: String,
+    /// What was replaced, in the order of the text.
+    pub edits: Vec<Edit>,
     /// Whether the document was written anew, because it could not be edited in place: its comments
     /// and anchors are gone.
     pub is_rewritten: bool,
+    /// The first line that would look different if the text was edited back to the old value, counted
+    /// from 1 (in a stream, from its start). Where there is none, the old text would come back.
+    pub lost_line: Option<usize>,
 }
 
 impl<'t> Document<'t> {
@@ -184,32 +190,41 @@ impl<'t> Document<'t> {
     /// # Ok::<(), yaml_splice::ParseError>(())
     /// ```
     pub fn edit(&self, value: &Value) -> Option<Edited> {
-        let edited = in_place(&self.tree, value).and_then(|edits| self.applied(edits, value));
-        let (edited, is_rewritten) = match edited {
-            Some(text) => (text, false),
-            None => (self.applied(rewrite(&self.tree, value), value)?, true),
-        };
-        Some(Edited { text: edited, is_rewritten })
+        let in_place = |keep| self.applied(in_place(&self.tree, value, keep)?, value, false);
+        in_place(Keep::Parts)
+            .or_else(|| in_place(Keep::Nothing))
+            .or_else(|| self.applied(rewrite(&self.tree, value), value, true))
     }
 
     /// The text with edits, if it parses to a value.
-    fn applied(&self, mut edits: Vec<Edit>, value: &Value) -> Option<String> {
-        let text = apply(self.text(), &edits);
-        if self.parses_to(&text, value) {
-            return Some(text);
+    fn applied(&self, mut edits: Vec<Edit>, value: &Value, is_rewritten: bool) -> Option<Edited> {
+        let mut text = apply(self.text(), &edits);
+        let mut lost_line = self.lost_line(&text, value);
+        if lost_line.is_none() {
+            // A block scalar at the end of a text without a final line break loses its own.
+            let (end, line_break) = (self.text().len(), self.tree.text.line_break());
+            edits.push(Edit { range: end..end, text: line_break.to_owned() });
+            text.push_str(line_break);
+            lost_line = self.lost_line(&text, value);
         }
-        // A block scalar at the end of a text without a final line break loses its own.
-        let end = self.text().len();
-        edits.push(Edit { range: end..end, text: self.tree.text.line_break().to_owned() });
-        let text = apply(self.text(), &edits);
-        self.parses_to(&text, value).then_some(text)
+        lost_line.map(|lost_line| Edited { text, edits, is_rewritten, lost_line })
     }
 
-    fn parses_to(&self, text: &str, value: &Value) -> bool {
-        match self.tree.format {
-            Format::Yaml => read::yaml(text).ok().flatten().is_some_and(|it| it.value == *value),
-            Format::Json => read::json(text).is_ok_and(|it| it.value == *value),
+    /// What an edit back to the value of this document would not restore, if the text parses to
+    /// `value` at all.
+    fn lost_line(&self, text: &str, value: &Value) -> Option<Option<usize>> {
+        let tree = match self.tree.format {
+            Format::Yaml => read::yaml(text).ok().flatten(),
+            Format::Json => read::json(text).ok(),
+        };
+        let tree = tree.filter(|tree| tree.value == *value)?;
+        let back = in_place(&tree, self.value(), Keep::Parts);
+        let back = back.map_or_else(String::new, |edits| apply(text, &edits));
+        if back == self.text() {
+            return Some(None);
         }
+        let same = self.text().bytes().zip(back.bytes()).take_while(|(one, two)| one == two);
+        Some(Some(self.line(same.count())))
     }
 }
 

@@ -78,11 +78,16 @@ fn is_literal(text: &str) -> bool {
     lines.contains('\n')
         && !text.starts_with([' ', '\t', '\n'])
         && !lines.ends_with('\n')
-        && text.chars().all(|char| char == '\n' || char == '\t' || is_printable(char))
+        && text.chars().all(|char| char == '\n' || char == '\t' || is_printable_char(char))
         && lines.split('\n').all(|line| line.is_empty() || !line.trim().is_empty())
 }
 
-fn is_printable(char: char) -> bool {
+/// Whether a text needs no escapes.
+pub(crate) fn is_printable(text: &str) -> bool {
+    text.chars().all(is_printable_char)
+}
+
+fn is_printable_char(char: char) -> bool {
     !char.is_control()
         && !matches!(char, '\u{feff}' | '\u{fffe}' | '\u{ffff}' | '\u{2028}' | '\u{2029}')
 }
@@ -101,21 +106,32 @@ fn key(key: &str) -> String {
 
 /// A string, quoted where it has to be.
 fn string(text: &str, in_brackets: bool) -> String {
-    if !text.chars().all(is_printable) {
-        return double(text);
+    match is_plain(text, in_brackets) {
+        true => text.to_owned(),
+        false => single(text),
+    }
+}
+
+/// Whether a string needs no quotes.
+pub(crate) fn is_plain(text: &str, in_brackets: bool) -> bool {
+    // What kubectl takes for a boolean or an octal number is a string to others.
+    if !matches!(scalar::plain(text), Value::String(_)) {
+        return false;
+    }
+    let is_word =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/');
+    if text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.bytes().all(is_word) {
+        return true;
     }
     let written = serde_norway::to_string(text).unwrap_or_default();
-    let written = written.trim_end_matches('\n');
-    // What kubectl takes for a boolean or an octal number is a string to others.
-    let is_plain = written == text
-        && matches!(scalar::plain(text), Value::String(_))
-        && !(in_brackets && text.contains([',', '[', ']', '{', '}']));
-    if is_plain { text.to_owned() } else { single(text) }
+    is_printable(text)
+        && written.trim_end_matches('\n') == text
+        && !(in_brackets && text.contains([',', '[', ']', '{', '}']))
 }
 
 /// A string in single quotes.
 pub(crate) fn single(text: &str) -> String {
-    match text.chars().all(is_printable) {
+    match is_printable(text) {
         true => format!("'{}'", text.replace('\'', "''")),
         false => double(text),
     }
@@ -125,7 +141,7 @@ pub(crate) fn single(text: &str) -> String {
 pub(crate) fn double(text: &str) -> String {
     let mut quoted = String::new();
     for char in serde_json::Value::from(text).to_string().chars() {
-        match is_printable(char) {
+        match is_printable_char(char) {
             true => quoted.push(char),
             false => quoted.push_str(&format!("\\u{:04x}", u32::from(char))),
         }

@@ -18,6 +18,7 @@ mod edit;
 mod emit;
 mod error;
 mod read;
+mod splice;
 mod stream;
 mod style;
 mod text;
@@ -26,5 +27,6 @@ mod value;
 
 pub use document::{Document, Edited};
 pub use error::ParseError;
+pub use splice::Edit;
 pub use stream::{Part, parse_stream};
 pub use value::Value;

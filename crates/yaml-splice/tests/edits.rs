@@ -90,23 +90,37 @@ impl Decisions<'_> {
     }
 }
 
-/// Adds to the end of collections, as the policy does; where `all` changes, deletes and inserts too.
-fn changed(value: &Value, new: &[Value], all: bool, decisions: &mut Decisions) -> Value {
+/// How a value changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    /// Collections get more at their ends.
+    Lines,
+    /// So do strings, and null becomes a collection: what the policy does.
+    Additions,
+    /// Values are changed, deleted and inserted too.
+    Anything,
+}
+
+fn how() -> impl Strategy<Value = How> {
+    prop_oneof![Just(How::Lines), Just(How::Additions), Just(How::Anything)]
+}
+
+fn changed(value: &Value, new: &[Value], how: How, decisions: &mut Decisions) -> Value {
     let fresh = |decisions: &mut Decisions| new[usize::from(decisions.next()) % new.len()].clone();
     match value {
         Value::Sequence(elements) => {
             let mut changed_elements = Vec::new();
             for element in elements {
                 match decisions.next() {
-                    0..30 if all => continue,
-                    30..60 if all => changed_elements.push(fresh(decisions)),
-                    60..80 if all => {
+                    0..30 if how == How::Anything => continue,
+                    30..60 if how == How::Anything => changed_elements.push(fresh(decisions)),
+                    60..80 if how == How::Anything => {
                         changed_elements.push(fresh(decisions));
                         continue;
                     }
                     _ => {}
                 }
-                changed_elements.push(changed(element, new, all, decisions));
+                changed_elements.push(changed(element, new, how, decisions));
             }
             if decisions.next() < 120 {
                 changed_elements.push(fresh(decisions));
@@ -117,13 +131,13 @@ fn changed(value: &Value, new: &[Value], all: bool, decisions: &mut Decisions) -
             let mut changed_members = Vec::new();
             for (key, value) in members {
                 match decisions.next() {
-                    0..30 if all => continue,
-                    30..60 if all => {
+                    0..30 if how == How::Anything => continue,
+                    30..60 if how == How::Anything => {
                         changed_members.push((key.clone(), fresh(decisions)));
                         continue;
                     }
                     60..90
-                        if all
+                        if how == How::Anything
                             && !members
                                 .iter()
                                 .any(|(known, _)| *known == format!("{key}-before")) =>
@@ -132,13 +146,23 @@ fn changed(value: &Value, new: &[Value], all: bool, decisions: &mut Decisions) -
                     }
                     _ => {}
                 }
-                changed_members.push((key.clone(), changed(value, new, all, decisions)));
+                changed_members.push((key.clone(), changed(value, new, how, decisions)));
             }
             if decisions.next() < 120 {
                 changed_members.push(("added to it".to_owned(), fresh(decisions)));
             }
             Value::Mapping(changed_members)
         }
+        Value::String(text) if how != How::Lines => Value::String(match decisions.next() {
+            0..40 => format!("{text} -more"),
+            40..60 => format!("less:{text}"),
+            _ => text.clone(),
+        }),
+        Value::Null if how != How::Lines => match decisions.next() {
+            0..60 => Value::Sequence(vec![fresh(decisions)]),
+            60..120 => Value::Mapping(vec![("added".to_owned(), fresh(decisions))]),
+            _ => Value::Null,
+        },
         scalar => scalar.clone(),
     }
 }
@@ -191,7 +215,7 @@ proptest! {
         habits in habits(),
         new in vec(value().prop_map(|value| value_of(&value)), 1..4),
         decisions in vec(any::<u8>(), 0..64),
-        all in any::<bool>(),
+        how in how(),
     ) {
         let root = Written::Map(members.clone(), false);
         let text = written(&members, &habits);
@@ -201,19 +225,20 @@ proptest! {
             return Ok(());
         }
         prop_assert_eq!(source.value(), &value_of(&root), "{}", text);
-        let after = changed(source.value(), &new, all, &mut Decisions(&decisions));
+        let after = changed(source.value(), &new, how, &mut Decisions(&decisions));
         let edited = source.edit(&after);
         let edited = edited.ok_or_else(|| TestCaseError::fail(format!("{text}\n{after:?}")))?;
         let said = yaml(&edited.text).into_value();
         prop_assert_eq!(&said, &after, "{}", edited.text);
         prop_assert!(!edited.is_rewritten || !is_filled(&after), "{text}\n{after:?}\n{}", edited.text);
-        if !all && is_all_block(&root) {
+        if how == How::Lines && is_all_block(&root) {
             prop_assert!(only_adds(&text, &edited.text), "{}\n{}", text, edited.text);
         }
         // What was added comes out again, and nothing else.
-        if !all && !edited.is_rewritten {
+        if how != How::Anything && !edited.is_rewritten {
             let grown = yaml(&edited.text);
             let back = grown.edit(source.value()).unwrap().text;
+            prop_assert_eq!(edited.lost_line.is_none(), back == text, "{}", edited.text);
             // A block of text at the end has to have a line break, which stays.
             let has_grown_one = edited.text.ends_with('\n') && !text.ends_with('\n');
             let back = if has_grown_one { back.trim_end_matches(['\r', '\n']) } else { &back };
@@ -230,7 +255,7 @@ proptest! {
         new in vec(value().prop_map(|value| value_of(&value)), 1..4),
         decisions in vec(any::<u8>(), 0..64),
         pretty in any::<bool>(),
-        all in any::<bool>(),
+        how in how(),
     ) {
         let value = value_of(&value);
         let text = match pretty {
@@ -240,11 +265,11 @@ proptest! {
         let text = text.unwrap();
         let source = json(&text);
         prop_assert_eq!(source.value(), &value);
-        let after = changed(&value, &new, all, &mut Decisions(&decisions));
+        let after = changed(&value, &new, how, &mut Decisions(&decisions));
         let edited = source.edit(&after).unwrap();
         prop_assert_eq!(&json(&edited.text).into_value(), &after, "{}", edited.text);
-        prop_assert!(!edited.is_rewritten || all, "{}", text);
-        if !all {
+        prop_assert!(!edited.is_rewritten || how == How::Anything || !is_filled(&value), "{}", text);
+        if how != How::Anything {
             let grown = json(&edited.text);
             prop_assert_eq!(&grown.edit(&value).unwrap().text, &text, "{}", edited.text);
         }
@@ -392,5 +417,93 @@ fn reads_what_another_parser_reads() {
         let other: serde_json::Value = serde_norway::from_str(&text).unwrap();
         let value: serde_json::Value = serde_json::to_value(&value).unwrap();
         assert_eq!(value, other, "{}", path.display());
+    }
+}
+
+/// A value of the member `a`, as somebody wrote it, then what it is changed to, and the text then.
+const RESTORED: [(&str, &str, &str); 35] = [
+    // What is missing.
+    ("a:\n", "[x]", "a:\n- x\n"),
+    ("a:   # none yet\n", "{b: x}", "a:   # none yet\n  b: x\n"),
+    ("a:\n  # none yet\nb: 1\n", "[x]", "a:\n- x\n  # none yet\nb: 1\n"),
+    ("a:", "[x]", "a:\n- x"),
+    // Null that is written.
+    ("a: null # none\n", "[x]", "a: [x] # none\n"),
+    ("a:\n  null\n", "{b: x}", "a:\n  {b: x}\n"),
+    // Empty collections.
+    ("a: [] # none\n", "[x]", "a: # none\n- x\n"),
+    ("a: {}\nb: 1\n", "{b: {c: x}}", "a:\n  b:\n    c: x\nb: 1\n"),
+    ("a:\n  {}\n", "{b: x}", "a:\n  {b: x}\n"),
+    ("a:   [ ]\n", "[x, q]", "a:   [ x, q]\n"),
+    ("a: [\n]\n", "[x]", "a: [\nx]\n"),
+    ("a: &x []\nb: *x\n", "[x]", "a: &x [x]\nb: *x\n"),
+    // Strings that grow at their ends.
+    ("a: b # c\n", "b d", "a: b d # c\n"),
+    ("a: b\n  c\n", "b c d", "a: b\n  c d\n"),
+    ("a: 'it''s'\n", "1 it's 2's", "a: '1 it''s 2''s'\n"),
+    ("a: 'b\n\n  c'\n", "\"b\\nc d\"", "a: 'b\n\n  c d'\n"),
+    (r#"a: "\x62""#, "b\"", r#"a: "\x62\"""#),
+    ("a: \"b\n  c\"\n", "0b c", "a: \"0b\n  c\"\n"),
+    ("a: ''\n", "b", "a: 'b'\n"),
+    ("a: >-\n  b\n  c\n", "b c d", "a: >-\n  b\n  c d\n"),
+    ("a: >-\n  b\n\n  c\n\nb: 1\n", "\"0b\\nc\"", "a: >-\n  0b\n\n  c\n\nb: 1\n"),
+    ("a: |\n  b\n  c\n", "\"b\\nc\\n d\"", "a: |-\n  b\n  c\n   d\n"),
+    ("a: > # x\n  b\n  c\n", "\"b c\\n d\"", "a: >- # x\n  b\n  c\n   d\n"),
+    ("a: |2-\n   b\n  c", "\" b\\nc d\"", "a: |2-\n   b\n  c d"),
+    ("{a: b}", "b d", "{a: b d}"),
+    ("a: [b, 'c']\n", "[b, c d]", "a: [b, 'c d']\n"),
+    // Elements that move.
+    ("a: [x, q, z]\n", "[q, z, x]", "a: [q, z, x]\n"),
+    ("a:\n- x\n- q\n", "[q, x]", "a:\n- q\n- x\n"),
+    (
+        "a:\n- {name: x,   v: '1'} # one\n\n# two\n- name: q\n  v: \"2\"\nb: 1\n",
+        "[{name: q, v: 2 3}, {name: x, v: 1 2}]",
+        "a:\n\n# two\n- name: q\n  v: \"2 3\"\n- {name: x,   v: '1 2'} # one\nb: 1\n",
+    ),
+    (
+        "a:\n  # x\n  - name: x\n    v: |\n      1\n  - name: q\n  - name: z",
+        "[{name: q}, {name: z}, {name: x, v: \"1\\n 2\"}, {name: w}]",
+        "a:\n  - name: q\n  - name: z\n  # x\n  - name: x\n    v: |-\n      1\n       2\n  - name: w",
+    ),
+    ("a:\n- [x, [q, z]]\n", "[[[z, q], x]]", "a:\n- [[z, q], x]\n"),
+    // JSON.
+    ("{\"a\":null}", "[x]", "{\"a\":[\"x\"]}"),
+    ("{\n  \"a\": []\n}", "[x]", "{\n  \"a\": [\n    \"x\"\n  ]\n}"),
+    ("{\"a\": { }}", "{b: x}", "{\"a\": { \"b\": \"x\"}}"),
+    (r#"{"a":"b\/c"}"#, "b/c d", r#"{"a":"b\/c d"}"#),
+];
+
+#[test]
+fn restores_what_it_changed() {
+    for (before, value, expected) in RESTORED {
+        let parse = |text| Document::parse_json(text).unwrap_or_else(|_| yaml(text));
+        let document = parse(before);
+        let mut after = document.value().clone();
+        *after.get_mut("a").unwrap() = yaml(value).into_value();
+        let same_anchor = document.text().contains("*x").then(|| after.get("a").cloned());
+        if let Some(Some(value)) = same_anchor {
+            *after.get_mut("b").unwrap() = value;
+        }
+        let edited = document.edit(&after).unwrap();
+        assert_eq!(edited.text, expected, "{before}");
+        assert_eq!((edited.is_rewritten, edited.lost_line), (false, None), "{before}");
+        let back = parse(&edited.text).edit(document.value()).unwrap();
+        assert_eq!(back.text, before, "{expected}");
+    }
+}
+
+#[test]
+fn tells_what_it_would_not_restore() {
+    for (before, value, line) in [
+        ("b: 1\na: ~\n", "[x]", 2),
+        ("b: 1\nc: {a: }\na: {b: }\n", "{b: [x]}", 3),
+        ("b: 1\na: |\n  x\n", "q", 2),
+        ("a: {x: 1,  q: 2}\nb: 1\n", "{q: 2}", 1),
+        ("a: &x [1]\nb: *x\n", "[1, 2]", 2),
+    ] {
+        let document = yaml(before);
+        let mut after = document.value().clone();
+        *after.get_mut("a").unwrap() = yaml(value).into_value();
+        assert_eq!(document.edit(&after).unwrap().lost_line, Some(line), "{before}");
     }
 }

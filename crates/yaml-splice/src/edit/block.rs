@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::editor::{Cannot, Editor, Place};
-use crate::align::Step;
+use crate::align::{New, Step};
 use crate::tree::{Child, Kind, Node};
 
 impl Editor<'_> {
@@ -22,11 +22,7 @@ impl Editor<'_> {
             Place::Member(_, outer) if outer == indent => indent + 1,
             _ => indent,
         };
-        let deleted = |step: &Step| match step {
-            Step::Delete(index) => Some(*index),
-            _ => None,
-        };
-        let deleted: HashSet<usize> = steps.iter().filter_map(deleted).collect();
+        let (deleted, moved) = gone(&steps);
         let mut previous = None;
         for step in steps {
             match step {
@@ -39,13 +35,19 @@ impl Editor<'_> {
                     self.change(&child.node, before, after, place)?;
                     previous = Some(index);
                 }
-                Step::Delete(index) => self.delete_child(children, index, &deleted)?,
+                Step::Delete(index) => {
+                    match self.own_lines(children, index).filter(|_| moved.contains(&index)) {
+                        Some(lines) => self.edit(lines, String::new()),
+                        None => self.delete_child(children, index, &deleted)?,
+                    }
+                }
                 Step::Insert(new) => {
-                    let lines = new.into_iter().map(|(key, value)| match is_mapping {
-                        true => self.style.block.member(key, value, indent),
-                        false => self.style.block.element(value, indent),
+                    let lines = new.into_iter().map(|new| match (is_mapping, new.moved) {
+                        (true, _) => Ok(self.style.block.member(new.key, new.value, indent)),
+                        (false, Some(_)) => self.moved_lines(children, &new, indent),
+                        (false, None) => Ok(self.style.block.element(new.value, indent)),
                     });
-                    let lines: String = lines.collect();
+                    let lines = lines.collect::<Result<String, Cannot>>()?;
                     let previous = previous.and_then(|index| Some((index, children.get(index)?)));
                     match previous {
                         Some((index, child)) => {
@@ -59,6 +61,28 @@ impl Editor<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The lines of an element that was moved.
+    fn moved_lines(
+        &mut self,
+        children: &[Child],
+        new: &New,
+        indent: usize,
+    ) -> Result<String, Cannot> {
+        let written = self.style.block.element(new.value, indent);
+        let Some((index, before)) = new.moved else { return Ok(written) };
+        let (Some(child), Some(lines)) = (children.get(index), self.own_lines(children, index))
+        else {
+            return Ok(written);
+        };
+        let edits = self.edits.len();
+        self.change(&child.node, before, new.value, Place::Element(child.after, indent))?;
+        let mut text = self.cut(&lines, edits).ok_or(Cannot)?;
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        Ok(text)
     }
 
     /// Inserts lines before the first entry, which may follow a dash.
@@ -88,6 +112,7 @@ impl Editor<'_> {
         Some(line)
     }
 
+    /// Deletes an entry.
     fn delete_child(
         &mut self,
         children: &[Child],
@@ -106,4 +131,21 @@ impl Editor<'_> {
         self.delete_lines(text.line_start(child.mark), child.end());
         Ok(())
     }
+}
+
+/// The entries that are deleted, and those of them that are moved.
+fn gone(steps: &[Step]) -> (HashSet<usize>, HashSet<usize>) {
+    let (mut deleted, mut moved) = (HashSet::new(), HashSet::new());
+    for step in steps {
+        match step {
+            Step::Keep(..) => {}
+            Step::Delete(index) => {
+                deleted.insert(*index);
+            }
+            Step::Insert(new) => {
+                moved.extend(new.iter().filter_map(|new| new.moved.map(|(index, _)| index)));
+            }
+        }
+    }
+    (deleted, moved)
 }

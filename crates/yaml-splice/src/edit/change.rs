@@ -1,6 +1,6 @@
 //! Changes a value to another, by the smallest parts that differ.
 
-use super::editor::{Cannot, Editor, Place};
+use super::editor::{Cannot, Editor, Keep, Place};
 use crate::align::{Step, mapping_steps, sequence_steps};
 use crate::tree::{Child, Kind, Layout, Node};
 use crate::value::Value;
@@ -19,10 +19,7 @@ impl Editor<'_> {
         }
         let edits = self.edits.len();
         let changed = match (&node.kind, before, after) {
-            (Kind::Alias(id), ..) => match self.anchors.get(id).unwrap_or(before) == after {
-                true => Ok(()),
-                false => Err(Cannot),
-            },
+            (Kind::Alias(id), ..) => self.change_alias(*id, before, after),
             (Kind::Mapping(children, layout), Value::Mapping(before), Value::Mapping(after)) => {
                 mapping_steps(children, before, after, !self.anchors.is_empty())
                     .ok_or(Cannot)
@@ -32,6 +29,11 @@ impl Editor<'_> {
                 self.carry_out(node, children, *layout, sequence_steps(before, after), place)
             }
             _ if before == after => Ok(()),
+            (Kind::Scalar(notation), Value::String(before), Value::String(after))
+                if self.keep == Keep::Parts =>
+            {
+                self.change_string(node, *notation, before, after, place)
+            }
             _ => Err(Cannot),
         };
         if changed.is_err() {
@@ -44,6 +46,14 @@ impl Editor<'_> {
         Ok(())
     }
 
+    /// An alias stays where its anchor has changed to the same.
+    fn change_alias(&self, id: usize, before: &Value, after: &Value) -> Result<(), Cannot> {
+        match self.anchors.get(&id).unwrap_or(before) == after {
+            true => Ok(()),
+            false => Err(Cannot),
+        }
+    }
+
     fn carry_out(
         &mut self,
         node: &Node,
@@ -52,17 +62,29 @@ impl Editor<'_> {
         steps: Vec<Step>,
         place: Place,
     ) -> Result<(), Cannot> {
-        let is_emptied =
-            !children.is_empty() && steps.iter().all(|step| matches!(step, Step::Delete(_)));
-        // `[]` and `{}` in a block become a block themselves.
-        let becomes_block =
-            children.is_empty() && !matches!(place, Place::Flow | Place::Root) && !steps.is_empty();
-        if is_emptied || becomes_block {
-            return Err(Cannot);
-        }
         match layout {
-            Layout::Block => self.change_block(node, children, steps, place),
-            Layout::Flow => self.change_flow(node, children, steps),
+            Layout::Block => {
+                let is_emptied = steps.iter().all(|step| matches!(step, Step::Delete(_)));
+                if is_emptied {
+                    return Err(Cannot);
+                }
+                self.change_block(node, children, steps, place)
+            }
+            Layout::Flow => {
+                let is_filled = children.is_empty() && !steps.is_empty();
+                if is_filled && self.becomes_block(node, place) {
+                    return Err(Cannot);
+                }
+                self.change_flow(node, children, steps)
+            }
         }
+    }
+
+    /// Whether an empty collection becomes a block when it is filled: where it is written as an empty
+    /// block would be, so that emptying the block gives the same text again.
+    fn becomes_block(&self, node: &Node, place: Place) -> bool {
+        let (Place::Element(behind, _) | Place::Member(behind, _)) = place else { return false };
+        let text = self.tree.text.slice(behind, node.end);
+        self.keep == Keep::Nothing || matches!(text, " []" | " {}")
     }
 }

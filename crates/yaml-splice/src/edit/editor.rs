@@ -3,17 +3,11 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use crate::splice::{Edit, in_order};
 use crate::style::Style;
 use crate::text::Text;
 use crate::tree::Tree;
 use crate::value::Value;
-
-/// A replacement of a part of a text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Edit {
-    pub(crate) range: Range<usize>,
-    pub(crate) text: String,
-}
 
 /// A value cannot be edited where it is; an enclosing value has to be rewritten.
 #[derive(Debug)]
@@ -32,18 +26,29 @@ pub(super) enum Place {
     Member(usize, usize),
 }
 
+/// How much of the text of what changes is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// Scalars are lengthened and shortened, entries are moved.
+    Parts,
+    /// What changes is written anew.
+    Nothing,
+}
+
 /// Collects the edits of a document.
 pub(super) struct Editor<'s> {
     pub(super) tree: &'s Tree<'s>,
     pub(super) style: Style,
+    pub(super) keep: Keep,
     pub(super) edits: Vec<Edit>,
     /// The new values of anchors that have changed.
     pub(super) anchors: HashMap<usize, Value>,
 }
 
 impl<'s> Editor<'s> {
-    pub(super) fn new(tree: &'s Tree<'s>) -> Self {
-        Self { tree, style: Style::of(tree), edits: Vec::new(), anchors: HashMap::new() }
+    pub(super) fn new(tree: &'s Tree<'s>, keep: Keep) -> Self {
+        let (style, edits, anchors) = (Style::of(tree), Vec::new(), HashMap::new());
+        Self { tree, style, keep, edits, anchors }
     }
 
     pub(super) fn edit(&mut self, range: Range<usize>, text: String) {
@@ -80,33 +85,9 @@ impl<'s> Editor<'s> {
     }
 
     /// The edits in the order of the text; `None` if one is inside another.
-    pub(super) fn finish(mut self) -> Option<Vec<Edit>> {
+    pub(super) fn finish(self) -> Option<Vec<Edit>> {
         let text = &self.tree.text;
-        // What is inserted comes before what is deleted at the same offset.
-        self.edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
-        let mut edits: Vec<Edit> = Vec::new();
-        for edit in self.edits {
-            let Some(last) = edits.last_mut() else {
-                edits.push(edit);
-                continue;
-            };
-            if edit.range.start < last.range.end {
-                return None;
-            }
-            if edit.range.start > last.range.end {
-                edits.push(edit);
-                continue;
-            }
-            let is_deletion = last.range.end > last.range.start;
-            let ends_line = last.text.ends_with('\n')
-                || last.text.is_empty() && text.slice(0, last.range.start).ends_with('\n');
-            let added = match edit.range.start == text.len() && is_deletion && ends_line {
-                true => edit.text.strip_prefix('\n').unwrap_or(&edit.text),
-                false => &edit.text,
-            };
-            last.text.push_str(added);
-            last.range.end = edit.range.end;
-        }
+        let mut edits = in_order(self.edits, text.str)?;
         if let Some(last) = edits.last_mut() {
             end_without_line_break(text, last);
         }
@@ -130,16 +111,4 @@ fn end_without_line_break(text: &Text, last: &mut Edit) {
     } else if let Some(shorter) = last.text.strip_suffix('\n') {
         last.text.truncate(shorter.len());
     }
-}
-
-/// The text with edits that are in its order.
-pub(crate) fn apply(text: &str, edits: &[Edit]) -> String {
-    let (mut edited, mut offset) = (String::with_capacity(text.len() * 2), 0);
-    for Edit { range, text: added } in edits {
-        edited.push_str(text.get(offset..range.start).unwrap_or_default());
-        edited.push_str(added);
-        offset = range.end;
-    }
-    edited.push_str(text.get(offset..).unwrap_or_default());
-    edited
 }

@@ -1,6 +1,6 @@
 //! Replaces a value as a whole.
 
-use super::editor::{Cannot, Editor, Place};
+use super::editor::{Cannot, Editor, Keep, Place};
 use crate::emit::{double, inline, single};
 use crate::read::scalar;
 use crate::tree::{Kind, Node, Notation};
@@ -36,8 +36,9 @@ impl Editor<'_> {
         let end = node.end.max(behind);
         let is_block = node.is_block();
         let has_comment = self.comment_behind(end).0 > end;
-        if is_element && !is_block && node.outer < node.end && has_comment {
-            // Behind lines, the comment would be about something else.
+        // Behind lines, the comment would be about something else.
+        let keeps_comment = is_element && !is_block && node.outer < node.end && has_comment;
+        if keeps_comment || self.is_written_null(node) {
             let written = self.style.flow.write(after, indent);
             self.edit(node.outer..node.end, written);
         } else if is_element || is_block {
@@ -64,22 +65,37 @@ impl Editor<'_> {
             (Kind::Scalar(Notation::SingleQuoted), Value::String(text)) => single(text),
             _ => self.style.flow.write(after, indent),
         };
-        self.edit(node.outer..node.end, written);
+        // A missing value is directly behind its colon.
+        let separator = if node.outer == node.end { " " } else { "" };
+        self.edit(node.outer..node.end, format!("{separator}{written}"));
     }
 
     /// Replaces a value in a block by a scalar or an empty collection.
     fn replace_by_scalar(&mut self, node: &Node, after: &Value, behind: usize, indent: usize) {
         let written = self.scalar_like(node, after, indent);
         let line = self.tree.text.line_start(node.start);
+        if node.outer < node.end && !node.is_block() {
+            self.edit(node.outer..node.end, written);
+            return;
+        }
+        // A null that is missing may have become a block; one that is written becomes brackets.
+        let is_missing = node.is_block() && matches!(after, Value::Null);
+        let written = if is_missing { String::new() } else { format!(" {written}") };
         if node.is_block() && line > behind && node.anchor.is_none() {
             // A comment beside the key stays there.
-            self.edit(behind..behind, format!(" {written}"));
+            self.edit(behind..behind, written);
             self.delete_lines(line, node.end);
-        } else if node.outer < node.end && !node.is_block() {
-            self.edit(node.outer..node.end, written);
         } else {
-            self.edit(behind..node.end.max(behind), format!(" {written}"));
+            self.edit(behind..node.end.max(behind), written);
         }
+    }
+
+    /// Whether a value is a `null` that is written, and not merely missing. Brackets in its place tell
+    /// the two apart, when they become null again.
+    fn is_written_null(&self, node: &Node) -> bool {
+        let text = self.tree.text.slice(node.outer, node.end);
+        let is_null = matches!(text, "null" | "~" | "Null" | "NULL");
+        is_null && matches!(node.kind, Kind::Scalar(Notation::Plain)) && self.keep == Keep::Parts
     }
 
     /// A scalar with the quotes of another.

@@ -116,15 +116,23 @@ fn behind(value: &Written, indent: usize, deeper: usize, habits: &Habits, text: 
             block_seq(elements, deeper, habits, text);
         }
         Written::Scalar(Value::Null, style) if style % 2 == 0 => text.push('\n'),
+        Written::Scalar(Value::Null, style) if style % 3 == 0 => {
+            writeln!(text, "\n{}null", " ".repeat(indent + habits.step)).unwrap();
+        }
+        Written::Seq(elements, true) if elements.is_empty() => {
+            writeln!(text, "\n{}[]", " ".repeat(indent + habits.step)).unwrap();
+        }
+        Written::Map(members, true) if members.is_empty() => {
+            writeln!(text, "\n{}{{ }}", " ".repeat(indent + habits.step)).unwrap();
+        }
         Written::Scalar(Value::String(string), style)
             if style % 3 == 0 && is_simple_block(string) =>
         {
-            let header = if string.ends_with('\n') { "|" } else { "|-" };
-            writeln!(text, " {header}").unwrap();
+            let (style, between) = if style % 2 == 0 { ('|', "\n") } else { ('>', "\n\n") };
+            let chomping = if string.ends_with('\n') { "" } else { "-" };
             let pad = " ".repeat(indent + habits.step);
-            for line in string.lines() {
-                writeln!(text, "{pad}{line}").unwrap();
-            }
+            let lines: Vec<_> = string.lines().map(|line| format!("{pad}{line}")).collect();
+            writeln!(text, " {style}{chomping}\n{}", lines.join(between)).unwrap();
         }
         value => {
             let comment = if habits.comments { " # beside" } else { "" };
