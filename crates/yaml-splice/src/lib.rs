@@ -17,6 +17,7 @@ mod document;
 mod edit;
 mod emit;
 mod error;
+mod hunks;
 mod read;
 mod splice;
 mod stream;
@@ -27,6 +28,7 @@ mod value;
 
 pub use document::{Document, Edited};
 pub use error::ParseError;
-pub use splice::Edit;
+pub use hunks::{Hunk, hunks};
+pub use splice::{Edit, apply};
 pub use stream::{Part, parse_stream};
 pub use value::Value;

@@ -22,6 +22,21 @@ pub struct Edit {
     pub text: String,
 }
 
+impl Edit {
+    /// The same edit of a longer text, in which this one starts at an offset.
+    ///
+    /// ```
+    /// use yaml_splice::Edit;
+    ///
+    /// let edit = Edit { range: 1..2, text: String::new() };
+    /// assert_eq!(edit.shifted(10).range, 11..12);
+    /// ```
+    #[must_use]
+    pub fn shifted(self, offset: usize) -> Self {
+        Self { range: self.range.start + offset..self.range.end + offset, text: self.text }
+    }
+}
+
 /// The edits in the order of the text, those that touch joined; `None` if one is inside another.
 pub(crate) fn in_order(mut edits: Vec<Edit>, text: &str) -> Option<Vec<Edit>> {
     // What is inserted comes before what is deleted at the same offset.
@@ -49,8 +64,15 @@ pub(crate) fn in_order(mut edits: Vec<Edit>, text: &str) -> Option<Vec<Edit>> {
     Some(joined)
 }
 
-/// The text with edits that are in its order.
-pub(crate) fn apply(text: &str, edits: &[Edit]) -> String {
+/// Applies edits to a text. They have to be in its order, and none may be inside another.
+///
+/// ```
+/// use yaml_splice::{Edit, apply};
+///
+/// let edits = [Edit { range: 3..4, text: "2".to_owned() }, Edit { range: 5..5, text: "b: 3\n".to_owned() }];
+/// assert_eq!(apply("a: 1\n", &edits), "a: 2\nb: 3\n");
+/// ```
+pub fn apply(text: &str, edits: &[Edit]) -> String {
     let (mut edited, mut offset) = (String::with_capacity(text.len() * 2), 0);
     for Edit { range, text: added } in edits {
         edited.push_str(text.get(offset..range.start).unwrap_or_default());
