@@ -1,12 +1,13 @@
 //! Documents.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::edit::{Keep, in_place, rewrite};
 use crate::error::ParseError;
 use crate::read;
 use crate::splice::{Edit, apply};
-use crate::tree::{Format, Kind, Node, Tree};
+use crate::tree::{Child, Format, Kind, Node, Notation, Tree};
 use crate::value::{Value, pointer_tokens};
 
 /// A YAML or JSON document: its text, its value, and where in the text each value is.
@@ -157,9 +158,63 @@ impl<'t> Document<'t> {
     /// # Ok::<(), yaml_splice::ParseError>(())
     /// ```
     pub fn locate(&self, pointer: &str) -> Option<Range<usize>> {
+        let mut tokens = pointer_tokens(pointer);
         let found =
-            pointer_tokens(pointer).try_fold(&self.tree.root, |node, token| child(node, &token));
+            tokens.try_fold(&self.tree.root, |node, token| Some(&child(node, &token)?.node));
         found.map(|node| node.start..node.end)
+    }
+
+    /// The line in which the entry starts that a JSON pointer leads to: that of its key or its dash, counted
+    /// from 1 (in a stream, from its start).
+    ///
+    /// ```
+    /// use yaml_splice::Document;
+    ///
+    /// let document = Document::parse_yaml("a:\n  b:\n    c: 1\n")?.unwrap();
+    /// assert_eq!(document.entry_line("/a/b"), Some(2));
+    /// assert_eq!(document.entry_line("/a/d"), None);
+    /// # Ok::<(), yaml_splice::ParseError>(())
+    /// ```
+    pub fn entry_line(&self, pointer: &str) -> Option<usize> {
+        let (mut node, mut mark) = (&self.tree.root, self.tree.root.start);
+        for token in pointer_tokens(pointer) {
+            let child = child(node, &token)?;
+            (node, mark) = (&child.node, child.mark);
+        }
+        Some(self.line(mark))
+    }
+
+    /// The lines of paths such as `a.b[0]`, each below a JSON pointer, or else of the nearest part of it
+    /// that is there. Keys may have points in them, and differ in case. Strings on the way may hold YAML or
+    /// JSON.
+    ///
+    /// ```
+    /// use yaml_splice::Document;
+    ///
+    /// let text = "config: |\n  a:\n  - b: 1\n  - x.y: 2\n";
+    /// let document = Document::parse_yaml(text)?.unwrap();
+    /// let paths = [("/config", "a[1].x.y"), ("/config", "a[0].c.d"), ("/other", "a")];
+    /// assert_eq!(document.lines_of_paths(paths), [Some(4), Some(3), None]);
+    /// # Ok::<(), yaml_splice::ParseError>(())
+    /// ```
+    pub fn lines_of_paths<'p>(
+        &self,
+        paths: impl IntoIterator<Item = (&'p str, &'p str)>,
+    ) -> Vec<Option<usize>> {
+        let mut inner = HashMap::new();
+        let line = |(pointer, path)| {
+            let (pointer, rest) = self.value().follow(pointer, path);
+            let text = self.value().pointer(&pointer)?.as_str().filter(|_| !rest.is_empty());
+            let start = self.locate(&pointer)?.start;
+            // Only a literal block has the lines of the text that it holds.
+            let text = text.filter(|_| self.tree.text.from(start).starts_with('|'));
+            let parse = |text| Document::parse_yaml(text).ok().flatten();
+            let inner =
+                text.and_then(|text| inner.entry(start).or_insert_with(|| parse(text)).as_ref());
+            let line = inner.and_then(|inner| inner.lines_of_paths([("", rest)]).pop().flatten());
+            line.map(|line| self.line(start) + line).or_else(|| self.entry_line(&pointer))
+        };
+        paths.into_iter().map(line).collect()
     }
 
     /// The line of an offset, counted from 1; in a stream, from its start.
@@ -191,9 +246,34 @@ impl<'t> Document<'t> {
     /// ```
     pub fn edit(&self, value: &Value) -> Option<Edited> {
         let in_place = |keep| self.applied(in_place(&self.tree, value, keep)?, value, false);
+        let stripped = || {
+            let mut edits = self::in_place(&self.tree, value, Keep::Parts)?;
+            let strip = self.strip_last()?;
+            if edits.iter().any(|edit| edit.range.contains(&strip.range.start)) {
+                return None;
+            }
+            edits.push(strip);
+            edits.sort_by_key(|edit| edit.range.start);
+            self.applied(edits, value, false)
+        };
         in_place(Keep::Parts)
             .or_else(|| in_place(Keep::Nothing))
+            .or_else(stripped)
             .or_else(|| self.applied(rewrite(&self.tree, value), value, true))
+    }
+
+    /// Keeps the value of a block scalar as it is when something follows it: at the end of a text without
+    /// a final line break, it has none either.
+    fn strip_last(&self) -> Option<Edit> {
+        let mut last = &self.tree.root;
+        while let Some(child) = last.children().last() {
+            last = &child.node;
+        }
+        let header = self.tree.text.from(last.start).strip_prefix(['|', '>'])?;
+        let indicator = last.start + 1;
+        let end = indicator + usize::from(header.starts_with('+'));
+        let is_block = matches!(last.kind, Kind::Scalar(Notation::Block));
+        is_block.then(|| Edit { range: indicator..end, text: "-".to_owned() })
     }
 
     /// The text with edits, if it parses to a value.
@@ -228,13 +308,12 @@ impl<'t> Document<'t> {
     }
 }
 
-fn child<'n>(node: &'n Node, token: &str) -> Option<&'n Node> {
-    let child = match &node.kind {
+fn child<'n>(node: &'n Node, token: &str) -> Option<&'n Child> {
+    match &node.kind {
         Kind::Sequence(children, _) => children.get(token.parse::<usize>().ok()?),
         Kind::Mapping(children, _) => {
             children.iter().find(|child| child.key == token && !child.is_merge)
         }
         Kind::Scalar(_) | Kind::Alias(_) => None,
-    };
-    child.map(|child| &child.node)
+    }
 }

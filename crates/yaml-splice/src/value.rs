@@ -176,6 +176,34 @@ impl Value {
         }
     }
 
+    /// The JSON pointer of a path such as `a.b[0]` below another pointer, as far as it is there, and the
+    /// rest of the path.
+    pub(crate) fn follow<'p>(&self, pointer: &str, path: &'p str) -> (String, &'p str) {
+        let value = self.pointer(pointer);
+        let behind = |key: &str| {
+            let start = path.get(..key.len()).filter(|start| start.eq_ignore_ascii_case(key));
+            let rest = start.and_then(|_| path.get(key.len()..));
+            rest.filter(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        let step = match value {
+            Some(Self::Mapping(members)) => {
+                let fitting = members.iter().filter_map(|(key, _)| Some((key, behind(key)?)));
+                let longest = fitting.max_by_key(|(key, _)| key.len());
+                longest.map(|(key, rest)| (key.replace('~', "~0").replace('/', "~1"), rest))
+            }
+            Some(Self::Sequence(_)) => {
+                let index = path.strip_prefix('[').and_then(|path| path.split_once(']'));
+                index.map(|(index, rest)| (index.to_owned(), rest))
+            }
+            _ => None,
+        };
+        let next = step.map(|(token, rest)| (format!("{pointer}/{token}"), rest));
+        match next.filter(|(next, _)| self.pointer(next).is_some()) {
+            Some((next, rest)) => self.follow(&next, rest.strip_prefix('.').unwrap_or(rest)),
+            None => (pointer.to_owned(), path),
+        }
+    }
+
     /// Whether it is a sequence or a mapping that is not empty.
     pub(crate) fn is_filled(&self) -> bool {
         match self {

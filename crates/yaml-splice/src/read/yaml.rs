@@ -146,7 +146,8 @@ impl<'t> Reader<'t> {
                 let header = content.lines().next().unwrap_or_default();
                 let keeps = header.split('#').next().is_some_and(|header| header.contains('+'));
                 let content = match (keeps, content.rsplit_once('\n')) {
-                    (true, Some((content, _))) => content,
+                    (true, Some((content, rest))) if rest.trim().is_empty() => content,
+                    (true, _) => content,
                     _ => without_blank_lines(content),
                 };
                 let content = content.trim_end_matches('\r');
