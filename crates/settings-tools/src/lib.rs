@@ -4,7 +4,9 @@
 //!   chart, a policy's manifest.
 //! - [`notes`] finds what is valid but probably unintended.
 //! - [`convert`] turns rules of any release into rules of version 2.
-//! - [`conditions`] compiles settings into `matchConditions`.
+//! - [`conditions`] compiles settings into `matchConditions`, and [`manifest`] compares those of a policy
+//!   with them.
+//! - [`endpoints`] finds the services that settings send data to.
 //!
 //! It reads rules by the policy's own code, so it cannot disagree with a request.
 
@@ -25,6 +27,8 @@
 pub mod conditions;
 pub mod convert;
 pub mod document;
+pub mod endpoints;
+pub mod manifest;
 mod notes;
 
 pub use notes::notes;
