@@ -1,49 +1,89 @@
-//! `check-settings`: all errors of settings, and what is valid but surely not meant.
+//! `check-settings`: all errors of settings, and what is valid but probably a mistake.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::PathBuf;
 
+use clap::Args;
+use datakit_injection::reader::SettingsError;
 use datakit_injection::settings;
-use messages::Language;
+use serde_json::{Value, json};
+use settings_tools::manifest::check_conditions;
+use settings_tools::notes;
 
-use crate::convert::check_conditions;
-use crate::failure::{Exit, Failure, count};
+use crate::args::Output;
 use crate::settings_file::SettingsFile;
+use crate::terminal::{Done, Exit, count, language, say};
 
-/// Prints the errors, then the notes, then what the settings were read as.
-pub(crate) fn print(
-    file: &Path,
+#[derive(Args)]
+pub(crate) struct CheckSettings {
+    /// The file; `-` is standard input
+    file: PathBuf,
+    /// Exit with 1 if there are notes
+    #[arg(long)]
     strict: bool,
-    language: Language,
-    out: &mut impl Write,
-) -> Result<Exit, Failure> {
-    let say = |message: &str| language.translate(message).into_owned();
-    let settings = SettingsFile::read(file).map_err(|problem| problem.in_language(language))?;
-    let mut errors = settings.errors();
-    let mut notes = settings_tools::notes(&settings.json);
-    // Conditions of settings with errors would change with them.
-    if let Some(policy) = settings.policy.as_ref().filter(|_| errors.is_empty()) {
-        let of_conditions = check_conditions(policy, &settings.json);
-        errors.extend(of_conditions.0);
-        notes.extend(of_conditions.1);
+    /// The format
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Output,
+}
+
+impl CheckSettings {
+    /// Prints the errors, then the notes, then what the settings were read as.
+    pub(crate) fn run(&self, out: &mut impl Write) -> Done {
+        let file = SettingsFile::read(&self.file)?;
+        let (mut errors, mut notes) = (file.errors(), notes(&file.json));
+        // Conditions of settings with errors would change with them.
+        if let Some(policy) = file.policy.as_ref().filter(|_| errors.is_empty()) {
+            let policy = serde_json::to_string(policy).unwrap_or_default();
+            let of_conditions = check_conditions(&policy, &file.json);
+            errors.extend(of_conditions.0);
+            notes.extend(of_conditions.1);
+        }
+        match self.output {
+            Output::Text => {
+                let (label, found) = (say("note: "), &file.found);
+                for line in [located(&file, &errors, ""), located(&file, &notes, &label)].concat() {
+                    writeln!(out, "{line}")?;
+                }
+                if let Some(sentence) = settings::release(&file.json) {
+                    writeln!(out, "{}", say(&sentence))?;
+                }
+                let (of_errors, of_notes) =
+                    (count(errors.len(), "error"), count(notes.len(), "note"));
+                let summary = match (errors.is_empty(), notes.is_empty()) {
+                    (true, true) => format!("valid (read as {found})"),
+                    (true, false) => format!("valid, {of_notes} (read as {found})"),
+                    (false, true) => format!("{of_errors} (read as {found})"),
+                    (false, false) => format!("{of_errors}, {of_notes} (read as {found})"),
+                };
+                writeln!(out, "{}", say(&summary))?;
+            }
+            format => {
+                let list = |list: &[SettingsError]| -> Vec<Value> {
+                    let json = |(it, line): (&SettingsError, _)| json!({ "line": line, "path": it.path, "message": it.message });
+                    list.iter().zip(file.lines(list)).map(json).collect()
+                };
+                let mut answer = json!({
+                    "file": file.name,
+                    "readAs": file.found.to_string(),
+                    "release": settings::release(&file.json),
+                    "valid": errors.is_empty(),
+                    "errors": list(&errors),
+                    "notes": list(&notes),
+                });
+                language().translate_members(&mut answer);
+                write!(out, "{}", format.write(&answer)?)?;
+            }
+        }
+        Ok(Exit::of(!errors.is_empty() || (self.strict && !notes.is_empty()), 0))
     }
-    for error in &errors {
-        writeln!(out, "{}", language.at(&error.path, &error.message))?;
-    }
-    for note in &notes {
-        writeln!(out, "{}{}", say("note: "), language.at(&note.path, &note.message))?;
-    }
-    if let Some(sentence) = settings::release(&settings.json) {
-        writeln!(out, "{}", say(&sentence))?;
-    }
-    let (found, of_errors, of_notes) =
-        (&settings.found, count(errors.len(), "error"), count(notes.len(), "note"));
-    let summary = match (errors.is_empty(), notes.is_empty()) {
-        (true, true) => format!("valid (read as {found})"),
-        (true, false) => format!("valid, {of_notes} (read as {found})"),
-        (false, true) => format!("{of_errors} (read as {found})"),
-        (false, false) => format!("{of_errors}, {of_notes} (read as {found})"),
+}
+
+/// Errors or notes as `FILE:LINE: path: message`, which editors and CI recognise.
+pub(crate) fn located(file: &SettingsFile, errors: &[SettingsError], label: &str) -> Vec<String> {
+    let text = |(error, line): (&SettingsError, Option<usize>)| {
+        let line = line.map(|line| format!(":{line}")).unwrap_or_default();
+        let message = language().at(&error.path, &error.message);
+        format!("{}{line}: {label}{message}", file.name)
     };
-    writeln!(out, "{}", say(&summary))?;
-    Ok(Exit::of(!errors.is_empty() || (strict && !notes.is_empty()), 0))
+    errors.iter().zip(file.lines(errors)).map(text).collect()
 }

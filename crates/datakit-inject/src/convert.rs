@@ -1,63 +1,119 @@
 //! `convert`: from an Operator configuration to a policy's manifest, or to rules of
 //! `admission_inject_v2` with the same meaning.
 
-mod conditions;
 mod manifest;
 
-use clap::ValueEnum;
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
 use serde_norway::Value;
 use settings_tools::convert::to_v2;
 
-pub(crate) use conditions::check as check_conditions;
-
+use crate::args::{Access, Output};
+use crate::check_settings::located;
 use crate::settings_file::SettingsFile;
+use crate::terminal::{Done, Exit, Failure, count, note, say};
 
-/// What settings are converted to.
-#[derive(Clone, Copy, Default, ValueEnum)]
-pub(crate) enum Target {
-    /// The manifest of a policy, as YAML: a new ClusterAdmissionPolicy, or the one that was given.
+/// Where the Operator keeps its configuration.
+const OPERATOR: (&str, &str) = ("datakit", "datakit-operator-config");
+
+#[derive(Args)]
+pub(crate) struct Convert {
+    /// The file; `-` is standard input
+    #[arg(required_unless_present = "cluster")]
+    file: Option<PathBuf>,
+    /// Read from the cluster, with kubectl; nothing is ever written to it
+    #[arg(long)]
+    cluster: bool,
+    #[command(flatten)]
+    access: Access,
+    /// With --cluster, the namespace of the Operator [default: datakit]
+    #[arg(short, long, requires = "cluster")]
+    namespace: Option<String>,
+    /// What to convert it to
+    #[arg(long, value_enum, default_value_t)]
+    to: Target,
+    /// Turn `admission_inject` into rules of `admission_inject_v2`, and loggings likewise
+    #[arg(long)]
+    v2: bool,
+    /// What a new policy injects into
+    #[arg(long, value_enum, default_value_t)]
+    resources: Resources,
+    /// The format: a manifest is YAML and settings are JSON, unless it says otherwise
+    #[arg(short, long, value_enum, hide_possible_values = true, value_name = "yaml|json")]
+    output: Option<Output>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum Target {
+    /// The manifest of a policy: a new ClusterAdmissionPolicy, or the one that was given
     #[default]
     Policy,
-    /// The settings alone, as JSON.
+    /// The settings alone
     Settings,
 }
 
-/// What a policy injects into.
 #[derive(Clone, Copy, Default, ValueEnum)]
-pub(crate) enum Resources {
-    /// The pod templates of Deployments and the like.
+enum Resources {
+    /// Pods as they are created, as the Operator does
     #[default]
-    Workloads,
-    /// Pods as they are created.
     Pods,
+    /// The pod templates of Deployments and the like
+    Workloads,
 }
 
-/// A converted text, and what its reader should know.
-pub(crate) struct Converted {
-    pub(crate) text: String,
-    pub(crate) notes: Vec<String>,
-}
-
-/// Converts valid settings.
-pub(crate) fn convert(
-    file: &SettingsFile,
-    to: Target,
-    v2: bool,
-    resources: Resources,
-) -> Result<Converted, String> {
-    let text = |error: serde_json::Error| error.to_string();
-    let converted = v2.then(|| to_v2(&file.json)).transpose().map_err(text)?;
-    let (v2, mut notes) = converted.map_or((None, Vec::new()), |it| (Some(it.settings), it.notes));
-    let settings = v2.as_deref().unwrap_or(&file.json);
-    let text = match to {
-        Target::Settings => {
-            let settings: Value = serde_json::from_str(settings).map_err(text)?;
-            serde_json::to_string_pretty(&settings).map_err(text)? + "\n"
+impl Convert {
+    pub(crate) fn run(&self, out: &mut impl Write) -> Done {
+        let file = match &self.file {
+            Some(file) => SettingsFile::read(file)?,
+            None => self.of_operator()?,
+        };
+        let errors = file.errors();
+        if !errors.is_empty() {
+            located(&file, &errors, "").iter().for_each(|line| eprintln!("{line}"));
+            let number = count(errors.len(), "error");
+            return Err(say(&format!("{number}; nothing was converted")).into_owned().into());
         }
-        Target::Policy => match file.policy {
-            Some(_) => manifest::renewed(file, v2.as_deref(), &mut notes)?,
-            None => manifest::new(settings, resources, &mut notes)?,
-        },
-    };
-    Ok(Converted { text, notes })
+        let (text, notes) = self.convert(&file)?;
+        notes.iter().for_each(|message| note(say(message)));
+        write!(out, "{text}")?;
+        Ok(Exit::Done)
+    }
+
+    fn of_operator(&self) -> Result<SettingsFile, Failure> {
+        let (namespace, name) = (self.namespace.as_deref().unwrap_or(OPERATOR.0), OPERATOR.1);
+        let kubectl = self.access.kubectl();
+        let map = kubectl.get(&["configmaps", name], Some(namespace))?;
+        Ok(SettingsFile::of(&format!("ConfigMap {namespace}/{name}"), map.to_string())?)
+    }
+
+    /// Converts valid settings; returns the text, and what its reader should know.
+    fn convert(&self, file: &SettingsFile) -> Result<(String, Vec<String>), String> {
+        let json = |error: serde_json::Error| error.to_string();
+        let converted = self.v2.then(|| to_v2(&file.json)).transpose().map_err(json)?;
+        let (v2, mut notes) =
+            converted.map_or((None, Vec::new()), |it| (Some(it.settings), it.notes));
+        let settings = v2.as_deref().unwrap_or(&file.json);
+        let text = match (self.to, &file.policy) {
+            (Target::Settings, _) => {
+                let settings: Value = serde_json::from_str(settings).map_err(json)?;
+                self.output.unwrap_or(Output::Json).write(&settings)?
+            }
+            (Target::Policy, Some(_)) => manifest::renewed(file, v2.as_deref(), &mut notes)?,
+            (Target::Policy, None) => {
+                let base = match self.resources {
+                    Resources::Pods => include_str!("../../../deploy/base/pods.yaml"),
+                    Resources::Workloads => include_str!("../../../deploy/base/workloads.yaml"),
+                };
+                manifest::new(base, settings, &mut notes)?
+            }
+        };
+        if self.to == Target::Policy && self.output == Some(Output::Json) {
+            let manifest: Value =
+                serde_norway::from_str(&text).map_err(|error| error.to_string())?;
+            return Ok((Output::Json.write(&manifest)?, notes));
+        }
+        Ok((text, notes))
+    }
 }

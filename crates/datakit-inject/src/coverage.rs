@@ -1,160 +1,184 @@
-//! `coverage`: which workloads of a cluster run with the injections, and which without.
+//! `coverage`: which workloads run with the injections, and which without.
 
-mod defaults;
-mod live;
 mod read;
+mod restart;
 mod state;
 mod table;
-mod values;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Mutex, PoisonError};
 
-use clap::ValueEnum;
-use indicatif::ProgressBar;
-use serde::Serialize;
+use clap::{Args, ValueEnum};
+use rayon::prelude::*;
+use serde_json::{Value, json};
 
-use crate::cli::{Format, Settings};
-use crate::coverage::read::Object;
-use crate::coverage::state::{Policies, Row, State, row};
-use crate::evaluate::Policy;
-use crate::failure::{Exit, Failure, count, error};
-use crate::problem::Problem;
+use crate::args::{Output, Source};
+use crate::cluster;
+use crate::object::{Templates, at, list, name, text};
+use crate::policies::{Applied, Namespaces};
+use crate::terminal::{Done, Exit, Failure, error, say};
+use state::{Counted, Row, State, crash, row, summary};
 
-/// A state that a pipeline may not like.
-#[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum FailOn {
-    /// Runs without what is asked for: pending, skipped or unreadable-record.
+#[derive(Args)]
+pub(crate) struct Coverage {
+    /// What `kubectl get -o json` or `-o yaml` printed; `-` is standard input, and the default
+    #[arg(value_name = "PATH", conflicts_with = "cluster")]
+    paths: Vec<PathBuf>,
+    #[arg(short, long = "filename", value_name = "PATH", hide = true)]
+    filenames: Vec<PathBuf>,
+    #[command(flatten)]
+    source: Source,
+    /// The format
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+    /// List workloads in these states alone
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "STATE,…")]
+    state: Vec<State>,
+    /// How many workloads `-o restart` restarts at once
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..))]
+    max: u8,
+    /// Exit with 1 if a workload is in such a state
+    #[arg(long, value_enum)]
+    fail_on: Option<FailOn>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A table, for people
+    #[default]
+    #[value(alias = "text")]
+    Table,
+    Json,
+    Yaml,
+    /// A script that restarts what is pending or outdated, group by group
+    Restart,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    /// Without what is asked for: pending, skipped, unreadable-record or crashing
     Missing,
-    /// The same, or outdated.
+    /// The same, or outdated
     Outdated,
 }
 
-impl FailOn {
-    fn is(self, state: State) -> bool {
-        match state {
-            State::Pending | State::Skipped | State::UnreadableRecord => true,
-            State::Outdated => matches!(self, Self::Outdated),
-            _ => false,
+impl Coverage {
+    pub(crate) fn run(&self, out: &mut impl Write) -> Done {
+        let policies = self.source.policies()?;
+        let (objects, namespaces, problems) = self.objects(&policies)?;
+        let mut rows = rows(&objects, &policies, &namespaces);
+        let fails = |state: State| match state {
+            State::Pending | State::Skipped | State::UnreadableRecord | State::Crashing => true,
+            state => state == State::Outdated && self.fail_on == Some(FailOn::Outdated),
+        };
+        let found = self.fail_on.is_some() && rows.iter().any(|counted| fails(counted.row.state));
+        let states = match (&*self.state, self.output) {
+            ([], Format::Restart) => &[State::Pending, State::Outdated],
+            (states, _) => states,
+        };
+        rows.retain(|counted| states.is_empty() || states.contains(&counted.row.state));
+        let kubectl = self.source.access.kubectl();
+        let json = || json!({ "workloads": rows, "summary": summary(&rows) });
+        match self.output {
+            Format::Table => table::print(&rows, &kubectl, out)?,
+            Format::Restart => write!(out, "{}", restart::script(&rows, self.max, &kubectl))?,
+            Format::Json => write!(out, "{}", Output::Json.write(&json())?)?,
+            Format::Yaml => write!(out, "{}", Output::Yaml.write(&json())?)?,
         }
+        Ok(Exit::of(found, problems))
     }
-}
 
-/// How many objects there are of each row.
-type Rows = BTreeMap<Row, usize>;
-
-/// The coverage of a cluster.
-#[derive(Serialize)]
-struct Coverage {
-    workloads: Vec<Counted>,
-    summary: BTreeMap<State, usize>,
-}
-
-/// A row and how many objects it stands for.
-#[derive(Serialize)]
-struct Counted {
-    #[serde(flatten)]
-    row: Row,
-    objects: usize,
-}
-
-/// Prints the coverage of what `kubectl get` printed.
-pub(crate) fn print(
-    files: &[PathBuf],
-    settings: &Settings,
-    output: Format,
-    fail_on: Option<FailOn>,
-    out: &mut impl Write,
-) -> Result<Exit, Failure> {
-    let (rows, problems) = rows(files, &policies(settings)?);
-    for problem in &problems {
-        eprintln!("{problem}");
-    }
-    if !problems.is_empty() {
-        error(&format!("{}; everything else was processed", count(problems.len(), "error")));
-    }
-    let mut coverage = Coverage { workloads: Vec::new(), summary: BTreeMap::new() };
-    for (row, objects) in rows {
-        *coverage.summary.entry(row.state).or_default() += objects;
-        coverage.workloads.push(Counted { row, objects });
-    }
-    let found = |fail_on: FailOn| coverage.summary.keys().any(|state| fail_on.is(*state));
-    let found = fail_on.is_some_and(found);
-    match output {
-        Format::Table => table::print(&coverage, out)?,
-        Format::Json => {
-            let text = serde_json::to_string_pretty(&coverage);
-            writeln!(out, "{}", text.map_err(|error| error.to_string())?)?;
+    /// The objects as JSON, what they tell about namespaces, and how many files could not be read.
+    fn objects(&self, policies: &[Applied]) -> Result<(Vec<String>, Namespaces, usize), Failure> {
+        let (mut objects, mut namespaces, mut problems) = (Vec::new(), Namespaces::default(), 0);
+        if self.source.cluster {
+            let (kubectl, namespace) = (self.source.access.kubectl(), &self.source.namespace);
+            let templates = Templates::all(policies.iter().map(|it| &it.policy.templates));
+            let read = cluster::objects(&kubectl, namespace.as_deref(), &templates, true)?;
+            namespaces = cluster::namespaces(&kubectl, &read);
+            objects.extend(read.iter().map(ToString::to_string));
+            return Ok((objects, namespaces, 0));
         }
-        Format::Yaml => {
-            let text = serde_norway::to_string(&coverage);
-            write!(out, "{}", text.map_err(|error| error.to_string())?)?;
-        }
-    }
-    Ok(Exit::of(found, problems.len()))
-}
-
-/// The policy, as Kubewarden and as this command know it.
-fn policies(settings: &Settings) -> Result<Policies, Failure> {
-    let given = settings.policy()?;
-    // A map of `serde_json` is sorted.
-    let sorted: serde_json::Value =
-        serde_json::from_str(&given.settings).map_err(|error| error.to_string())?;
-    let sorted = Policy { settings: sorted.to_string(), ..given.clone() };
-    Ok(Policies { sorted, given })
-}
-
-/// This many objects are sent to a worker at a time.
-const BATCH: usize = 64;
-
-/// Reads objects on this thread, and runs them through the policy on others. Few are in memory at
-/// a time: a cluster has more pods than a machine has memory for.
-fn rows(files: &[PathBuf], policies: &Policies) -> (Rows, Vec<Problem>) {
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let (sender, receiver) = sync_channel::<Vec<Object>>(workers * 2);
-    let receiver = Mutex::new(receiver);
-    let progress = ProgressBar::new_spinner();
-    let (mut rows, mut problems) = (Rows::new(), Vec::new());
-    std::thread::scope(|scope| {
-        let workers: Vec<_> =
-            (0..workers).map(|_| scope.spawn(|| work(&receiver, policies))).collect();
-        let mut batch = Vec::with_capacity(BATCH);
-        for file in files {
-            let read = read::objects(file, &mut |object| {
-                progress.inc(1);
-                batch.push(object);
-                if batch.len() == BATCH {
-                    // Workers take until there are no more.
-                    let _ = sender.send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)));
-                }
-            });
-            problems.extend(read.err());
-        }
-        let _ = sender.send(batch);
-        drop(sender);
-        for worker in workers {
-            // A worker that panicked has printed why.
-            for (row, objects) in worker.join().unwrap_or_default() {
-                *rows.entry(row).or_default() += objects;
+        let paths = self.paths.iter().chain(&self.filenames);
+        let stdin = paths.clone().next().is_none().then(|| PathBuf::from("-"));
+        for path in paths.chain(&stdin) {
+            if let Err(problem) = read::objects(path, &mut objects) {
+                problems += 1;
+                error(problem);
             }
         }
+        let tells = |it: &&String| it.contains("\"Namespace\"") || it.contains("kubewarden");
+        objects.iter().filter(tells).for_each(|object| namespaces.add(&parsed(object)));
+        Ok((objects, namespaces, problems))
+    }
+}
+
+fn parsed(json: &str) -> Value {
+    serde_json::from_str(json).unwrap_or_default()
+}
+
+struct Seen {
+    namespace: String,
+    name: String,
+    owner: Option<String>,
+    /// Why it does not come up with the injections.
+    crash: Option<String>,
+    rows: Vec<Row>,
+}
+
+/// Runs objects through the policies, and brings together what is about the same workload.
+fn rows(objects: &[String], policies: &[Applied], namespaces: &Namespaces) -> Vec<Counted> {
+    let look = |json: &String| {
+        let object = parsed(json);
+        Seen {
+            namespace: text(&object, "/metadata/namespace").to_owned(),
+            name: name(&object),
+            owner: owner(&object),
+            crash: crash(&object),
+            rows: policies.iter().filter_map(|it| row(json, &object, it, namespaces)).collect(),
+        }
+    };
+    let seen: Vec<Seen> = objects.par_iter().map(look).collect();
+    let owner_of =
+        |it: &'_ Seen| Some(((it.namespace.clone(), it.name.clone()), it.owner.clone()?));
+    let owners: HashMap<_, _> = seen.iter().filter_map(owner_of).collect();
+    let top = |it: &Seen| {
+        // From a Pod by a ReplicaSet to a Deployment; a circle of owners would have no end.
+        (0..4).fold((it.namespace.clone(), it.name.clone()), |key, _| match owners.get(&key) {
+            Some(owner) => (key.0, owner.clone()),
+            None => key,
+        })
+    };
+    let crashes = seen.iter().filter_map(|it| Some((top(it), it.crash.clone()?)));
+    let crashes: HashMap<_, _> = crashes.collect();
+    let mut counted: BTreeMap<Row, usize> = BTreeMap::new();
+    for it in &seen {
+        let key = top(it);
+        for mut row in it.rows.iter().cloned() {
+            if row.pods {
+                row.workload.clone_from(&key.1);
+            }
+            let is_injected = matches!(row.state, State::UpToDate | State::Outdated);
+            if let Some(crash) = crashes.get(&key).filter(|_| is_injected) {
+                (row.state, row.reason) = (State::Crashing, Some(say(crash).into_owned()));
+            }
+            *counted.entry(row).or_default() += 1;
+        }
+    }
+    counted.into_iter().map(|(row, objects)| Counted { row, objects }).collect()
+}
+
+/// The controller of an object. Of a ReplicaSet that is not there, its Pods know the Deployment.
+fn owner(object: &Value) -> Option<String> {
+    let mut owners = list(object, "/metadata/ownerReferences");
+    let owner = owners.find(|owner| *at(owner, "/controller") == true)?;
+    let (kind, name) = (text(owner, "/kind"), text(owner, "/name"));
+    let labels = [("pod-template-hash", "Deployment"), ("rollouts-pod-template-hash", "Rollout")];
+    let of_hash = labels.iter().find_map(|(label, kind)| {
+        let hash = at(object, "/metadata/labels").get(label)?.as_str()?;
+        Some(format!("{kind}/{}", name.strip_suffix(hash)?.strip_suffix('-')?))
     });
-    progress.finish_and_clear();
-    (rows, problems)
-}
-
-fn work(receiver: &Mutex<Receiver<Vec<Object>>>, policies: &Policies) -> Rows {
-    let mut rows = Rows::new();
-    loop {
-        let batch = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(batch) = batch else { return rows };
-        for object in batch {
-            if let Some(row) = row(&object, policies) {
-                *rows.entry(row).or_default() += 1;
-            }
-        }
-    }
+    let of_hash = of_hash.filter(|_| kind == "ReplicaSet" && text(object, "/kind") == "Pod");
+    Some(of_hash.unwrap_or_else(|| format!("{kind}/{name}")))
 }

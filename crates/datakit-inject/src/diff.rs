@@ -1,44 +1,68 @@
-//! `diff`: what injection changes in the text of files.
+//! `diff`: what injection changes, as unified diffs of the edits that it makes.
 
 use std::io::{self, Write};
 
+use clap::Args;
 use console::style;
-use similar::{ChangeTag, TextDiff};
+use yaml_splice::hunks;
 
-use crate::cli::Input;
-use crate::failure::{Exit, Failure};
+use crate::args::{Paths, Source};
+use crate::cluster;
 use crate::inject::warn;
-use crate::manifests::Wanted;
+use crate::manifests::Manifests;
+use crate::terminal::{Done, Exit, Failure};
+use crate::tree::each;
 
-/// Prints a unified diff for each file that changes.
-pub(crate) fn print(input: &Input, exit_code: bool, out: &mut impl Write) -> Result<Exit, Failure> {
-    let mut differs = false;
-    let problems = input.each(&input.settings.policy()?, Wanted::Text, |manifests| {
-        warn(&manifests);
-        if let Some(after) = &manifests.after {
-            differs = true;
-            unified(&manifests.file, &manifests.before, after, out)?;
-        }
-        Ok(())
-    })?;
-    Ok(Exit::of(exit_code && differs, problems))
+const CONTEXT: usize = 3;
+
+#[derive(Args)]
+pub(crate) struct Diff {
+    #[command(flatten)]
+    paths: Paths,
+    #[command(flatten)]
+    source: Source,
+    /// Exit with 1 if anything changes
+    #[arg(long)]
+    exit_code: bool,
 }
 
-fn unified(file: &str, before: &str, after: &str, out: &mut impl Write) -> io::Result<()> {
-    let diff = TextDiff::from_lines(before, after);
-    writeln!(out, "{}", style(format!("--- {file}")).bold())?;
-    writeln!(out, "{}", style(format!("+++ {file} (injected)")).bold())?;
-    for hunk in diff.unified_diff().context_radius(3).iter_hunks() {
-        writeln!(out, "{}", style(hunk.header()).cyan())?;
-        for change in hunk.iter_changes() {
-            // A carriage return stays, so that the diff can be applied.
-            let line = change.value().strip_suffix('\n').unwrap_or(change.value());
-            match change.tag() {
-                ChangeTag::Equal => writeln!(out, " {line}")?,
-                ChangeTag::Insert => writeln!(out, "{}", style(format!("+{line}")).green())?,
-                ChangeTag::Delete => writeln!(out, "{}", style(format!("-{line}")).red())?,
+impl Diff {
+    pub(crate) fn run(&self, out: &mut impl Write) -> Done {
+        let (mut differs, mut problems) = (false, 0);
+        let mut print = |manifests: &Manifests| -> Result<(), Failure> {
+            warn(manifests);
+            if !manifests.edits.is_empty() {
+                differs = true;
+                unified(manifests, out)?;
             }
-            if change.missing_newline() {
+            Ok(())
+        };
+        if self.source.cluster {
+            cluster::each(&self.source, false, print)?;
+        } else {
+            let policy = self.source.policy()?;
+            problems = each(&self.paths, &policy, |_, it| print(&it))?;
+        }
+        Ok(Exit::of(self.exit_code && differs, problems))
+    }
+}
+
+fn unified(manifests: &Manifests, out: &mut impl Write) -> io::Result<()> {
+    let Manifests { name, text, edits, .. } = manifests;
+    writeln!(out, "{}", style(format!("--- {name}")).bold())?;
+    writeln!(out, "{}", style(format!("+++ {name} (injected)")).bold())?;
+    for hunk in hunks(text, edits, CONTEXT) {
+        writeln!(out, "{}", style(hunk.header()).cyan())?;
+        for (mark, line) in hunk.lines {
+            // A carriage return stays, so that the diff can be applied.
+            let marked = style(format!("{mark}{}", line.strip_suffix('\n').unwrap_or(&line)));
+            let marked = match mark {
+                '+' => marked.green(),
+                '-' => marked.red(),
+                _ => marked,
+            };
+            writeln!(out, "{marked}")?;
+            if !line.ends_with('\n') {
                 writeln!(out, "\\ No newline at end of file")?;
             }
         }

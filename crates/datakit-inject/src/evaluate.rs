@@ -1,223 +1,185 @@
-//! The only way to the policy: one object in, what it does with it out, in words.
-
-use std::borrow::Cow;
+//! Runs objects through the policy.
 
 use datakit_injection::policy;
-use datakit_injection::reason::Reason as Found;
-use serde::Deserialize;
-use serde_json::Value as Json;
+use datakit_injection::reason::Reason;
+use datakit_injection::report::Report;
+use datakit_injection::trace::{Explanation, Step};
+use serde_json::Value;
 
-use crate::uninject;
-use yaml_splice::{Document, Value};
+use crate::object::{Templates, successor, text};
 
-/// The policy with its settings.
-#[derive(Clone, Default)]
+pub(crate) trait Task: Sync {
+    /// Does it with an object, as JSON.
+    fn run(&self, object: &str) -> Outcome;
+}
+
+#[derive(Clone)]
 pub(crate) struct Policy {
-    /// The settings, as JSON.
     pub(crate) settings: String,
     /// The namespace of objects that name none.
     pub(crate) namespace: String,
     /// Whether nobody named it.
     pub(crate) is_namespace_assumed: bool,
-    /// Whether the explanation is wanted as JSON.
-    pub(crate) wants_json: bool,
-    /// What it does with objects.
-    pub(crate) task: Task,
+    /// Whether nobody needs the changed objects.
+    pub(crate) only_explains: bool,
+    pub(crate) templates: Templates,
 }
 
-/// What is done with an object.
-#[derive(Clone, Default)]
-pub(crate) enum Task {
-    /// It is injected into, as if it were created.
-    #[default]
-    Inject,
-    /// What is recorded in it is removed: all of it, or one injection.
-    Uninject(Option<String>),
-}
-
-/// What the policy does with one object.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
-    /// The object, such as `Deployment/web`; empty where it is none.
-    pub(crate) workload: String,
-    /// The object with the injections, as JSON, where it is another.
+    pub(crate) report: Report,
+    pub(crate) explanation: Explanation,
+    /// The object afterwards, as JSON.
     pub(crate) mutated: Option<String>,
-    /// What is injected, and the rule that asks for it.
-    pub(crate) injected: Vec<(String, String)>,
-    /// What is there already.
-    pub(crate) present: Vec<String>,
-    /// What is asked for and not injected, and why.
-    pub(crate) skipped: Vec<(String, String)>,
-    /// What was injected before, and is not injected again.
-    pub(crate) removed: Vec<String>,
-    /// Sentences for the person who applies the object.
-    pub(crate) warnings: Vec<String>,
     /// What the reader of a changed manifest should know.
     pub(crate) notes: Vec<String>,
-    /// Why nothing is done at all.
-    pub(crate) reason: Option<Reason>,
-    /// Every candidate rule.
-    pub(crate) steps: Vec<Step>,
-    /// The explanation for machines, where it is wanted.
-    pub(crate) json: Json,
-}
-
-/// A finding, for machines and for people.
-#[derive(Debug)]
-pub(crate) struct Reason {
-    pub(crate) code: &'static str,
-    pub(crate) message: String,
-}
-
-/// A candidate rule, and what was found.
-#[derive(Debug)]
-pub(crate) struct Step {
-    pub(crate) injection: String,
-    pub(crate) rule: Option<String>,
-    pub(crate) reason: Reason,
-}
-
-impl Policy {
-    /// Does what there is to do with an object; `kind` is as for [`create`](Self::create).
-    pub(crate) fn run(&self, object: &Value, kind: Option<(&str, &str)>) -> Outcome {
-        match &self.task {
-            Task::Inject => self.create(&serde_json::to_string(object).unwrap_or_default(), kind),
-            Task::Uninject(injection) => {
-                uninject::uninject(object, kind, &self.settings, injection.as_deref())
-            }
-        }
-    }
-
-    /// Runs an object through the policy, as if it were created.
-    ///
-    /// `kind` is the API version and kind of objects that do not say it themselves, as in a `PodList`.
-    pub(crate) fn create(&self, object: &str, kind: Option<(&str, &str)>) -> Outcome {
-        let kind = kind.map_or(Cow::Borrowed(""), |(api_version, kind)| {
-            let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-            let kind = serde_json::json!({ "group": group, "version": version, "kind": kind });
-            format!(r#""kind":{kind},"#).into()
-        });
-        let namespace = Json::from(&*self.namespace);
-        let payload = format!(
-            r#"{{"request":{{"operation":"CREATE",{kind}"namespace":{namespace},"object":{object}}},"settings":{}}}"#,
-            self.settings
-        );
-        let (answer, explanation) = policy::explain(payload.as_bytes());
-        let json = match self.wants_json {
-            true => explanation.to_json(&answer.report),
-            false => Json::Null,
-        };
-        let mutated = answer.mutated_object().map(str::to_owned);
-        let report = answer.report;
-        let warnings = report.warnings();
-        let named = |pairs: Vec<(_, String)>| {
-            let named = |(injection, text): (datakit_injection::report::InjectionName, _)| {
-                (injection.to_string(), text)
-            };
-            pairs.into_iter().map(named).collect()
-        };
-        let compares_namespaces = || {
-            let mut reasons = explanation.steps.iter().map(|step| &step.reason);
-            reasons.any(|reason| matches!(reason, Found::OtherNamespace(_)))
-        };
-        let is_assumed =
-            self.is_namespace_assumed && compares_namespaces() && !names_namespace(object);
-        let steps = explanation.steps.into_iter().map(|step| Step {
-            injection: step.injection.to_string(),
-            rule: step.rule,
-            reason: Reason {
-                code: step.reason.code(),
-                message: match step.reason {
-                    Found::OtherNamespace(namespace) if is_assumed => {
-                        format!("namespace `{namespace}` {ASSUMED} does not match")
-                    }
-                    reason => reason.to_string(),
-                },
-            },
-        });
-        Outcome {
-            workload: explanation.workload,
-            mutated,
-            injected: named(report.injected),
-            present: report.present.iter().map(ToString::to_string).collect(),
-            skipped: named(report.skipped),
-            removed: report.removed,
-            warnings,
-            notes: Vec::new(),
-            reason: explanation
-                .reason
-                .map(|reason| Reason { code: reason.code(), message: reason.to_string() }),
-            steps: steps.collect(),
-            json,
-        }
-    }
+    /// Why nothing is done, where this command decides it.
+    pub(crate) message: Option<String>,
+    /// Whether it has, or may have, a pod template.
+    pub(crate) has_template: bool,
+    pub(crate) is_namespace_assumed: bool,
 }
 
 /// Beside a namespace that nobody named.
 const ASSUMED: &str = "(assumed; use -n)";
 
-/// Whether an object names its namespace.
-fn names_namespace(object: &str) -> bool {
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Named {
-        metadata: Metadata,
+impl Task for Policy {
+    /// Injects into an object as if it were created. Parts of objects, such as patches of kustomize, are
+    /// left alone.
+    fn run(&self, object: &str) -> Outcome {
+        let mut outcome = self.create(object);
+        let look = serde_json::from_str(object).unwrap_or_default();
+        let successor = successor(&look);
+        outcome.has_template = self.templates.of_object(&look).is_some() || successor.is_some();
+        if let Some(successor) = successor {
+            let version = text(&look, "/apiVersion");
+            let message = format!("Kubernetes no longer serves {version}; use {successor}");
+            outcome.message = Some(message);
+        }
+        let asks = outcome.mutated.is_some() || !outcome.report.skipped.is_empty();
+        if let Some(missing) = self.templates.missing(&look).filter(|_| asks) {
+            outcome.leave_alone(format!("a partial manifest is left alone: {missing}"));
+        }
+        if self.only_explains {
+            outcome.mutated = None;
+        }
+        outcome
     }
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Metadata {
-        namespace: Option<String>,
+}
+
+impl Policy {
+    /// Runs an object through the policy, as if it were created.
+    pub(crate) fn create(&self, object: &str) -> Outcome {
+        let (namespace, settings) = (Value::from(&*self.namespace), &self.settings);
+        let request =
+            format!(r#"{{"operation":"CREATE","namespace":{namespace},"object":{object}}}"#);
+        let payload = format!(r#"{{"request":{request},"settings":{settings}}}"#);
+        let (mut answer, explanation) = policy::explain(payload.as_bytes());
+        answer.report.workload.clone_from(&explanation.workload);
+        Outcome {
+            mutated: answer.mutated_object().map(str::to_owned),
+            report: answer.report,
+            is_namespace_assumed: self.is_namespace_assumed
+                && explanation.namespace == self.namespace,
+            explanation,
+            ..Outcome::default()
+        }
     }
-    let named: Named = serde_json::from_str(object).unwrap_or_default();
-    named.metadata.namespace.is_some_and(|namespace| !namespace.is_empty())
+}
+
+/// Words for each thing, those with the same one together.
+pub(crate) fn grouped<'t>(
+    pairs: impl Iterator<Item = (&'t str, String)>,
+) -> Vec<(Vec<String>, &'t str)> {
+    let mut groups: Vec<(Vec<String>, &str)> = Vec::new();
+    for (thing, word) in pairs {
+        match groups.iter_mut().find(|(_, known)| *known == thing) {
+            Some((words, _)) => words.push(word),
+            None => groups.push((vec![word], thing)),
+        }
+    }
+    groups
 }
 
 impl Outcome {
+    /// Decides that nothing is done with the object, with a note.
+    pub(crate) fn leave_alone(&mut self, message: String) {
+        let workload = std::mem::take(&mut self.report.workload);
+        self.notes.push(format!("{workload}: {message}"));
+        (self.report, self.message, self.mutated) = (Report::default(), Some(message), None);
+        self.report.workload = workload;
+    }
+
+    /// The warnings, those for one reason in one sentence.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        const VERB: &str = " is not injected into ";
+        let warnings = self.report.warnings();
+        let parts = warnings.iter().map(|warning| match warning.split_once(VERB) {
+            Some((injection, rest)) => (rest, injection.to_owned()),
+            None => (&**warning, String::new()),
+        });
+        let sentence = |(injections, rest): (Vec<String>, &str)| match &*injections {
+            [injection] if injection.is_empty() => rest.to_owned(),
+            [injection] => format!("{injection}{VERB}{rest}"),
+            injections => format!("{} are not injected into {rest}", injections.join(", ")),
+        };
+        grouped(parts).into_iter().map(sentence).collect()
+    }
+
+    /// What is skipped and why, such as `ddtrace-java, logfwd: the pod runs on Windows`.
+    pub(crate) fn skipped(&self) -> Vec<String> {
+        let pairs = self.report.skipped.iter().map(|(name, reason)| (&**reason, name.to_string()));
+        let text = |(names, reason): (Vec<String>, &str)| format!("{}: {reason}", names.join(", "));
+        grouped(pairs).into_iter().map(text).collect()
+    }
+
     /// What people want to know even where nothing is injected: annotations that nobody reads, and a
     /// namespace that they did not name.
     pub(crate) fn hints(&self) -> Vec<String> {
-        let nothing_injected = self.injected.is_empty();
-        let is_hint = |step: &&Step| match step.reason.code {
-            "unknown-annotation" | "unserved" => true,
-            "other-namespace" => nothing_injected && step.reason.message.contains(ASSUMED),
-            _ => false,
-        };
-        let mut hints = Vec::new();
-        for step in self.steps.iter().filter(is_hint) {
-            let message = &step.reason.message;
+        let (warnings, mut hints) = (self.report.warnings(), Vec::new());
+        let is_silent = self.report.injected.is_empty() && self.report.skipped.is_empty();
+        for step in &self.explanation.steps {
+            let message = self.message_of(step);
+            let is_hint = match step.reason.code() {
+                "unknown-annotation" | "unserved" | "misplaced" => true,
+                _ => is_silent && self.message.is_none() && message.contains(ASSUMED),
+            };
             // The warning has advice too.
-            let own = format!("{}: ", self.workload);
-            let warnings = self.warnings.iter().filter_map(|warning| warning.strip_prefix(&own));
-            let warning = warnings.into_iter().find(|warning| warning.starts_with(message));
-            let hint = warning.unwrap_or(message).to_owned();
-            if !hints.contains(&hint) {
+            let own = format!("{}: ", self.report.workload);
+            let mut warnings = warnings.iter().filter_map(|warning| warning.strip_prefix(&own));
+            let warning = warnings.find(|warning| warning.starts_with(&*message));
+            let hint = warning.map_or(message.clone(), str::to_owned);
+            if is_hint && !hints.contains(&hint) {
                 hints.push(hint);
             }
         }
         hints
     }
 
-    /// The code of the reason; empty where there is none.
+    pub(crate) fn message_of(&self, step: &Step) -> String {
+        match &step.reason {
+            Reason::OtherNamespace(namespace) if self.is_namespace_assumed => {
+                format!("namespace `{namespace}` {ASSUMED} does not match")
+            }
+            reason => reason.to_string(),
+        }
+    }
+
     pub(crate) fn code(&self) -> &'static str {
-        self.reason.as_ref().map_or("", |reason| reason.code)
+        self.explanation.reason.as_ref().map_or("", Reason::code)
     }
 
     /// Whether an annotation opts out, of everything or of what would be injected.
-    pub(crate) fn opted_out(&self) -> Option<&str> {
-        let reason = self.reason.as_ref()?;
-        let mut reasons = [reason].into_iter().chain(self.steps.iter().map(|step| &step.reason));
-        reasons.find(|reason| reason.code == "opted-out").map(|reason| &*reason.message)
+    pub(crate) fn opted_out(&self) -> Option<String> {
+        let reason = self.explanation.reason.as_ref()?;
+        let steps = self.explanation.steps.iter().map(|step| &step.reason);
+        let mut reasons = std::iter::once(reason).chain(steps);
+        reasons.find(|reason| reason.code() == "opted-out").map(ToString::to_string)
     }
 
     /// Why nothing is asked for, where there is more to say than that.
-    pub(crate) fn not_asked(&self) -> Option<&str> {
-        let reason = self.reason.as_ref().filter(|reason| reason.code != "nothing-asked")?;
-        Some(&reason.message)
-    }
-
-    /// The object with the injections.
-    pub(crate) fn mutated(&self) -> Option<Value> {
-        let object = self.mutated.as_deref()?;
-        Document::parse_json(object).ok().map(Document::into_value)
+    pub(crate) fn not_asked(&self) -> Option<String> {
+        let reason = self.explanation.reason.as_ref().filter(|it| it.code() != "nothing-asked");
+        self.message.clone().or_else(|| reason.map(ToString::to_string))
     }
 }

@@ -2,105 +2,132 @@
 
 use std::io::{self, Write};
 
+use clap::Args;
 use console::{Style, style};
 use datakit_injection::settings;
-use messages::Language;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::cli::{Input, Output};
-use crate::evaluate::{Outcome, Reason, Step};
-use crate::failure::{Exit, Failure, count};
-use crate::manifests::{Manifests, Wanted};
+use crate::args::{Output, Paths, Source};
+use crate::cluster;
+use crate::evaluate::{Outcome, Policy};
+use crate::manifests::Manifests;
+use crate::terminal::{Done, Exit, count, language, say};
+use crate::tree::each;
 
-/// Prints one line for each object and a summary, or everything as JSON.
-pub(crate) fn print(
-    input: &Input,
-    verbose: bool,
+#[derive(Args)]
+pub(crate) struct Explain {
+    #[command(flatten)]
+    paths: Paths,
+    #[command(flatten)]
+    source: Source,
+    /// The format
+    #[arg(short, long, value_enum, default_value_t)]
     output: Output,
-    language: Language,
-    out: &mut impl Write,
-) -> Result<Exit, Failure> {
-    let mut policy = input.settings.policy().map_err(|failure| failure.in_language(language))?;
-    policy.wants_json = output == Output::Json;
-    let (mut summary, mut explained) = (Summary::default(), Vec::new());
-    if let Some(sentence) = settings::release(&policy.settings).filter(|_| verbose)
-        && output == Output::Text
-    {
-        let file = input.settings.settings.display();
-        writeln!(out, "{file}{}{}", language.translate(": "), language.translate(&sentence))?;
-    }
-    let problems = input.each(&policy, Wanted::Outcomes, |manifests| {
-        if output == Output::Json {
-            explained.extend(to_json(&manifests, language));
-            return Ok(());
-        }
-        for object in manifests.objects() {
-            let place = format!("{}:{}", manifests.file, object.line);
-            summary.add(&object.outcome);
-            line(&place, &object.outcome, language, out)?;
-            if verbose {
-                steps(&object.outcome, language, out)?;
+}
+
+/// What objects are counted as: the first of these that fits.
+const COUNTED: [&str; 7] =
+    ["injected", "skipped", "removed", "present", "opted out", "without a pod template", NOTHING];
+
+const NOTHING: &str = "nothing asked for";
+
+impl Explain {
+    pub(crate) fn run(&self, out: &mut impl Write) -> Done {
+        let (mut counts, mut explained, mut problems) = ([0; COUNTED.len()], Vec::new(), 0);
+        let (is_text, verbose) = (self.output == Output::Text, self.paths.verbose);
+        let mut add = |manifests: &Manifests, out: &mut _| match is_text {
+            true => print(manifests, verbose, &mut counts, out),
+            false => {
+                explained.extend(manifests.documents.iter().map(|it| to_json(&manifests.name, it)));
+                Ok(())
             }
+        };
+        if self.source.cluster {
+            cluster::each(&self.source, true, |it| Ok(add(it, out)?))?;
+        } else {
+            let policy = Policy { only_explains: true, ..self.source.policy()? };
+            let release = settings::release(&policy.settings).filter(|_| verbose && is_text);
+            if let Some((file, sentence)) = self.source.settings.as_deref().zip(release) {
+                writeln!(out, "{}{}{}", file.display(), say(": "), say(&sentence))?;
+            }
+            problems = each(&self.paths, &policy, |_, it| Ok(add(&it, out)?))?;
         }
-        Ok(())
-    })?;
-    match output {
-        Output::Json => {
-            let text = serde_json::to_string_pretty(&explained);
-            writeln!(out, "{}", text.map_err(|error| error.to_string())?)?;
+        match is_text {
+            true => writeln!(out, "{}", summary(counts))?,
+            false => write!(out, "{}", self.output.write(&explained)?)?,
         }
-        Output::Text => writeln!(out, "{}", summary.text(language))?,
+        Ok(Exit::of(false, problems))
     }
-    Ok(Exit::of(false, problems))
+}
+
+/// Prints the objects of a text. Those that cannot have a pod template are only counted.
+fn print(
+    manifests: &Manifests,
+    verbose: bool,
+    counts: &mut [usize; COUNTED.len()],
+    out: &mut impl Write,
+) -> io::Result<()> {
+    for (line, outcome) in manifests.objects() {
+        let is_other = outcome.code() == "other-kind" && !outcome.has_template;
+        let report = &outcome.report;
+        let fits = [
+            !report.injected.is_empty(),
+            !report.skipped.is_empty(),
+            !report.removed.is_empty(),
+            !report.present.is_empty(),
+            outcome.opted_out().is_some(),
+            is_other,
+            true,
+        ];
+        let first = counts.iter_mut().zip(fits).find(|(_, fits)| *fits);
+        first.into_iter().for_each(|(count, _)| *count += 1);
+        if is_other && !verbose {
+            continue;
+        }
+        let place = match line {
+            Some(line) => format!("{}:{line}", manifests.name),
+            None => manifests.name.split(' ').next().unwrap_or_default().to_owned(),
+        };
+        print_object(&place, outcome, out)?;
+        if verbose {
+            print_steps(outcome, out)?;
+        }
+    }
+    Ok(())
 }
 
 /// Such as `Deployment/web (shop.yaml:1): injected ddtrace-java; skipped logfwd: why`.
-fn line(
-    place: &str,
-    outcome: &Outcome,
-    language: Language,
-    out: &mut impl Write,
-) -> io::Result<()> {
-    let name = match &*outcome.workload {
+fn print_object(place: &str, outcome: &Outcome, out: &mut impl Write) -> io::Result<()> {
+    let report = &outcome.report;
+    let name = match &*report.workload {
         "" => place.to_owned(),
         workload => format!("{workload} ({place})"),
     };
     let (green, yellow, dim) = (Style::new().green(), Style::new().yellow(), Style::new().dim());
-    let mut parts = Vec::new();
-    let mut add = |state, style: &Style, text: String| {
-        parts.push(painted(state, style, &text, language));
-    };
-    if !outcome.injected.is_empty() {
-        let names: Vec<_> = outcome.injected.iter().map(|(injection, _)| &**injection).collect();
-        add("injected", &green, format!("injected {}", names.join(", ")));
-    }
-    if !outcome.present.is_empty() {
-        add("present", &green, format!("present {}", outcome.present.join(", ")));
-    }
-    if !outcome.removed.is_empty() {
-        add("removed", &yellow, format!("removed {}", outcome.removed.join(", ")));
-    }
-    for (injection, reason) in &outcome.skipped {
-        add("skipped", &yellow, format!("skipped {injection}: {reason}"));
-    }
+    let injected: Vec<_> = report.injected.iter().map(|(name, _)| name.to_string()).collect();
+    let present: Vec<_> = report.present.iter().map(ToString::to_string).collect();
+    let (injected, present) = (injected.join(", "), present.join(", "));
+    let lists = [("injected", &green, injected), ("present", &green, present)].into_iter();
+    let lists = lists.chain([("removed", &yellow, report.removed.join(", "))]);
+    let lists = lists.chain(outcome.skipped().into_iter().map(|it| ("skipped", &yellow, it)));
+    let lists = lists.filter(|(.., names)| !names.is_empty());
+    let mut parts: Vec<_> = lists
+        .map(|(state, style, names)| painted(state, style, &format!("{state} {names}")))
+        .collect();
     if parts.is_empty() {
-        let mut add = |state, text: String| parts.push(painted(state, &dim, &text, language));
-        match (outcome.opted_out(), outcome.not_asked()) {
-            (Some(reason), _) => add("opted out", format!("opted out: {reason}")),
-            (None, Some(reason)) => add(NOTHING, format!("nothing asked for: {reason}")),
-            (None, None) => add(NOTHING, NOTHING.to_owned()),
-        }
+        parts.push(match (outcome.opted_out(), outcome.not_asked()) {
+            (Some(reason), _) => painted("opted out", &dim, &format!("opted out: {reason}")),
+            (_, Some(reason)) => painted(NOTHING, &dim, &format!("nothing asked for: {reason}")),
+            (None, None) => painted(NOTHING, &dim, NOTHING),
+        });
     }
-    parts.extend(outcome.hints().iter().map(|hint| language.translate(hint).into_owned()));
-    let (colon, semicolon) = (language.translate(": "), language.translate("; "));
-    writeln!(out, "{}{colon}{}", style(name).bold(), parts.join(&semicolon))
+    parts.extend(outcome.hints().iter().map(|hint| say(hint).into_owned()));
+    writeln!(out, "{}{}{}", style(name).bold(), say(": "), parts.join(&say("; ")))
 }
 
-const NOTHING: &str = "nothing asked for";
-
-/// A text that begins with a state, in a language, the state in its colour.
-fn painted(state: &str, style: &Style, text: &str, language: Language) -> String {
-    let (state, text) = (language.translate(state), language.translate(text));
+/// A text that begins with a state, the state in its colour.
+fn painted(state: &str, style: &Style, text: &str) -> String {
+    let (state, text) = (say(state), say(text));
     match text.strip_prefix(&*state) {
         Some(rest) => format!("{}{rest}", style.apply_to(state)),
         None => text.into_owned(),
@@ -108,78 +135,41 @@ fn painted(state: &str, style: &Style, text: &str, language: Language) -> String
 }
 
 /// Every candidate rule, and the rules that injected something.
-fn steps(outcome: &Outcome, language: Language, out: &mut impl Write) -> io::Result<()> {
-    for Step { injection, rule, reason: Reason { message, .. } } in &outcome.steps {
-        let step = match rule {
-            Some(rule) => format!("{injection}, {rule}: {message}"),
-            None => format!("{injection}: {message}"),
-        };
-        writeln!(out, "  {}", language.translate(&step))?;
+fn print_steps(outcome: &Outcome, out: &mut impl Write) -> io::Result<()> {
+    for step in &outcome.explanation.steps {
+        let rule = step.rule.as_ref().map(|rule| format!(", {rule}")).unwrap_or_default();
+        let text = format!("{}{rule}: {}", step.injection, outcome.message_of(step));
+        writeln!(out, "  {}", say(&text))?;
     }
-    for (injection, rule) in &outcome.injected {
+    for (injection, rule) in &outcome.report.injected {
         let text = format!("injected {injection}, by {rule}");
-        writeln!(out, "  {}", painted("injected", &Style::new().green(), &text, language))?;
+        writeln!(out, "  {}", painted("injected", &Style::new().green(), &text))?;
     }
     Ok(())
 }
 
-/// How many objects there are of each kind.
-#[derive(Default)]
-struct Summary {
-    objects: usize,
-    injected: usize,
-    present: usize,
-    skipped: usize,
-    removed: usize,
-    opted_out: usize,
-    nothing: usize,
+fn summary(counts: [usize; COUNTED.len()]) -> String {
+    let objects = say(&count(counts.iter().sum(), "object")).into_owned();
+    let counts = counts.iter().zip(COUNTED).filter(|(number, _)| **number > 0);
+    let counts = counts.map(|(number, word)| say(&format!("{number} {word}")).into_owned());
+    match &*counts.collect::<Vec<_>>() {
+        [] => objects,
+        counts => format!("{objects}{}{}", say(": "), counts.join(&say(", "))),
+    }
 }
 
-impl Summary {
-    /// Counts an object by the first of these that is so.
-    fn add(&mut self, outcome: &Outcome) {
-        self.objects += 1;
-        let counter = match outcome {
-            _ if !outcome.injected.is_empty() => &mut self.injected,
-            _ if !outcome.skipped.is_empty() => &mut self.skipped,
-            _ if !outcome.removed.is_empty() => &mut self.removed,
-            _ if !outcome.present.is_empty() => &mut self.present,
-            _ if outcome.opted_out().is_some() => &mut self.opted_out,
-            _ => &mut self.nothing,
-        };
-        *counter += 1;
-    }
-
-    fn text(&self, language: Language) -> String {
-        let say = |message: &str| language.translate(message).into_owned();
-        let counts = [
-            (self.injected, "injected"),
-            (self.present, "present"),
-            (self.skipped, "skipped"),
-            (self.removed, "removed"),
-            (self.opted_out, "opted out"),
-            (self.nothing, NOTHING),
-        ];
-        let counts = counts.iter().filter(|(number, _)| *number > 0);
-        let counts: Vec<_> =
-            counts.map(|(number, word)| say(&format!("{number} {word}"))).collect();
-        let objects = say(&count(self.objects, "object"));
-        match self.objects {
-            0 => objects,
-            _ => format!("{objects}{}{}", say(": "), counts.join(&say(", "))),
+fn to_json(file: &str, objects: &[(Option<usize>, Outcome)]) -> Value {
+    let objects = objects.iter().map(|(line, outcome)| {
+        let mut json = outcome.explanation.to_json(&outcome.report);
+        if let Some(members) = json.as_object_mut() {
+            members.insert("line".to_owned(), json!(line));
+            if let Some(message) = &outcome.message {
+                let code = if outcome.notes.is_empty() { outcome.code() } else { "partial" };
+                members.insert("reason".to_owned(), json!({ "code": code, "message": message }));
+            }
         }
-    }
-}
-
-/// For machines: one element for each document.
-fn to_json(manifests: &Manifests, language: Language) -> Vec<serde_json::Value> {
-    let documents = manifests.documents.iter().map(|objects| {
-        let objects = objects.iter().map(|object| {
-            let mut json = object.outcome.json.clone();
-            language.translate_members(&mut json);
-            json
-        });
-        json!({ "file": manifests.file, "objects": objects.collect::<Vec<_>>() })
+        language().translate_members(&mut json);
+        json
     });
-    documents.collect()
+    json!({ "file": file, "objects": objects.collect::<Vec<_>>() })
 }

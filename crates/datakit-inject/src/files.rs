@@ -6,99 +6,97 @@ use std::path::{Path, PathBuf};
 
 use ignore::WalkBuilder;
 
-use crate::problem::Problem;
+use crate::kustomize::{is_kustomization, patches};
+use crate::terminal::Problem;
 
-/// A manifest is not so large, and a file is read as a whole.
-const MAX_BYTES: u64 = 64 << 20;
+/// No manifest is so large.
+pub(crate) const MAX_BYTES: u64 = 64 << 20;
 
-/// Standard input, as an argument.
-const STDIN: &str = "-";
-
-/// The files that arguments name: of a folder, every YAML and JSON file below it that version
-/// control does not ignore, by name.
-pub(crate) fn find(filenames: &[PathBuf]) -> (Vec<PathBuf>, Vec<Problem>) {
-    let (mut files, mut problems) = (Vec::new(), Vec::new());
-    for filename in filenames {
-        match is_stdin(filename) || !filename.is_dir() {
-            true => files.push(filename.clone()),
-            false => walk(filename, &mut files, &mut problems),
-        }
-    }
-    (files, problems)
+#[derive(Clone, Debug)]
+pub(crate) struct Input {
+    pub(crate) path: PathBuf,
+    /// The folder that it was found in; `None` if it was named.
+    pub(crate) folder: Option<PathBuf>,
+    /// Whether a kustomization uses it as a patch.
+    pub(crate) is_patch: bool,
 }
 
-fn walk(folder: &Path, files: &mut Vec<PathBuf>, problems: &mut Vec<Problem>) {
-    let mut walk = WalkBuilder::new(folder);
-    // The files of a mounted ConfigMap are links.
-    walk.follow_links(true).require_git(false).sort_by_file_path(Ord::cmp);
-    for entry in walk.build() {
-        match entry {
-            Ok(entry) => {
-                let is_file = entry.file_type().is_some_and(|kind| kind.is_file());
-                if is_file && is_manifest(entry.path()) {
-                    files.push(entry.into_path());
+impl Input {
+    /// A file that somebody named.
+    pub(crate) fn named(path: &Path) -> Self {
+        Self { path: path.to_owned(), folder: None, is_patch: false }
+    }
+
+    /// Whether it is a link to a file outside of its folder.
+    pub(crate) fn leads_out(&self) -> bool {
+        let Some(folder) = &self.folder else { return false };
+        match (folder.canonicalize(), self.path.canonicalize()) {
+            (Ok(folder), Ok(path)) => !path.starts_with(folder),
+            _ => true,
+        }
+    }
+}
+
+/// The files that arguments name: in a folder, every YAML and JSON file that version control does not
+/// ignore, by name.
+pub(crate) fn find(paths: &[PathBuf]) -> (Vec<Input>, Vec<Problem>) {
+    let (mut inputs, mut problems, mut kustomizations) = (Vec::new(), Vec::new(), Vec::new());
+    for folder in paths {
+        if is_stdin(folder) || !folder.is_dir() {
+            inputs.push(Input::named(folder));
+            continue;
+        }
+        let mut walk = WalkBuilder::new(folder);
+        // The files of a mounted ConfigMap are links.
+        walk.follow_links(true).require_git(false).sort_by_file_path(Ord::cmp);
+        for entry in walk.build() {
+            let path = match entry {
+                Ok(entry) if entry.file_type().is_some_and(|kind| kind.is_file()) => {
+                    entry.into_path()
                 }
-            }
-            // What a link back up leads to is found without it.
-            Err(error) if is_loop(&error) => {}
-            Err(error) => {
-                let path = path_of(&error, folder);
-                // The error's own words repeat the path.
-                let reason = path.metadata().err().map(|error| error.to_string());
-                let reason = reason.unwrap_or_else(|| error.to_string());
-                problems.push(Problem::unreadable(&path.display().to_string(), reason));
+                Ok(_) => continue,
+                // A loop of links is no error of this kind, and what it leads to is found without it.
+                Err(error) => {
+                    let text = error.to_string();
+                    let place = text.split(": ").next().unwrap_or_default();
+                    problems.extend(error.io_error().map(|it| Problem::unreadable(place, it)));
+                    continue;
+                }
+            };
+            let extension = path.extension().and_then(|extension| extension.to_str());
+            if is_kustomization(&path) {
+                kustomizations.push(path);
+            } else if matches!(extension, Some("yaml" | "yml" | "json")) {
+                inputs.push(Input { path, folder: Some(folder.clone()), is_patch: false });
             }
         }
     }
-}
-
-fn is_loop(error: &ignore::Error) -> bool {
-    match error {
-        ignore::Error::Loop { .. } => true,
-        ignore::Error::WithDepth { err, .. }
-        | ignore::Error::WithPath { err, .. }
-        | ignore::Error::WithLineNumber { err, .. } => is_loop(err),
-        _ => false,
+    let patches = patches(&kustomizations);
+    for input in inputs.iter_mut().filter(|it| !patches.is_empty() && it.folder.is_some()) {
+        input.is_patch = input.path.canonicalize().is_ok_and(|path| patches.contains(&path));
     }
+    (inputs, problems)
 }
 
-fn path_of<'e>(error: &'e ignore::Error, folder: &'e Path) -> &'e Path {
-    match error {
-        ignore::Error::WithPath { path, .. } => path,
-        ignore::Error::WithDepth { err, .. } => path_of(err, folder),
-        _ => folder,
-    }
-}
-
-/// Whether a file in a folder is one that kubectl reads too.
-fn is_manifest(file: &Path) -> bool {
-    let extension = file.extension();
-    extension
-        .is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|known| extension == *known))
-}
-
-/// Whether a file is standard input.
 pub(crate) fn is_stdin(file: &Path) -> bool {
-    file.as_os_str() == STDIN
+    file.as_os_str() == "-"
 }
 
-/// Reads a file; `-` is standard input.
-pub(crate) fn read(file: &Path) -> Result<String, Problem> {
+/// Reads a file of a limited size; `-` is standard input.
+pub(crate) fn read(file: &Path, limit: u64) -> Result<String, Problem> {
     let name = file.display().to_string();
-    let unreadable = |error: std::io::Error| Problem::unreadable(&name, error);
     let mut bytes = Vec::new();
-    let limit = MAX_BYTES + 1;
     match is_stdin(file) {
-        true => std::io::stdin().take(limit).read_to_end(&mut bytes),
-        false => File::open(file).and_then(|file| file.take(limit).read_to_end(&mut bytes)),
+        true => std::io::stdin().take(limit + 1).read_to_end(&mut bytes),
+        false => File::open(file).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes)),
     }
-    .map_err(unreadable)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(Problem::unreadable(&name, "larger than 64 MiB"));
+    .map_err(|error| Problem::unreadable(&name, &error))?;
+    if bytes.len() as u64 > limit {
+        return Err(Problem::new(&name, None, "cannot read: larger than 64 MiB"));
     }
     String::from_utf8(bytes).map_err(|error| {
         let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        Problem { file: name, line: Some(line), reason: "not UTF-8".to_owned() }
+        Problem::new(&name, Some(line), "not UTF-8")
     })
 }

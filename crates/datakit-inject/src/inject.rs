@@ -1,61 +1,78 @@
-//! `inject` and `uninject`: manifests with the injections in them, and without.
+//! `inject`: manifests with the injections in them. `uninject` prints and writes by the same code.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::evaluate::Policy;
-use crate::failure::{Exit, Failure, error, warning};
-use crate::files;
-use crate::manifests::{Manifests, Wanted};
-use crate::run::each;
+use clap::Args;
 
-/// Prints the manifests as one stream.
-pub(crate) fn print(
-    filenames: &[PathBuf],
-    policy: &Policy,
-    out: &mut impl Write,
-) -> Result<Exit, Failure> {
-    let mut last = None;
-    let problems = each(filenames, policy, Wanted::Text, |manifests| {
+use crate::args::{Paths, policy_of};
+use crate::evaluate::Task;
+use crate::files;
+use crate::manifests::Manifests;
+use crate::terminal::{Done, Exit, Problem, error, note, reason, warning};
+use crate::tree::each;
+
+#[derive(Args)]
+pub(crate) struct Inject {
+    #[command(flatten)]
+    paths: Paths,
+    /// The settings: a configuration, or whatever holds one, as `check-settings` reads it
+    #[arg(short, long, value_name = "FILE")]
+    settings: PathBuf,
+    /// The namespace of objects that name none [default: default]
+    #[arg(short, long)]
+    namespace: Option<String>,
+    /// Write the injections into the files, and print the names of those that change
+    #[arg(short, long)]
+    in_place: bool,
+}
+
+impl Inject {
+    pub(crate) fn run(&self, out: &mut impl Write) -> Done {
+        let policy = policy_of(&self.settings, self.namespace.as_deref())?;
+        run(&self.paths, &policy, self.in_place, out)
+    }
+}
+
+pub(crate) fn run(paths: &Paths, task: &dyn Task, in_place: bool, out: &mut impl Write) -> Done {
+    if in_place {
+        return write_files(paths, task, out);
+    }
+    let mut ended = None;
+    let problems = each(paths, task, |_, manifests| {
         warn(&manifests);
-        let text = &manifests.printed;
+        let text = manifests.printed();
         if text.is_empty() {
             return Ok(());
         }
-        if let Some(last) = last.replace(text.ends_with('\n')) {
-            if !last {
-                writeln!(out)?;
-            }
-            if !text.starts_with("---") {
-                writeln!(out, "---")?;
-            }
+        if let Some(ended) = ended.replace(text.ends_with('\n')) {
+            let line_break = if ended { "" } else { "\n" };
+            let separator = if text.starts_with("---") { "" } else { "---\n" };
+            write!(out, "{line_break}{separator}")?;
         }
-        write!(out, "{text}")?;
-        Ok(())
+        Ok(write!(out, "{text}")?)
     })?;
     Ok(Exit::of(false, problems))
 }
 
 /// Writes the manifests into their files, and prints the names of those that change.
-pub(crate) fn in_place(
-    filenames: &[PathBuf],
-    policy: &Policy,
-    out: &mut impl Write,
-) -> Result<Exit, Failure> {
-    if filenames.iter().any(|file| files::is_stdin(file)) {
+fn write_files(paths: &Paths, task: &dyn Task, out: &mut impl Write) -> Done {
+    if paths.all()?.iter().any(|path| files::is_stdin(path)) {
         return Err("standard input cannot be edited in place".to_owned().into());
     }
     let mut unwritten = 0;
-    let problems = each(filenames, policy, Wanted::Text, |manifests| {
+    let problems = each(paths, task, |input, manifests| {
         warn(&manifests);
-        if let Some(after) = &manifests.after {
-            match write(Path::new(&manifests.file), after) {
-                Ok(()) => writeln!(out, "{}", manifests.file)?,
-                Err(reason) => {
-                    unwritten += 1;
-                    error(&format!("{}: cannot write: {reason}", manifests.file));
-                }
-            }
+        let Some(changed) = manifests.changed() else { return Ok(()) };
+        if input.leads_out() {
+            let reason = "a link to a file outside of the folder; left as it is";
+            note(Problem::new(&manifests.name, None, reason));
+        } else if let Err(failure) = write(&input.path, &changed) {
+            unwritten += 1;
+            let reason = format!("cannot write: {}", reason(&failure));
+            error(Problem::new(&manifests.name, None, reason));
+        } else {
+            writeln!(out, "{}", manifests.name)?;
         }
         Ok(())
     })?;
@@ -66,8 +83,7 @@ pub(crate) fn in_place(
 fn write(file: &Path, text: &str) -> io::Result<()> {
     // A link stays a link to the file that is replaced.
     let file = file.canonicalize()?;
-    let folder = file.parent().unwrap_or(Path::new("."));
-    let mut written = tempfile::NamedTempFile::new_in(folder)?;
+    let mut written = tempfile::NamedTempFile::new_in(file.parent().unwrap_or(Path::new(".")))?;
     written.write_all(text.as_bytes())?;
     written.as_file().set_permissions(file.metadata()?.permissions())?;
     written.as_file().sync_all()?;
@@ -75,11 +91,10 @@ fn write(file: &Path, text: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Prints the warnings of the policy.
 pub(crate) fn warn(manifests: &Manifests) {
-    for object in manifests.objects() {
-        for message in &object.outcome.warnings {
-            warning(message);
+    for (line, outcome) in manifests.objects() {
+        for message in outcome.warnings() {
+            warning(Problem::new(&manifests.name, *line, message));
         }
     }
 }

@@ -1,55 +1,65 @@
-//! `datakit-inject`: see what the policy does, before a cluster does.
+//! `datakit-inject`: see what the policy does to manifests and clusters, before it does it.
 
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+    )
+)]
+
+mod args;
 mod check_settings;
 mod cli;
+mod cluster;
 mod convert;
 mod coverage;
 mod diff;
 mod evaluate;
 mod explain;
-mod failure;
 mod files;
 mod helm;
 mod inject;
-mod items;
+mod kubectl;
+mod kustomize;
 mod man;
 mod manifests;
-mod problem;
-mod run;
+mod object;
+mod patch;
+mod policies;
 mod settings_file;
-
+mod terminal;
+mod tree;
 mod uninject;
 
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
+use serde_json::json;
 
+use crate::args::Output;
 use crate::cli::{Cli, Command};
-use crate::evaluate::Policy;
-use crate::failure::{Exit, Failure, error, note};
-use crate::settings_file::SettingsFile;
+use crate::terminal::{Done, Exit, Failure, error, speak};
 
 fn main() -> ExitCode {
+    let arguments = arguments();
+    speak(arguments.lang);
     let mut out = BufWriter::new(io::stdout().lock());
-    let done = run(&arguments().command, &mut out);
+    let done = run(&arguments.command, &mut out);
     match done.and_then(|exit| Ok(out.flush().map(|()| exit)?)) {
         Ok(exit) => exit.into(),
         // The reader closed the pipe.
         Err(Failure::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             Exit::Done.into()
         }
-        Err(Failure::Write(reason)) => {
-            error(&format!("cannot write: {reason}"));
-            Exit::CouldNot.into()
-        }
-        Err(Failure::Problem(problem)) => {
-            error(&problem.to_string());
-            Exit::CouldNot.into()
-        }
-        Err(Failure::Message(message)) => {
-            error(&message);
+        Err(failure) => {
+            error(failure);
             Exit::CouldNot.into()
         }
     }
@@ -67,49 +77,27 @@ fn arguments() -> Cli {
     Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
-fn run(command: &Command, out: &mut impl Write) -> Result<Exit, Failure> {
+fn run(command: &Command, out: &mut impl Write) -> Done {
     match command {
-        Command::Inject { input, in_place } => {
-            let policy = input.settings.policy()?;
-            write(&input.filenames, &policy, *in_place, out)
-        }
-        Command::Uninject { filenames, settings, injection, in_place } => {
-            let policy = uninject::policy(settings.as_deref(), injection.as_deref())?;
-            write(filenames, &policy, *in_place, out)
-        }
-        Command::Diff { input, exit_code } => diff::print(input, *exit_code, out),
-        Command::Explain { input, verbose, output, lang } => {
-            explain::print(input, *verbose, *output, (*lang).into(), out)
-        }
-        Command::Coverage { filenames, settings, output, fail_on } => {
-            coverage::print(filenames, settings, *output, *fail_on, out)
-        }
-        Command::CheckSettings { file, strict, lang } => {
-            check_settings::print(file, *strict, (*lang).into(), out)
-        }
-        Command::Convert { file, to, v2, resources } => {
-            let settings = SettingsFile::read_valid(file)?;
-            let converted = convert::convert(&settings, *to, *v2, *resources)?;
-            for message in converted.notes {
-                note(&message);
-            }
-            write!(out, "{}", converted.text)?;
-            Ok(Exit::Done)
-        }
+        Command::Inject(inject) => inject.run(out),
+        Command::Uninject(uninject) => uninject.run(out),
+        Command::Diff(diff) => diff.run(out),
+        Command::Explain(explain) => explain.run(out),
+        Command::Coverage(coverage) => coverage.run(out),
+        Command::CheckSettings(check) => check.run(out),
+        Command::Convert(convert) => convert.run(out),
+        Command::Version { output } => version(*output, out),
         Command::Completions { shell } => man::completions(*shell, out),
         Command::Man { directory: Some(folder), .. } => man::pages(folder),
         Command::Man { command, directory: None } => man::page(command.as_deref(), out),
     }
 }
 
-fn write(
-    filenames: &[PathBuf],
-    policy: &Policy,
-    in_place: bool,
-    out: &mut impl Write,
-) -> Result<Exit, Failure> {
-    match in_place {
-        true => inject::in_place(filenames, policy, out),
-        false => inject::print(filenames, policy, out),
+fn version(output: Output, out: &mut impl Write) -> Done {
+    let version = env!("CARGO_PKG_VERSION");
+    match output {
+        Output::Text => writeln!(out, "datakit-inject {version}")?,
+        format => write!(out, "{}", format.write(&json!({ "version": version }))?)?,
     }
+    Ok(Exit::Done)
 }

@@ -1,189 +1,187 @@
-//! What the policy does to the objects of a file, and to its text.
+//! What a task makes of the objects of a text, and of the text itself.
 
-use std::path::Path;
+use yaml_splice::{Document, Edit, Part, Value, apply, parse_stream};
 
-use crate::evaluate::{Outcome, Policy};
-use crate::items::items;
-use crate::problem::Problem;
-use crate::{files, helm};
-use yaml_splice::{Document, Part, Value, parse_stream};
+use crate::evaluate::{Outcome, Task};
+use crate::files::{self, Input, MAX_BYTES};
+use crate::helm;
+use crate::object::items;
+use crate::terminal::Problem;
 
-/// A file before and after injection.
+/// The objects of a document, with their lines; those of a cluster have none.
+type Objects = Vec<(Option<usize>, Outcome)>;
+
+/// A text, and what a task makes of it.
 #[derive(Debug, Default)]
 pub(crate) struct Manifests {
-    pub(crate) file: String,
-    /// The text as it is.
-    pub(crate) before: String,
-    /// The text with the injections, where it is another.
-    pub(crate) after: Option<String>,
-    /// The manifests with the injections: the text without what is no manifest.
-    pub(crate) printed: String,
-    /// The objects of each document.
-    pub(crate) documents: Vec<Vec<Object>>,
+    pub(crate) name: String,
+    pub(crate) text: String,
+    /// What the task changes.
+    pub(crate) edits: Vec<Edit>,
+    /// What is no manifest, with its separators.
+    dropped: Vec<Edit>,
+    pub(crate) documents: Vec<Objects>,
     pub(crate) problems: Vec<Problem>,
-    /// What a reader should know.
-    pub(crate) notes: Vec<String>,
-}
-
-/// One object of a file.
-#[derive(Debug)]
-pub(crate) struct Object {
-    pub(crate) line: usize,
-    pub(crate) outcome: Outcome,
-}
-
-/// What is wanted of a file.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wanted {
-    /// What the policy does.
-    Outcomes,
-    /// The text with the injections too.
-    Text,
+    /// What looks like a manifest in a folder, and cannot be read.
+    pub(crate) unread: Vec<Problem>,
+    /// What a reader of the result should know.
+    pub(crate) notes: Vec<Problem>,
+    /// How many documents are no manifests, and were not meant to be.
+    pub(crate) passed_over: usize,
 }
 
 impl Manifests {
-    /// Runs the objects of a file through the policy.
-    pub(crate) fn read(file: &Path, policy: &Policy, wanted: Wanted) -> Self {
-        let name = file.display().to_string();
-        match files::read(file) {
-            Ok(text) => Self::of(file, text, policy, wanted),
-            Err(problem) => Self { file: name, problems: vec![problem], ..Self::default() },
+    pub(crate) fn read(input: &Input, task: &dyn Task) -> Self {
+        match files::read(&input.path, MAX_BYTES) {
+            Ok(text) => Self::of(input, text, task),
+            Err(problem) => {
+                let mut manifests = Self { name: problem.place.clone(), ..Self::default() };
+                manifests.report(input, problem);
+                manifests
+            }
         }
     }
 
-    /// Runs the objects of a text through the policy.
-    pub(crate) fn of(file: &Path, text: String, policy: &Policy, wanted: Wanted) -> Self {
-        let mut manifests = Self { file: file.display().to_string(), ..Self::default() };
+    pub(crate) fn of(input: &Input, text: String, task: &dyn Task) -> Self {
+        let mut manifests = Self { name: input.path.display().to_string(), ..Self::default() };
         let parts = parse_stream(&text);
-        let is_template = |part: &Part| {
-            let written = text.get(part.range.clone()).unwrap_or_default();
-            part.document.is_err() && written.contains("{{")
-        };
-        let is_malformed = parts.iter().any(is_template);
-        if let Some(problem) = helm::template(file, &text, is_malformed) {
-            manifests.problems.push(problem);
-            return manifests;
-        }
-        let count = parts.len();
-        let (mut after, mut place, mut printed) = (String::new(), 0, 0);
-        for (index, part) in parts.iter().enumerate() {
-            let number = index + 1;
-            let problem = |line, reason: &str| {
-                let which = format!("document {number}: ");
-                let which = if count > 1 { which } else { String::new() };
-                Problem { file: manifests.file.clone(), line: Some(line), reason: which + reason }
-            };
-            let read = match &part.document {
-                Err(error) => Err(problem(error.line, &error.reason)),
-                Ok(document) => match not_a_manifest(document.value()) {
-                    Some(reason) => Err(problem(first_line(document), reason)),
-                    None => Ok(document),
-                },
-            };
-            let document = match read {
-                Ok(document) => document,
-                Err(problem) => {
-                    let kept = text.get(printed..part.outer).unwrap_or_default();
-                    manifests.printed.push_str(kept);
-                    printed = part.range.end;
-                    manifests.problems.push(problem);
-                    continue;
+        let written = |part: &Part| text.get(part.range.clone()).unwrap_or_default();
+        let is_template = |part: &Part| part.document.is_err() && written(part).contains("{{");
+        let template = helm::template(&input.path, &text, parts.iter().any(is_template));
+        if let Some(problem) = template {
+            manifests.dropped.push(Edit { range: 0..text.len(), text: String::new() });
+            manifests.report(input, problem);
+        } else {
+            for part in &parts {
+                match check(part, input.folder.is_some(), &text) {
+                    Ok(document) => {
+                        manifests.run(document, part.range.start, input.is_patch, task);
+                    }
+                    Err(problem) => {
+                        let range = part.outer..part.range.end;
+                        manifests.dropped.push(Edit { range, text: String::new() });
+                        manifests.passed_over += usize::from(problem.is_none());
+                        if let Some((line, reason)) = problem {
+                            let problem = Problem::new(&manifests.name, Some(line), reason);
+                            manifests.report(input, problem);
+                        }
+                    }
                 }
-            };
-            let (objects, mutated) = run(document, policy);
-            for object in &objects {
-                let place = format!("{}:{}", manifests.file, object.line);
-                let notes = object.outcome.notes.iter().map(|note| format!("{place}: {note}"));
-                manifests.notes.extend(notes);
             }
-            manifests.documents.push(objects);
-            let Some(mutated) = mutated.filter(|_| wanted == Wanted::Text) else { continue };
-            let line = first_line(document);
-            let Some(edited) = document.edit(&mutated) else {
-                let reason = "the change cannot be written into this document";
-                manifests.problems.push(problem(line, reason));
-                continue;
-            };
-            if edited.is_rewritten {
-                manifests.notes.push(format!(
-                    "{}:{line}: document {number} is re-emitted without its comments and anchors: \
-                     it cannot be edited in place",
-                    manifests.file
-                ));
-            }
-            let range = part.range.clone();
-            after.push_str(text.get(place..range.start).unwrap_or_default());
-            after.push_str(&edited.text);
-            place = range.end;
-            let kept = text.get(printed..range.start).unwrap_or_default();
-            manifests.printed.push_str(kept);
-            manifests.printed.push_str(&edited.text);
-            printed = range.end;
         }
-        manifests.printed.push_str(text.get(printed..).unwrap_or_default());
-        if place > 0 {
-            after.push_str(text.get(place..).unwrap_or_default());
-            manifests.after = Some(after);
-        }
-        manifests.before = text;
+        manifests.text = text;
         manifests
     }
 
-    /// The objects of all documents.
-    pub(crate) fn objects(&self) -> impl Iterator<Item = &Object> {
+    pub(crate) fn of_object(name: &str, yaml: String, task: &dyn Task) -> Self {
+        let mut manifests = Self::of(&Input::named(name.as_ref()), yaml, task);
+        manifests.documents.iter_mut().flatten().for_each(|(line, _)| *line = None);
+        manifests
+    }
+
+    /// A file that was named has to be a manifest; one that was found in a folder need not be.
+    fn report(&mut self, input: &Input, problem: Problem) {
+        match input.folder {
+            None => self.problems.push(problem),
+            Some(_) => self.unread.push(problem),
+        }
+    }
+
+    fn run(&mut self, document: &Document, start: usize, is_patch: bool, task: &dyn Task) {
+        let (mut objects, mut changed) = run(document, task);
+        let injects = |(_, it): &&mut (_, Outcome)| is_patch && !it.report.injected.is_empty();
+        for (_, outcome) in objects.iter_mut().filter(injects) {
+            outcome.leave_alone("a patch of a kustomization is left alone".to_owned());
+            changed = None;
+        }
+        for (line, outcome) in &objects {
+            let notes = outcome.notes.iter().map(|note| Problem::new(&self.name, *line, note));
+            self.notes.extend(notes);
+        }
+        let removes = objects.iter().any(|(_, outcome)| !outcome.report.removed.is_empty());
+        self.documents.push(objects);
+        let Some(changed) = changed else { return };
+        let line = document.entry_line("");
+        let Some(edited) = document.edit(&changed) else {
+            let reason = "the change cannot be written into this document";
+            self.problems.push(Problem::new(&self.name, line, reason));
+            return;
+        };
+        let note = match edited.lost_line {
+            _ if edited.is_rewritten => "is written anew, without its comments and anchors",
+            Some(_) if !removes => "`uninject` will not restore this line as it is written",
+            _ => "",
+        };
+        if !note.is_empty() {
+            let line = edited.lost_line.filter(|_| !edited.is_rewritten).or(line);
+            self.notes.push(Problem::new(&self.name, line, note));
+        }
+        self.edits.extend(edited.edits.into_iter().map(|edit| edit.shifted(start)));
+    }
+
+    /// The text after the task, where it is another.
+    pub(crate) fn changed(&self) -> Option<String> {
+        (!self.edits.is_empty()).then(|| apply(&self.text, &self.edits))
+    }
+
+    /// The manifests after the task: the text without what is no manifest.
+    pub(crate) fn printed(&self) -> String {
+        let mut edits = [&*self.edits, &*self.dropped].concat();
+        edits.sort_by_key(|edit| edit.range.start);
+        apply(&self.text, &edits)
+    }
+
+    pub(crate) fn objects(&self) -> impl Iterator<Item = &(Option<usize>, Outcome)> {
         self.documents.iter().flatten()
     }
 }
 
-/// The line in which the value of a document starts.
-fn first_line(document: &Document) -> usize {
-    document.line(document.locate("").map_or(0, |range| range.start))
-}
-
-fn not_a_manifest(data: &Value) -> Option<&'static str> {
-    match (data, data.get("kind")) {
-        (Value::Mapping(_), Some(Value::String(_))) => None,
-        (Value::Mapping(_), _) => Some("not a manifest: no `kind`"),
-        _ => Some("not a manifest: not an object"),
+/// The document of a part if it is a manifest; else what is wrong, and in which line. A file in a folder
+/// need not be one, if it does not look like one.
+fn check<'p, 't>(
+    part: &'p Part<'t>,
+    is_found: bool,
+    text: &str,
+) -> Result<&'p Document<'t>, Option<(usize, &'p str)>> {
+    let document = part.document.as_ref().map_err(|error| {
+        let has =
+            |key| text.lines().any(|it| it.trim_start_matches(['"', ' ', '{']).starts_with(key));
+        let is_meant = !is_found || has("apiVersion") && has("kind");
+        is_meant.then_some((error.line, &*error.reason))
+    })?;
+    let has = |key| document.value().get(key).is_some_and(|value| value.as_str().is_some());
+    if has("kind") && (has("apiVersion") || !is_found) {
+        return Ok(document);
     }
-}
-
-/// Runs the objects of a document through the policy; the document with the injections, where there
-/// are any.
-fn run(document: &Document, policy: &Policy) -> (Vec<Object>, Option<Value>) {
-    let Some(list) = items(document.value()) else {
-        let outcome = policy.run(document.value(), None);
-        let mutated = outcome.mutated();
-        let line = first_line(document);
-        return (vec![Object { line, outcome }], mutated);
+    let reason = match document.value() {
+        Value::Mapping(_) => "not a manifest: no `kind`",
+        _ => "not a manifest: not an object",
     };
-    // The items of a list of one kind do not name it.
-    let named = |key| document.value().get(key).and_then(Value::as_str).unwrap_or_default();
-    let kind = named("kind").strip_suffix("List").filter(|kind| !kind.is_empty());
-    let kind = kind.map(|kind| (named("apiVersion"), kind));
-    let (mut objects, mut mutated) = (Vec::new(), Vec::new());
-    for (index, item) in list.iter().enumerate() {
-        let outcome = policy.run(item, kind.filter(|_| item.get("kind").is_none()));
-        mutated.push(outcome.mutated());
-        let place = document.locate(&format!("/items/{index}"));
-        let line = document.line(place.map_or(0, |place| place.start));
-        objects.push(Object { line, outcome });
-    }
-    if mutated.iter().all(Option::is_none) {
-        return (objects, None);
-    }
-    let mut value = document.value().clone();
-    let items = value.get_mut("items").and_then(Value::as_sequence_mut).into_iter().flatten();
-    for (item, mutated) in items.zip(mutated) {
-        if let Some(mutated) = mutated {
-            *item = mutated;
-        }
-    }
-    (objects, Some(value))
+    Err((!is_found).then_some((document.entry_line("").unwrap_or(1), reason)))
 }
 
-#[cfg(test)]
-#[path = "../../yaml-splice/tests/support/written.rs"]
-mod generated;
-#[cfg(test)]
-mod tests;
+/// Runs the objects of a document through a task; returns the document with its changes, if any.
+pub(crate) fn run(document: &Document, task: &dyn Task) -> (Objects, Option<Value>) {
+    let (list, one) = (items(document.value()), std::slice::from_ref(document.value()));
+    let named = |key| document.value().get(key).and_then(Value::as_str).unwrap_or_default();
+    let (mut objects, mut changed) = (Vec::new(), None);
+    for (index, object) in list.unwrap_or(one).iter().enumerate() {
+        let pointer = list.map(|_| format!("/items/{index}")).unwrap_or_default();
+        let json = serde_json::to_string(object).unwrap_or_default();
+        // The items of a list of one kind do not name it.
+        let kind = named("kind").strip_suffix("List").filter(|kind| !kind.is_empty());
+        let kind = kind.filter(|_| list.is_some() && object.get("kind").is_none());
+        let start = kind.map_or("{".to_owned(), |kind| {
+            format!(r#"{{"apiVersion":"{}","kind":"{kind}","#, named("apiVersion"))
+        });
+        let outcome = task.run(&json.replacen('{', &start, 1));
+        let mutated = outcome.mutated.as_deref().map(|object| object.replacen(&start, "{", 1));
+        let mutated = mutated.as_deref().and_then(|object| Document::parse_json(object).ok());
+        if let Some(mutated) = mutated.map(Document::into_value) {
+            let value = changed.get_or_insert_with(|| document.value().clone());
+            value.pointer_mut(&pointer).into_iter().for_each(|item| *item = mutated.clone());
+        }
+        objects.push((document.entry_line(&pointer), outcome));
+    }
+    (objects, changed)
+}

@@ -3,69 +3,76 @@
 use std::path::Path;
 
 use datakit_injection::reader::SettingsError;
-use settings_tools::document;
-use settings_tools::document::{Found, Source};
-
-use crate::failure::count;
-use crate::files;
-use crate::items::items;
-use crate::problem::Problem;
+use settings_tools::document::{self, Found, Source};
 use yaml_splice::{Value, parse_stream};
+
+use crate::files;
+use crate::object::items;
+use crate::terminal::{Problem, count};
 
 /// Settings, and what they were found in.
 pub(crate) struct SettingsFile {
-    /// The settings, as JSON.
+    pub(crate) name: String,
     pub(crate) json: String,
-    /// Where they were found.
     pub(crate) found: Found,
-    /// The text of the file.
     pub(crate) text: String,
     /// The manifest of the policy, if they were found in one.
     pub(crate) policy: Option<Value>,
 }
 
 impl SettingsFile {
-    /// Finds the settings of a file.
     pub(crate) fn read(file: &Path) -> Result<Self, Problem> {
-        let text = files::read(file)?;
-        let name = file.display().to_string();
-        let mut read = Vec::new();
-        for part in parse_stream(&text) {
-            let document = part.document.map_err(|error| Problem {
-                file: name.clone(),
-                line: Some(error.line),
-                reason: error.reason,
-            })?;
-            read.push(document.into_value());
-        }
-        let json: Vec<String> =
-            read.iter().map(|data| serde_json::to_string(data).unwrap_or_default()).collect();
-        let json: Vec<&str> = json.iter().map(|json| &**json).collect();
-        let found = document::find(&json);
-        let found =
-            found.map_err(|error| Problem { file: name, line: None, reason: error.to_string() })?;
-        let holder = read.get(found.document).and_then(|data| match found.item {
-            Some(item) => items(data)?.get(item),
-            None => Some(data),
-        });
-        let policy = holder.filter(|_| found.source == Source::Policy).cloned();
-        Ok(Self { json: found.settings.clone(), found, policy, text })
+        Self::of(&file.display().to_string(), files::read(file, files::MAX_BYTES)?)
     }
 
-    /// All errors, with their paths.
+    pub(crate) fn of(name: &str, text: String) -> Result<Self, Problem> {
+        let values = parse_stream(&text).into_iter().map(|part| match part.document {
+            Ok(document) => Ok(document.into_value()),
+            Err(error) => Err(Problem::new(name, Some(error.line), error.reason)),
+        });
+        let values = values.collect::<Result<Vec<_>, _>>()?;
+        let json = values.iter().map(|value| serde_json::to_string(value).unwrap_or_default());
+        let json: Vec<String> = json.collect();
+        let json: Vec<&str> = json.iter().map(String::as_str).collect();
+        let found = document::find(&json).map_err(|error| Problem::new(name, None, error))?;
+        let holder = values.get(found.document).and_then(|value| match found.item {
+            Some(item) => items(value)?.get(item),
+            None => Some(value),
+        });
+        let policy = holder.filter(|_| found.source == Source::Policy).cloned();
+        let (name, json) = (name.to_owned(), found.settings.clone());
+        Ok(Self { name, json, found, policy, text })
+    }
+
     pub(crate) fn errors(&self) -> Vec<SettingsError> {
         document::validate(&self.json)
     }
 
-    /// The same; an error if the settings are not valid.
-    pub(crate) fn read_valid(file: &Path) -> Result<Self, Problem> {
-        let settings = Self::read(file)?;
-        let errors = settings.errors();
-        let Some(first) = errors.first() else {
-            return Ok(settings);
-        };
+    /// The settings; an error if they are not valid.
+    pub(crate) fn valid(&self) -> Result<String, Problem> {
+        let errors = self.errors();
+        let Some(first) = errors.first() else { return Ok(self.json.clone()) };
         let number = count(errors.len(), "error");
         let reason = format!("{number}, the first: {first}; `check-settings` lists them all");
-        Err(Problem { file: file.display().to_string(), line: None, reason })
+        let line = self.lines(std::slice::from_ref(first)).pop().flatten();
+        Err(Problem::new(&self.name, line, reason))
+    }
+
+    /// The line of each path in the settings, or else of the nearest part of it that is there.
+    pub(crate) fn lines(&self, errors: &[SettingsError]) -> Vec<Option<usize>> {
+        let parts = parse_stream(&self.text);
+        let document = parts.get(self.found.document).and_then(|part| part.document.as_ref().ok());
+        let Some(document) = document else { return vec![None; errors.len()] };
+        let item = self.found.item.map(|item| format!("/items/{item}")).unwrap_or_default();
+        let jsonconfig = format!("{}/jsonconfig", self.found.place);
+        let text = document.value().pointer(&jsonconfig).and_then(Value::as_str);
+        let has_text = text.is_some_and(|text| !text.is_empty());
+        let holder = |path: &str| match path {
+            // In the manifest of the policy, and not in its settings.
+            path if self.policy.is_some() && path.starts_with("spec.") => &*item,
+            path if has_text && !path.starts_with("policy") => &*jsonconfig,
+            _ => &*self.found.place,
+        };
+        document.lines_of_paths(errors.iter().map(|error| (holder(&error.path), &*error.path)))
     }
 }

@@ -1,120 +1,133 @@
-//! `uninject`: manifests without what is recorded in them.
+//! `uninject`: manifests without the injections that are recorded in them.
 
-use std::path::Path;
+use std::io::Write;
+use std::path::PathBuf;
 
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use datakit_injection::annotations::RECORD;
 use datakit_injection::injection::table::ALL;
 use datakit_injection::policy;
+use datakit_injection::report::Report;
+use serde_json::Value;
 
-use crate::evaluate::{Outcome, Policy, Task};
-use crate::failure::Failure;
+use crate::args::{Access, Paths};
+use crate::cluster::objects;
+use crate::evaluate::{Outcome, Task};
+use crate::inject;
+use crate::object::{Templates, name, text};
+use crate::patch::operations;
 use crate::settings_file::SettingsFile;
-use yaml_splice::{Document, Value};
+use crate::terminal::{Done, Exit, note, say};
 
-/// The annotation of a record; that of a policy with an id ends in a point and the id.
-const RECORD: &str = "admission.datakit/injected";
-
-/// The policy whose records are read: settings say its id and its extra workloads, if it has any.
-pub(crate) fn policy(settings: Option<&Path>, injection: Option<&str>) -> Result<Policy, Failure> {
-    let settings = match settings {
-        Some(file) => SettingsFile::read_valid(file)?.json,
-        None => "{}".to_owned(),
-    };
-    let task = Task::Uninject(injection.map(str::to_owned));
-    Ok(Policy { settings, task, ..Policy::default() })
+#[derive(Args)]
+pub(crate) struct Uninject {
+    #[command(flatten)]
+    paths: Paths,
+    /// The settings, if they have `policy.id` or `policy.extra_workloads`
+    #[arg(short, long, value_name = "FILE")]
+    settings: Option<PathBuf>,
+    /// With --cluster, the only namespace to read
+    #[arg(short, long, requires = "cluster")]
+    namespace: Option<String>,
+    /// Read from the cluster, with kubectl; nothing is ever written to it
+    #[arg(long)]
+    cluster: bool,
+    #[command(flatten)]
+    access: Access,
+    /// Remove this injection alone, such as `logfwd` or `ddtrace-java`
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(injections()))]
+    injection: Option<String>,
+    /// Write the manifests into the files, and print the names of those that change
+    #[arg(short, long, conflicts_with = "cluster")]
+    in_place: bool,
 }
 
-/// Reads the name of an injection, with its language or without: `ddtrace` or `ddtrace-java`.
-pub(crate) fn injection(name: &str) -> Result<String, String> {
-    let is_known = ALL.iter().any(|injection| {
-        let mut languages = injection.variants.iter().filter_map(|variant| variant.language);
-        name == injection.name
-            || languages.any(|language| name == format!("{}-{language}", injection.name))
-    });
-    if is_known {
-        return Ok(name.to_owned());
-    }
-    let names: Vec<_> = ALL.iter().map(|injection| injection.name).collect();
-    Err(format!("known are {}, also with a language (ddtrace-java)", names.join(", ")))
-}
-
-/// Removes what is recorded in an object; `kind` is its API version and kind where it does not have
-/// them itself.
-pub(crate) fn uninject(
-    object: &Value,
-    kind: Option<(&str, &str)>,
-    settings: &str,
-    injection: Option<&str>,
-) -> Outcome {
-    let mut named = object.clone();
-    if let (Some((api_version, kind)), Value::Mapping(members)) = (kind, &mut named) {
-        members.push(("apiVersion".to_owned(), Value::String(api_version.to_owned())));
-        members.push(("kind".to_owned(), Value::String(kind.to_owned())));
-    }
-    let json = serde_json::to_string(&named).unwrap_or_default();
-    let uninjected = policy::uninject(&json, settings, injection);
-    let workload = workload(&named);
-    let Some(uninjected) = uninjected else {
-        return Outcome {
-            notes: left(&named, &workload, injection),
-            workload,
-            ..Outcome::default()
+impl Uninject {
+    pub(crate) fn run(&self, out: &mut impl Write) -> Done {
+        let settings = match &self.settings {
+            Some(file) => SettingsFile::read(file)?.valid()?,
+            None => "{}".to_owned(),
         };
-    };
-    let mut after = Document::parse_json(&uninjected.object).ok().map(Document::into_value);
-    if let (Some(_), Some(Value::Mapping(members))) = (kind, &mut after) {
-        members.retain(|(key, _)| key != "apiVersion" && key != "kind");
+        let templates = Templates::of_settings(&settings);
+        let task = Uninjection { settings, templates, injection: self.injection.clone() };
+        match self.cluster {
+            true => self.print_patches(&task, out),
+            false => inject::run(&self.paths, &task, self.in_place, out),
+        }
     }
-    let mutated = after.as_ref().and_then(|after| serde_json::to_string(after).ok());
-    Outcome { workload, mutated, removed: uninjected.removed, ..Outcome::default() }
-}
 
-fn workload(object: &Value) -> String {
-    let text = |data: Option<&Value>| data.and_then(Value::as_str).unwrap_or_default().to_owned();
-    let metadata = object.get("metadata");
-    let name = metadata.and_then(|it| it.get("name").or_else(|| it.get("generateName")));
-    format!("{}/{}", text(object.get("kind")), text(name))
-}
-
-/// What a reader may wonder about in an object from which nothing is removed.
-fn left(object: &Value, workload: &str, injection: Option<&str>) -> Vec<String> {
-    let annotations = object.get("metadata").and_then(|metadata| metadata.get("annotations"));
-    let Some(Value::Mapping(annotations)) = annotations else {
-        return without_record(object, workload);
-    };
-    let records = annotations.iter().filter_map(|(key, _)| key.strip_prefix(RECORD));
-    let records: Vec<_> = records.filter(|id| id.is_empty() || id.starts_with('.')).collect();
-    if records.is_empty() {
-        return without_record(object, workload);
-    }
-    let note = |id: &&str| match id.strip_prefix('.') {
-        Some(id) => Some(format!(
-            "{workload}: nothing is removed: the record is of a policy with policy.id `{id}`, or cannot be read; give its settings with -s"
-        )),
-        None if injection.is_some() => None,
-        None => Some(format!(
-            "{workload}: nothing is removed: the record is of a policy without policy.id, or cannot be read"
-        )),
-    };
-    records.iter().filter_map(note).collect()
-}
-
-/// A note on containers of ours without a record.
-fn without_record(object: &Value, workload: &str) -> Vec<String> {
-    let ours = ALL.iter().filter_map(|injection| injection.container);
-    let is_ours = |name: &str| ours.clone().any(|own| own == name);
-    match containers(object).into_iter().find(|name| is_ours(name)) {
-        Some(name) => vec![format!("{workload}: nothing is removed: it has {name}, but no record")],
-        None => Vec::new(),
+    /// Prints commands that take the injections out of the objects of a cluster.
+    fn print_patches(&self, task: &Uninjection, out: &mut impl Write) -> Done {
+        let (kubectl, namespace) = (self.access.kubectl(), self.namespace.as_deref());
+        for object in objects(&kubectl, namespace, &task.templates, false)? {
+            let uninjected = task.uninject(&object.to_string());
+            let Some(after) = uninjected.and_then(|it| serde_json::from_str(&it.object).ok())
+            else {
+                task.left(&object).iter().for_each(|message| note(say(message)));
+                continue;
+            };
+            let operations = Value::from(operations(&object, &after));
+            let (group, _) = text(&object, "/apiVersion").split_once('/').unwrap_or_default();
+            let kind = text(&object, "/kind").to_lowercase();
+            let workload = format!("{kind}.{group}/{}", text(&object, "/metadata/name"));
+            let namespace = text(&object, "/metadata/namespace");
+            writeln!(out, "{}", kubectl.patch(&workload, namespace, "json", &operations))?;
+        }
+        Ok(Exit::Done)
     }
 }
 
-/// The names of the containers of an object.
-fn containers(object: &Value) -> Vec<&str> {
-    let spec = object.get("spec");
-    let of_job = spec.and_then(|spec| spec.get("jobTemplate")?.get("spec"));
-    let template = of_job.or(spec).and_then(|spec| spec.get("template")?.get("spec"));
-    let Some(spec) = template.or(spec) else { return Vec::new() };
-    let lists =
-        ["initContainers", "containers"].into_iter().filter_map(|key| spec.get(key)?.as_sequence());
-    lists.flatten().filter_map(|container| container.get("name")?.as_str()).collect()
+/// The names of injections, with their languages and without: `ddtrace` and `ddtrace-java`.
+fn injections() -> Vec<String> {
+    let names = ALL.iter().flat_map(|injection| {
+        let languages = injection.languages().into_iter();
+        let of_languages = languages.map(|language| format!("{}-{language}", injection.name));
+        std::iter::once(injection.name.to_owned()).chain(of_languages)
+    });
+    names.collect()
+}
+
+/// Takes out what is recorded: all of it, or one injection.
+struct Uninjection {
+    settings: String,
+    templates: Templates,
+    injection: Option<String>,
+}
+
+impl Task for Uninjection {
+    fn run(&self, object: &str) -> Outcome {
+        let look: Value = serde_json::from_str(object).unwrap_or_default();
+        let mut report = Report::new(text(&look, "/kind"), text(&look, "/metadata/name"));
+        let Some(uninjected) = self.uninject(object) else {
+            return Outcome { report, notes: self.left(&look), ..Outcome::default() };
+        };
+        report.removed = uninjected.removed;
+        Outcome { report, mutated: Some(uninjected.object), ..Outcome::default() }
+    }
+}
+
+impl Uninjection {
+    fn uninject(&self, object: &str) -> Option<policy::Uninjected> {
+        policy::uninject(object, &self.settings, self.injection.as_deref())
+    }
+
+    /// What a reader may wonder about in an object from which nothing is removed.
+    fn left(&self, object: &Value) -> Vec<String> {
+        let (workload, records) = (name(object), self.templates.records(object));
+        let note = |record: &&str| match record.strip_prefix(RECORD)?.strip_prefix('.') {
+            Some(id) => Some(format!(
+                "{workload}: nothing is removed: the record belongs to a policy with policy.id `{id}`, or cannot be read; pass its settings with -s"
+            )),
+            None if self.injection.is_some() => None,
+            None => Some(format!(
+                "{workload}: nothing is removed: the record belongs to a policy without policy.id, or cannot be read"
+            )),
+        };
+        let added = self.templates.added(object);
+        let added = added.keys().next().filter(|_| records.is_empty());
+        let without = added
+            .map(|name| format!("{workload}: nothing is removed: it has {name}, but no record"));
+        records.iter().filter_map(note).chain(without).collect()
+    }
 }

@@ -1,43 +1,33 @@
 //! The manifest of a policy.
 
 use serde_norway::Value as Yaml;
-use settings_tools::conditions::Scope;
-use yaml_splice::{Document, Value, parse_stream};
+use settings_tools::conditions::{Condition, compile};
+use settings_tools::manifest::{NAMES, scope};
+use yaml_splice::{Document, Value, apply, parse_stream};
 
-use super::Resources;
-use super::conditions;
 use crate::settings_file::SettingsFile;
 
-/// The manifest of `deploy/` with these settings and their conditions.
-pub(super) fn new(
-    settings: &str,
-    resources: Resources,
-    notes: &mut Vec<String>,
-) -> Result<String, String> {
-    let (base, scope) = match resources {
-        Resources::Workloads => {
-            (include_str!("../../../../deploy/base/workloads.yaml"), Scope::Workloads)
-        }
-        Resources::Pods => (include_str!("../../../../deploy/base/pods.yaml"), Scope::Pods),
-    };
-    let mut policy: Yaml = serde_norway::from_str(base).map_err(|error| error.to_string())?;
+/// A manifest of `deploy/` with other settings and their conditions.
+pub(super) fn new(base: &str, settings: &str, notes: &mut Vec<String>) -> Result<String, String> {
+    let error = |error: serde_norway::Error| error.to_string();
+    let mut policy: Yaml = serde_norway::from_str(base).map_err(error)?;
+    let compiled = compile(settings, scope(&serde_json::to_string(&policy).unwrap_or_default()));
+    notes.extend(compiled.notes);
     if let Some(spec) = policy.get_mut("spec").and_then(Yaml::as_mapping_mut) {
+        let conditions = conditions(None, &compiled.conditions);
         spec.insert("mode".into(), "monitor".into());
-        let conditions = conditions::renewed(None, settings, scope, notes);
-        spec.insert("matchConditions".into(), yaml(&conditions)?);
+        spec.insert("matchConditions".into(), serde_norway::to_value(conditions).map_err(error)?);
         // Behind what is the same for all policies.
         spec.shift_remove("settings");
         let settings = serde_json::from_str(settings).map_err(|error| error.to_string())?;
         spec.insert("settings".into(), settings);
     }
-    let yaml = serde_norway::to_string(&policy).map_err(|error| error.to_string())?;
-    Ok(format!(
-        "# `mode: monitor` logs and changes nothing; set it to `protect` to inject.\n{yaml}"
-    ))
-}
-
-fn yaml(value: &Value) -> Result<Yaml, String> {
-    serde_norway::to_value(value).map_err(|error| error.to_string())
+    let key = "  matchConditions:\n";
+    let words: String = compiled.words.iter().map(|word| format!("  #   {word}\n")).collect();
+    let commented = format!("  # These requests pass:\n{words}{key}");
+    let yaml = serde_norway::to_string(&policy).map_err(error)?.replacen(key, &commented, 1);
+    let hint = "`mode: monitor` logs and changes nothing; set it to `protect` to inject.";
+    Ok(format!("# {hint}\n{yaml}"))
 }
 
 /// The file of a policy's manifest with the conditions of its settings, and with other settings if
@@ -50,40 +40,41 @@ pub(super) fn renewed(
     let parts = parse_stream(&file.text);
     let part = parts.get(file.found.document).ok_or("the document is gone")?;
     let document = part.document.as_ref().map_err(|error| error.reason.clone())?;
+    let policy = serde_json::to_string(&file.policy).unwrap_or_default();
+    let compiled = compile(settings.unwrap_or(&file.json), scope(&policy));
+    notes.extend(compiled.notes);
     let mut after = document.value().clone();
-    let policy = match file.found.item {
-        Some(item) => after
-            .get_mut("items")
-            .and_then(Value::as_sequence_mut)
-            .and_then(|items| items.get_mut(item)),
-        None => Some(&mut after),
-    };
-    let scope = policy.as_deref().map_or(Scope::All, conditions::scope);
-    let Some(Value::Mapping(spec)) = policy.and_then(|policy| policy.get_mut("spec")) else {
-        return Err("the policy has no spec".to_owned());
-    };
-    let place = |spec: &[(String, Value)], key: &str| spec.iter().position(|(name, _)| name == key);
-    let present = place(spec, "matchConditions").and_then(|at| spec.get(at));
-    let conditions = conditions::renewed(
-        present.map(|(_, conditions)| conditions),
-        settings.unwrap_or(&file.json),
-        scope,
-        notes,
-    );
-    let at_settings = place(spec, "settings").unwrap_or(spec.len());
-    set(spec, "matchConditions", conditions, at_settings);
+    let item = file.found.item.map(|item| format!("/items/{item}")).unwrap_or_default();
+    let spec = after.pointer_mut(&format!("{item}/spec")).and_then(Value::as_mapping_mut);
+    let spec = spec.ok_or("the policy has no spec")?;
+    let present = spec.iter().find(|(key, _)| key == "matchConditions").map(|(_, value)| value);
+    let conditions = conditions(present, &compiled.conditions);
+    let before_settings = spec.iter().position(|(key, _)| key == "settings").unwrap_or(spec.len());
+    set(spec, "matchConditions", conditions, before_settings);
     if let Some(settings) = settings {
-        let settings = Document::parse_json(settings).map_err(|error| error.reason)?.into_value();
-        set(spec, "settings", settings, usize::MAX);
+        let settings = Document::parse_json(settings).map_err(|error| error.reason)?;
+        set(spec, "settings", settings.into_value(), usize::MAX);
     }
     let edited = document.edit(&after).ok_or("the policy cannot be written")?;
     if edited.is_rewritten {
-        notes.push("the manifest is re-emitted without its comments and anchors".to_owned());
+        notes.push("the manifest is written anew, without its comments and anchors".to_owned());
     }
-    let text = |range: std::ops::Range<usize>| file.text.get(range).unwrap_or_default();
-    let range = part.range.clone();
-    let (before, behind) = (text(0..range.start), text(range.end..file.text.len()));
-    Ok(format!("{before}{}{behind}", edited.text))
+    let edits = edited.edits.into_iter().map(|edit| edit.shifted(part.range.start));
+    Ok(apply(&file.text, &edits.collect::<Vec<_>>()))
+}
+
+/// The conditions of settings, before those of a manifest that somebody else wrote.
+fn conditions(present: Option<&Value>, compiled: &[Condition]) -> Value {
+    let condition = |it: &Condition| {
+        let members = [("name", it.name), ("expression", &*it.expression)];
+        let members = members.map(|(key, text)| (key.to_owned(), Value::String(text.to_owned())));
+        Value::Mapping(members.into())
+    };
+    let is_other = |it: &&Value| {
+        it.get("name").and_then(Value::as_str).is_none_or(|name| !NAMES.contains(&name))
+    };
+    let others = present.and_then(Value::as_sequence).unwrap_or_default().iter().filter(is_other);
+    Value::Sequence(compiled.iter().map(condition).chain(others.cloned()).collect())
 }
 
 /// Sets a member in its place, or in this one where there is none.

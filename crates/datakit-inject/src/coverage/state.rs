@@ -1,44 +1,44 @@
 //! The state of one object.
 
-use serde::Serialize;
+use std::collections::BTreeMap;
 
-use super::defaults::is_stored_form;
-use super::live::{Live, without_injected};
-use super::read::Object;
-use crate::evaluate::{Outcome, Policy};
+use clap::ValueEnum;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::cluster::is_stored;
+use crate::evaluate::Outcome;
+use crate::object::{Images, Templates, at, is_added, list, name, text};
+use crate::policies::{Applied, Namespaces, Reach};
+use crate::terminal::say;
 
 /// Whether a workload runs with the injections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum State {
-    /// Injected, as the settings say now.
+    /// Injected, and its containers do not come up
+    Crashing,
+    /// Injected, as the settings say now
     UpToDate,
-    /// Injected by other settings, or in another version.
+    /// Injected by other settings, or in another version
     Outdated,
-    /// Not injected; the next rollout injects it.
+    /// Not injected; the next rollout injects it
     Pending,
-    /// Asked for, but cannot be injected.
+    /// Asked for, but cannot be injected
     Skipped,
-    /// The record of earlier injections cannot be read, so nothing is injected or removed.
+    /// Has a record of injections that cannot be read, so nothing is injected or removed
     UnreadableRecord,
-    /// An annotation opts out.
+    /// An annotation opts out
     OptedOut,
-    /// No rule and no annotation asks for anything.
+    /// No rule and no annotation asks for anything
     NotSelected,
 }
 
 impl State {
-    /// The word for people; machines get the same.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::UpToDate => "up-to-date",
-            Self::Outdated => "outdated",
-            Self::Pending => "pending",
-            Self::Skipped => "skipped",
-            Self::UnreadableRecord => "unreadable-record",
-            Self::OptedOut => "opted-out",
-            Self::NotSelected => "not-selected",
-        }
+    /// The word for people and for machines.
+    pub(crate) fn word(self) -> String {
+        let value = self.to_possible_value();
+        value.map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 }
 
@@ -47,119 +47,145 @@ impl State {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Row {
     pub(crate) namespace: String,
-    /// Such as `Deployment/web`; of pods their owner.
     pub(crate) workload: String,
-    /// Whether this is about pods of the owner.
     pub(crate) pods: bool,
     pub(crate) state: State,
     /// What is injected or asked for.
     pub(crate) injections: Vec<String>,
     /// Why, where there is more to say.
     pub(crate) reason: Option<String>,
+    #[serde(skip)]
+    pub(crate) is_paused: bool,
 }
 
-/// The policy, with its settings in every order in which objects may have been injected with them.
-pub(crate) struct Policies {
-    /// With the keys sorted, as Kubewarden hands settings over.
-    pub(crate) sorted: Policy,
-    /// As they are in the file, as this command injects into manifests.
-    pub(crate) given: Policy,
+/// Equal rows.
+#[derive(Serialize)]
+pub(super) struct Counted {
+    #[serde(flatten)]
+    pub(super) row: Row,
+    pub(super) objects: usize,
 }
 
-/// The row of an object; nothing where it has no part in this.
-pub(crate) fn row(object: &Object, policies: &Policies) -> Option<Row> {
-    let live: Live = serde_json::from_str(&object.json).unwrap_or_default();
-    let create = |policy: &Policy, json: &str| {
-        let kind = object.kind.as_ref().map(|(version, kind)| (&**version, &**kind));
-        policy.create(json, kind.filter(|_| live.kind.is_empty()))
-    };
-    let sorted = |json: &str| create(&policies.sorted, json);
-    let outcome = sorted(&object.json);
-    if matches!(outcome.code(), "other-kind" | "no-request") || live.has_ended() {
+pub(super) fn summary(rows: &[Counted]) -> BTreeMap<State, usize> {
+    let mut summary = BTreeMap::new();
+    for Counted { row, objects } in rows {
+        *summary.entry(row.state).or_default() += objects;
+    }
+    summary
+}
+
+/// A state, and why, where there is more to say.
+type Finding = (State, Option<String>);
+
+/// The row of an object under a policy; `None` where it has no part in this.
+pub(super) fn row(json: &str, object: &Value, of: &Applied, known: &Namespaces) -> Option<Row> {
+    let pods = text(object, "/kind") == "Pod";
+    // A Pod that has ended runs neither with nor without anything.
+    let has_ended = pods && matches!(text(object, "/status/phase"), "Succeeded" | "Failed");
+    let (reach, outcome) = (of.reach(object, known), of.policy.create(json));
+    let is_other = matches!(outcome.code(), "other-kind" | "no-request");
+    if has_ended || is_other || reach == Reach::OtherKind {
         return None;
     }
-    let is_current = || {
-        let is_same = |outcome: &Outcome| is_current(outcome, &object.json);
-        is_same(&outcome) || live.has_record() && is_same(&create(&policies.given, &object.json))
-    };
-    let (state, reason) = match is_current() {
-        true => version(&live, &object.json, sorted),
-        false => other(&live, &outcome),
-    };
-    let kind = match (&object.kind, &*live.kind) {
-        (Some((_, kind)), "") => kind,
-        (_, kind) => kind,
-    };
-    let pods = kind == "Pod";
-    let own = || format!("{kind}/{}", live.metadata.name);
-    let workload = live.owner().filter(|_| pods).unwrap_or_else(own);
-    let namespace = match &*live.metadata.namespace {
-        "" => policies.sorted.namespace.clone(),
-        namespace => namespace.to_owned(),
-    };
-    let asked = outcome.injected.iter().map(|(injection, _)| injection).chain(&outcome.present);
-    let skipped = outcome.skipped.iter().map(|(injection, _)| injection);
-    let injections = asked.chain(skipped).cloned().collect();
-    Some(Row { namespace, workload, pods, state, injections, reason })
-}
-
-/// Whether there is nothing left to inject: what would be injected anew is there already.
-fn is_current(outcome: &Outcome, object: &str) -> bool {
-    let has_any = !(outcome.present.is_empty() && outcome.injected.is_empty());
-    has_any
-        && outcome.mutated.as_deref().is_none_or(|mutated| {
-            let values = (serde_json::from_str(object), serde_json::from_str(mutated));
-            matches!(values, (Ok(stored), Ok(sent)) if is_stored_form(&stored, &sent))
-        })
-}
-
-/// Whether what is injected has the images that the settings name.
-fn version(live: &Live, object: &str, create: impl Fn(&str) -> Outcome) -> (State, Option<String>) {
-    let injected = live.injected();
-    let anew = without_injected(object).filter(|_| !injected.is_empty() && !live.has_record());
-    let anew = anew.and_then(|object| create(&object).mutated);
-    match anew.as_deref().and_then(|anew| other_image(live, anew)) {
-        Some(reason) => (State::Outdated, Some(reason)),
-        None => (State::UpToDate, None),
+    let mut namespace = text(object, "/metadata/namespace").to_owned();
+    if namespace.is_empty() {
+        namespace.clone_from(&of.policy.namespace);
     }
+    let (state, reason) = match reach {
+        Reach::Excluded(reason) => (State::NotSelected, Some(reason.to_owned())),
+        _ => state(json, object, of, &outcome),
+    };
+    let report = &outcome.report;
+    let asked = report.injected.iter().map(|(injection, _)| injection).chain(&report.present);
+    let asked = asked.chain(report.skipped.iter().map(|(injection, _)| injection));
+    let injections = asked.filter(|_| reach == Reach::Reaches).map(ToString::to_string).collect();
+    let reason = reason.map(|reason| say(&reason).into_owned());
+    let (workload, is_paused) = (name(object), *at(object, "/spec/paused") == true);
+    Some(Row { namespace, workload, pods, state, injections, reason, is_paused })
+}
+
+fn state(json: &str, object: &Value, applied: &Applied, outcome: &Outcome) -> Finding {
+    let templates = &applied.policy.templates;
+    let (added, skipped) = (templates.added(object), outcome.skipped());
+    let has_record = !templates.records(object).is_empty();
+    let is_current = |outcome: &Outcome| {
+        let mutated = outcome.mutated.as_deref();
+        let has_any = !outcome.report.present.is_empty() || !outcome.report.injected.is_empty();
+        has_any && (mutated.is_none() || is_stored(object, mutated))
+    };
+    if is_current(outcome) || has_record && is_current(&applied.written.create(json)) {
+        let without = (!has_record).then(|| without_added(object, templates)).flatten();
+        let anew = without.and_then(|it| applied.policy.create(&it).mutated);
+        return match anew.and_then(|anew| other_image(&added, &anew, templates)) {
+            Some(reason) => (State::Outdated, Some(reason)),
+            None => (State::UpToDate, None),
+        };
+    }
+    if outcome.code() == "unreadable-record" {
+        return (State::UnreadableRecord, outcome.not_asked());
+    }
+    let left = added.keys().next();
+    if let Some(mutated) = &outcome.mutated {
+        let removed = &outcome.report.removed;
+        let removed = (!removed.is_empty())
+            .then(|| format!("the next rollout removes {}", removed.join(", ")));
+        let is_injected = has_record || left.is_some();
+        let reasons = [other_image(&added, mutated, templates), removed].into_iter().flatten();
+        let reasons: Vec<_> = reasons.filter(|_| is_injected).chain(skipped).collect();
+        let state = if is_injected { State::Outdated } else { State::Pending };
+        return (state, (!reasons.is_empty()).then(|| reasons.join("; ")));
+    }
+    if !skipped.is_empty() {
+        return (State::Skipped, Some(skipped.join("; ")));
+    }
+    if let Some(reason) = outcome.opted_out() {
+        let left = left.map(|name| format!(", but it has {name}")).unwrap_or_default();
+        return (State::OptedOut, Some(reason + &left));
+    }
+    let left = left.map(|name| format!("has {name}, but no rule selects it"));
+    (State::NotSelected, left.or_else(|| outcome.not_asked()))
+}
+
+/// An object without the containers that injections add, as JSON.
+fn without_added(object: &Value, templates: &Templates) -> Option<String> {
+    let (pointer, mut object) = (templates.pointer(object)?, object.clone());
+    for key in ["initContainers", "containers"] {
+        let containers = object.pointer_mut(&format!("{pointer}/spec/{key}"));
+        let containers = containers.and_then(Value::as_array_mut).into_iter();
+        containers.for_each(|containers| containers.retain(|it| !is_added(it)));
+    }
+    Some(object.to_string())
 }
 
 /// The image that would be another one, if the object were injected into anew.
-fn other_image(live: &Live, anew: &str) -> Option<String> {
-    let anew: Live = serde_json::from_str(anew).unwrap_or_default();
-    let wanted = anew.injected();
-    live.injected().iter().find_map(|(name, image)| {
+fn other_image(added: &Images, anew: &str, templates: &Templates) -> Option<String> {
+    let anew = serde_json::from_str(anew).ok()?;
+    let wanted = templates.added(&anew);
+    added.iter().find_map(|(name, image)| {
         let wanted = wanted.get(name).filter(|wanted| *wanted != image)?;
         Some(format!("{name} runs {image}, the settings name {wanted}"))
     })
 }
 
-/// The state of an object that the policy would change, or has nothing to do with.
-fn other(live: &Live, outcome: &Outcome) -> (State, Option<String>) {
-    if outcome.code() == "unreadable-record" {
-        return (State::UnreadableRecord, outcome.not_asked().map(str::to_owned));
+/// Why an injected Pod does not come up: a container that was injected, or one of the application, which
+/// has run with the injection since the Pod exists.
+pub(super) fn crash(object: &Value) -> Option<String> {
+    let both = |one, two| list(object, one).chain(list(object, two));
+    let mut containers = both("/spec/initContainers", "/spec/containers");
+    if text(object, "/kind") != "Pod" || !containers.any(is_added) {
+        return None;
     }
-    let skipped: Vec<_> =
-        outcome.skipped.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
-    let skipped = (!skipped.is_empty()).then(|| skipped.join("; "));
-    let injected = live.injected();
-    let is_injected = live.has_record() || !injected.is_empty();
-    if let Some(mutated) = &outcome.mutated {
-        if !is_injected {
-            return (State::Pending, skipped);
+    let mut statuses = both("/status/initContainerStatuses", "/status/containerStatuses");
+    statuses.find_map(|status| {
+        let name = text(status, "/name");
+        let waiting = text(status, "/state/waiting/reason");
+        if !matches!(waiting, "" | "ContainerCreating" | "PodInitializing") {
+            return Some(format!("{name}: {waiting}"));
         }
-        let removed = (!outcome.removed.is_empty())
-            .then(|| format!("the next rollout removes {}", outcome.removed.join(", ")));
-        let reasons: Vec<_> =
-            [other_image(live, mutated), removed, skipped].into_iter().flatten().collect();
-        return (State::Outdated, (!reasons.is_empty()).then(|| reasons.join("; ")));
-    }
-    if skipped.is_some() {
-        return (State::Skipped, skipped);
-    }
-    if let Some(reason) = outcome.opted_out() {
-        return (State::OptedOut, Some(reason.to_owned()));
-    }
-    let left = injected.keys().next().map(|name| format!("has {name}, but no rule selects it"));
-    (State::NotSelected, left.or_else(|| outcome.not_asked().map(str::to_owned)))
+        let exit_code = |pointer| at(status, pointer).as_i64().filter(|code| *code != 0);
+        let was = || exit_code("/lastState/terminated/exitCode");
+        let was = || was().filter(|_| *at(status, "/ready") != true);
+        let code = exit_code("/state/terminated/exitCode").or_else(was)?;
+        Some(format!("{name}: exit code {code}"))
+    })
 }

@@ -2,73 +2,59 @@
 
 use std::io::{self, Write};
 
-use console::{measure_text_width, style};
+use console::style;
+use serde_json::json;
 
-use super::Coverage;
-use super::state::State;
-use crate::failure::count;
+use super::state::{Counted, Row, State, summary};
+use crate::kubectl::Kubectl;
+use crate::terminal::{count, say};
 
 const HEADER: [&str; 5] = ["NAMESPACE", "WORKLOAD", "PODS", "STATE", "INJECTIONS"];
 
-/// The column of the state.
-const STATE: usize = 3;
+pub(super) fn print(rows: &[Counted], kubectl: &Kubectl, out: &mut impl Write) -> io::Result<()> {
+    let summary = summary(rows);
+    let counts = summary.iter().map(|(state, number)| format!("{number} {}", state.word()));
+    let objects = say(&count(summary.values().sum(), "object")).into_owned();
+    if rows.is_empty() {
+        return writeln!(out, "{objects}");
+    }
+    print_rows(rows, out)?;
+    let crashing = rows.iter().filter(|counted| counted.row.state == State::Crashing);
+    let opt_outs: Vec<_> = crashing.filter_map(|it| opt_out(&it.row, kubectl)).collect();
+    if !opt_outs.is_empty() {
+        writeln!(out, "\n{}\n{}", say("To opt out what is crashing:"), opt_outs.join("\n"))?;
+    }
+    writeln!(out, "\n{objects}{}{}", say(": "), counts.collect::<Vec<_>>().join(&say(", ")))
+}
 
-pub(super) fn print(coverage: &Coverage, out: &mut impl Write) -> io::Result<()> {
-    let rows: Vec<_> = coverage
-        .workloads
-        .iter()
-        .map(|counted| {
-            let row = &counted.row;
-            let injections = match row.injections.is_empty() {
-                true => "-".to_owned(),
-                false => row.injections.join(","),
-            };
-            let pods = if row.pods { counted.objects.to_string() } else { "-".to_owned() };
-            let cells = [
-                row.namespace.clone(),
-                row.workload.clone(),
-                pods,
-                row.state.word().to_owned(),
-                injections,
-            ];
-            (cells, row)
-        })
-        .collect();
-    if !rows.is_empty() {
-        let mut widths = HEADER.map(str::len);
-        for (cells, _) in &rows {
-            for (width, cell) in widths.iter_mut().zip(cells) {
-                *width = (*width).max(measure_text_width(cell));
-            }
+fn print_rows(rows: &[Counted], out: &mut impl Write) -> io::Result<()> {
+    let cells = |Counted { row, objects }: &Counted| {
+        let pods = if row.pods { objects.to_string() } else { "-".to_owned() };
+        let injections = row.injections.join(",");
+        let injections = if injections.is_empty() { "-".to_owned() } else { injections };
+        [row.namespace.clone(), row.workload.clone(), pods, row.state.word(), injections]
+    };
+    let lines: Vec<_> = rows.iter().map(|counted| (cells(counted), &counted.row)).collect();
+    let mut widths = HEADER.map(str::len);
+    for (cells, _) in &lines {
+        for (width, cell) in widths.iter_mut().zip(cells) {
+            *width = (*width).max(cell.len());
         }
-        let header: String =
-            HEADER.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}   ")).collect();
-        writeln!(out, "{}", style(format!("{header}REASON")).bold())?;
-        for (cells, row) in &rows {
-            let mut line = String::new();
-            for (column, (cell, width)) in cells.iter().zip(widths).enumerate() {
-                let cell = format!("{cell:width$}");
-                match column {
-                    STATE => line.push_str(&coloured(row.state, cell)),
-                    _ => line.push_str(&cell),
-                }
-                line.push_str("   ");
-            }
-            line.push_str(row.reason.as_deref().unwrap_or_default());
-            writeln!(out, "{}", line.trim_end())?;
+    }
+    let header: String =
+        HEADER.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}   ")).collect();
+    writeln!(out, "{}", style(format!("{header}REASON")).bold())?;
+    for (cells, row) in &lines {
+        let mut line = String::new();
+        for ((cell, width), title) in cells.iter().zip(widths).zip(HEADER) {
+            let cell = format!("{cell:width$}");
+            let cell = if title == "STATE" { coloured(row.state, cell) } else { cell };
+            line.push_str(&format!("{cell}   "));
         }
-        writeln!(out)?;
+        line.push_str(row.reason.as_deref().unwrap_or_default());
+        writeln!(out, "{}", line.trim_end())?;
     }
-    let objects: usize = coverage.summary.values().sum();
-    let counts: Vec<_> = coverage
-        .summary
-        .iter()
-        .map(|(state, number)| format!("{number} {}", state.word()))
-        .collect();
-    match counts.is_empty() {
-        true => writeln!(out, "{}", count(0, "object")),
-        false => writeln!(out, "{}: {}", count(objects, "object"), counts.join(", ")),
-    }
+    Ok(())
 }
 
 fn coloured(state: State, cell: String) -> String {
@@ -76,8 +62,20 @@ fn coloured(state: State, cell: String) -> String {
     let cell = match state {
         State::UpToDate => cell.green(),
         State::Outdated | State::Pending => cell.yellow(),
-        State::Skipped | State::UnreadableRecord => cell.red(),
+        State::Crashing | State::Skipped | State::UnreadableRecord => cell.red(),
         State::OptedOut | State::NotSelected => cell.dim(),
     };
     cell.to_string()
+}
+
+/// The command that opts a workload out; those without a template that can change have none.
+fn opt_out(row: &Row, kubectl: &Kubectl) -> Option<String> {
+    let annotations = json!({ "annotations": { "admission.datakit/enabled": "false" } });
+    let template = json!({ "spec": { "template": { "metadata": annotations } } });
+    let patch = match row.workload.split('/').next() {
+        Some("Pod" | "Job") => return None,
+        Some("CronJob") => json!({ "spec": { "jobTemplate": template } }),
+        _ => template,
+    };
+    Some(kubectl.patch(&row.workload.to_lowercase(), &row.namespace, "merge", &patch))
 }

@@ -142,7 +142,7 @@ fn keeps_the_meaning_of_every_dialect() {
                         "apiVersion": "v1", "kind": "Pod",
                         "metadata": { "name": "a", "namespace": namespace, "labels": { "app": app },
                             "annotations": { annotation: "" } },
-                        "spec": { "containers": [{ "name": "c" }] },
+                        "spec": { "containers": [{ "name": "c", "image": "i" }] },
                     });
                     let request = testing::requests::request("CREATE", &object, None);
                     let (before, after) =
@@ -189,14 +189,16 @@ fn makes_a_policy_of_whatever_holds_a_configuration() {
     let policy: Value = serde_norway::from_slice(&plain.stdout).unwrap();
     assert_eq!(policy["kind"], "ClusterAdmissionPolicy");
     assert_eq!(policy["spec"]["mode"], "monitor");
-    assert_eq!(policy["spec"]["rules"][0]["resources"][0], "deployments");
+    assert_eq!(policy["spec"]["rules"][0]["resources"][0], "pods");
     let settings: Value = serde_json::from_str(&config).unwrap();
     assert_eq!(policy["spec"]["settings"], settings);
     let again = run(&["convert", "-", "--to", "settings"], &text(&plain.stdout));
     assert_eq!(serde_json::from_slice::<Value>(&again.stdout).unwrap(), settings);
-    let pods = run(&["convert", "examples/settings.json", "--resources", "pods"], "");
-    let policy: Value = serde_norway::from_slice(&pods.stdout).unwrap();
-    assert_eq!(policy["spec"]["rules"][0]["resources"][0], "pods");
+    let workloads = ["convert", "examples/settings.json", "--resources", "workloads"];
+    let policy: Value = serde_norway::from_slice(&run(&workloads, "").stdout).unwrap();
+    assert_eq!(policy["spec"]["rules"][0]["resources"][0], "deployments");
+    let json = run(&[&workloads[..], &["-o", "json"]].concat(), "");
+    assert_eq!(serde_json::from_slice::<Value>(&json.stdout).unwrap(), policy);
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn deployment(name: &str) -> Value {
     json!({ "apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": { "name": name, "namespace": "shop" },
         "spec": { "template": { "metadata": { "labels": { "lang": "java" } },
-            "spec": { "containers": [{ "name": "c" }] } } } })
+            "spec": { "containers": [{ "name": "c", "image": "i" }] } } } })
 }
 
 /// A Deployment as this policy injects into it, with Kubewarden's order of settings for `web`.
@@ -84,7 +84,10 @@ fn cluster() -> Vec<Value> {
         pod("win", "shop", None, json!({ "spec": { "os": { "name": "windows" } } })),
         pod("go", "other", None, json!({ "metadata": { "labels": { "lang": "go" } } })),
         pod("dns", "kube-system", None, json!({})),
-        merged(deployment("bad"), annotation("admission.datakit/injected", "{}")),
+        merged(
+            deployment("bad"),
+            json!({ "spec": { "template": annotation("admission.datakit/injected", "{}") } }),
+        ),
         deployment("new"),
         merged(recorded("web", "hub/java:2"), stored()),
         recorded("sent", "hub/java:2"),
@@ -179,9 +182,8 @@ fn reads_lists_of_one_kind_and_says_what_is_broken() {
     assert_eq!((text(&empty.stdout), empty.status.code()), ("0 objects\n".to_owned(), Some(0)));
     let cut = format!("{}\n{}", list, list.get(..list.len() - 2).unwrap());
     let output = run(&["coverage", "-s", &settings], &cut);
-    assert!(text(&output.stdout).ends_with("2 objects: 2 pending\n"), "{}", text(&output.stdout));
-    let stderr = text(&output.stderr);
-    assert!(stderr.starts_with("-:2: not JSON: unexpected end of input\n"), "{stderr}");
+    assert!(text(&output.stdout).ends_with("1 object: 1 pending\n"), "{}", text(&output.stdout));
+    assert_eq!(text(&output.stderr), "error: -:2: not JSON: EOF while parsing a list\n");
     assert_eq!(output.status.code(), Some(2));
 }
 

@@ -9,6 +9,9 @@ use serde_json::Value;
 mod convert;
 mod coverage;
 mod edits;
+#[path = "../../../yaml-splice/tests/support/written.rs"]
+mod generated;
+mod properties;
 mod settings;
 mod tree;
 mod uninject;
@@ -98,11 +101,11 @@ fn leaves_the_text_of_other_documents_as_it_is() {
 fn injects_into_the_items_of_a_list() {
     let list = r#"{"kind":"List","items":[{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a",
         "annotations":{"admission.datakit/java-lib.version":"no tag"}},"spec":{"containers":
-        [{"name":"c"}]}},{"apiVersion":"v1","kind":"Pod","metadata":{"name":"b","annotations":
-        {"admission.datakit/java-lib.version":"v2"}},"spec":{"containers":[{"name":"c"}]}}]}"#;
+        [{"name":"c","image":"i"}]}},{"apiVersion":"v1","kind":"Pod","metadata":{"name":"b","annotations":
+        {"admission.datakit/java-lib.version":"v2"}},"spec":{"containers":[{"name":"c","image":"i"}]}}]}"#;
     let output = run(&["inject", "-f", "-", "-s", "examples/settings.json"], list);
     assert_eq!(text(&output.stdout).matches("\"name\":\"datakit-lib-init\"").count(), 1);
-    let warning = "warning: ddtrace-java is not injected into Pod/a: annotation \
+    let warning = "warning: -:1: ddtrace-java is not injected into Pod/a: annotation \
                    admission.datakit/java-lib.version is not an image tag; use a version such as \
                    v1.2.3, or leave it empty\n";
     assert_eq!(text(&output.stderr), warning);
@@ -177,7 +180,7 @@ fn has_manual_pages() {
 #[test]
 fn explains_annotations_that_nobody_reads_and_what_is_removed() {
     let pod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  annotations:\n    \
-               admission.datakit/java-lib-version: v1\nspec:\n  containers: [{name: c}]\n";
+               admission.datakit/java-lib-version: v1\nspec:\n  containers: [{name: c, image: i}]\n";
     let explain = ["explain", "-f", "-", "-s", "examples/settings.json", "-n", "default"];
     let output = run(&explain, pod);
     let expected = "Pod/a (-:1): nothing asked for; annotation admission.datakit/java-lib-version \
@@ -201,7 +204,7 @@ fn says_in_chinese_what_is_wrong_with_a_file() {
     let stderr = text(&output.stderr);
     let reason =
         "1 个错误，第一个是：log_level：应为字符串，实际为数字；`check-settings` 会列出全部错误";
-    assert!(stderr.ends_with(&format!("{settings}: {reason}\n")), "{stderr}");
+    assert!(stderr.ends_with(&format!("{settings}:1: {reason}\n")), "{stderr}");
     let broken = file("broken-in-chinese.yaml", "a: [\n");
     let output = run(&["explain", "--lang", "zh", "-f", "-", "-s", &broken], "");
     assert!(text(&output.stderr).contains("broken-in-chinese.yaml:"), "{}", text(&output.stderr));
@@ -211,9 +214,9 @@ fn says_in_chinese_what_is_wrong_with_a_file() {
 fn explains_in_chinese() {
     let pod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  annotations:\n    \
                admission.datakit/java-lib.version: no tag\n    admission.datakit/jav: v1\n    \
-               admission.datakit/java-profiler.version: ''\nspec:\n  containers: [{name: c}]\n";
+               admission.datakit/java-profiler.version: ''\nspec:\n  containers: [{name: c, image: i}]\n";
     let opted_out = "apiVersion: v1\nkind: Pod\nmetadata: {name: b, annotations: \
-                     {admission.datakit/enabled: 'false'}}\nspec:\n  containers: [{name: c}]\n";
+                     {admission.datakit/enabled: 'false'}}\nspec:\n  containers: [{name: c, image: i}]\n";
     let input = format!(
         "{pod}---\n{opted_out}---\n{{apiVersion: v1, kind: Service, metadata: {{name: c}}}}\n"
     );
@@ -227,8 +230,7 @@ fn explains_in_chinese() {
     let expected = "\
 Pod/a (-:1)：已注入 profiler-java；已跳过 ddtrace-java：注解 admission.datakit/java-lib.version 的值不是镜像 tag；注解 admission.datakit/jav 未知
 Pod/b (-:12)：已排除：admission.datakit/enabled 要求不注入
-Service/c (-:18)：无需注入：不知道此类对象的 Pod 模板在哪里；可以在 policy.extra_workloads 中指定
-3 个对象：已注入 1 个、已排除 1 个、无需注入 1 个
+3 个对象：已注入 1 个、已排除 1 个、没有 Pod 模板 1 个
 ";
     assert_eq!(text(&run(&explain, &input).stdout), expected);
     let output = run(&[&explain[..], &["--verbose"]].concat(), pod);
@@ -270,7 +272,7 @@ Pod/a (-:1)：已注入 profiler-java；已跳过 ddtrace-java：注解 admissio
     let faulty = file("faulty-in-chinese.json", r#"{"admission_injekt":{}}"#);
     let output = run(&["explain", "-f", "-", "-s", &faulty, "--lang", "zh"], pod);
     let expected = format!(
-        "error: {faulty}: 1 个错误，第一个是：admission_injekt：未知的键；是否应为 \
+        "error: {faulty}:1: 1 个错误，第一个是：admission_injekt：未知的键；是否应为 \
          `admission_inject`？；`check-settings` 会列出全部错误\n"
     );
     assert_eq!(text(&output.stderr), expected);
@@ -294,8 +296,11 @@ fn has_examples_in_every_help() {
         "diff",
         "explain",
         "coverage",
+        "preflight",
         "check-settings",
         "convert",
+        "krm",
+        "version",
         "completions",
         "man",
     ] {
@@ -314,7 +319,12 @@ fn says_what_it_cannot_read() {
     ] {
         let output = run(arguments, "");
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        assert!(text(&output.stderr).contains("error: "), "{}", text(&output.stderr));
+        let stderr = text(&output.stderr);
+        assert!(
+            stderr.contains("missing.yaml: cannot read: no such file")
+                || stderr.starts_with("error: "),
+            "{stderr}"
+        );
     }
     let faulty = file("faulty.json", r#"{"admission_injekt":{}}"#);
     let output = run(&["inject", "-f", "examples/nginx.yaml", "-s", &faulty], "");
@@ -334,4 +344,74 @@ fn does_not_mind_a_closed_pipe() {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());
     assert_eq!(text(&output.stderr), "");
+}
+
+#[test]
+fn speaks_with_one_voice() {
+    // `-f` is what positional paths were.
+    let settings = ["-s", "examples/settings.json"];
+    let named = run(&[&["explain", "examples/nginx.yaml"], &settings[..]].concat(), "");
+    let flagged = run(&[&["explain", "-f", "examples/nginx.yaml"], &settings[..]].concat(), "");
+    assert_eq!((&named.stdout, named.status.code()), (&flagged.stdout, Some(0)));
+    let none = run(&[&["explain"], &settings[..]].concat(), "");
+    assert_eq!(text(&none.stderr), "error: name a file, a folder, or `-` for standard input\n");
+    // The version, for people and machines.
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(text(&run(&["version"], "").stdout), format!("datakit-inject {version}\n"));
+    let json: Value = serde_json::from_slice(&run(&["version", "-o", "json"], "").stdout).unwrap();
+    assert_eq!(json, serde_json::json!({ "version": version }));
+    // The language is global, also by a variable; an unknown one is English.
+    let explain = ["explain", "examples/nginx.yaml", "-s", "examples/settings.json"];
+    let summary = |arguments: &[&str], variable: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_datakit-inject"))
+            .args(arguments)
+            .env("DATAKIT_INJECT_LANG", variable)
+            .current_dir(ROOT)
+            .output()
+            .unwrap();
+        text(&output.stdout).lines().last().unwrap_or_default().to_owned()
+    };
+    let english = "1 object: 1 injected";
+    assert_eq!(summary(&explain, "en"), english);
+    assert_eq!(summary(&explain, "fr"), english);
+    assert_eq!(summary(&explain, "zh-CN"), "1 个对象：已注入 1 个");
+    assert_eq!(summary(&[&["--lang", "en"], &explain[..]].concat(), "zh"), english);
+}
+
+/// The reports that these behaviours come from.
+#[test]
+fn gives_back_what_is_null_or_folded() {
+    let settings = file(
+        "null-or-folded.json",
+        r#"{"admission_inject_v2":{"ddtraces":[{"namespace_selectors":["^shop$"],"language":"java",
+        "image":"registry.example.com/x:1"}]}}"#,
+    );
+    let text_of = |annotations: &str, env: &str, volumes: &str| {
+        format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: cart\n  namespace: shop\n  \
+             annotations:{annotations}\nspec:\n  template:\n    metadata:\n      annotations:{annotations}\n    \
+             spec:\n      containers:\n      - name: cart\n        image: r/cart:1\n        \
+             env:{env}\n      volumes:{volumes}\n"
+        )
+    };
+    let folded = "\n        - name: JAVA_TOOL_OPTIONS\n          value: >-\n            -Xmx1g\n            -Dx=y";
+    for (annotations, env, volumes) in [
+        ("", folded, ""),
+        ("   # none yet", "\n          null", " # none"),
+        (" {}", " []", " []"),
+        ("\n        {}", "\n          []", " null"),
+        (" null", " null", "\n        []"),
+    ] {
+        let before = text_of(annotations, env, volumes);
+        let injected = run(&["inject", "-", "-s", &settings], &before);
+        assert_eq!(text(&injected.stderr), "", "{before}");
+        let injected = text(&injected.stdout);
+        assert!(injected.contains("datakit-lib-init"), "{injected}");
+        assert_eq!(text(&run(&["uninject", "-"], &injected).stdout), before, "{injected}");
+    }
+    // What it cannot give back, it names.
+    let before = text_of("", " ~", "");
+    let output = run(&["inject", "-", "-s", &settings], &before);
+    let note = "note: -:15: `uninject` will not restore this line as it is written\n";
+    assert_eq!(text(&output.stderr), note);
 }

@@ -59,9 +59,9 @@ admission_inject_v2:
 ";
     let output = run(&["check-settings", "-"], settings);
     let expected = "\
-log_level: unknown level `loud`
-ddtraces: belongs in `admission_inject_v2.ddtraces`
-note: admission_inject_v2.ddtraces[0]: has no selectors that can match, so the rule is switched off
+-:1: log_level: unknown level `loud`
+-:2: ddtraces: belongs in `admission_inject_v2.ddtraces`
+-:5: note: admission_inject_v2.ddtraces[0]: has no selectors that can match, so the rule is switched off
 read as release 1.8: the configuration has admission_inject_v2
 2 errors, 1 note (read as a plain configuration)
 ";
@@ -97,9 +97,9 @@ admission_inject_v2:
             settings,
             1,
             "\
-admission_inject_v2.ddtraces[0].namespace_selectors[0]：`(` 不是正则表达式：分组的 '(' 没有对应的 ')'
-admission_inject_v2.ddtraces[0].language：未知的语言 `jva`；是否应为 `java`？
-提示：admission_inject_v2.ddtraces[1]：没有能够匹配的选择器，因此规则处于关闭状态
+-:4: admission_inject_v2.ddtraces[0].namespace_selectors[0]：`(` 不是正则表达式：分组的 '(' 没有对应的 ')'
+-:3: admission_inject_v2.ddtraces[0].language：未知的语言 `jva`；是否应为 `java`？
+-:6: 提示：admission_inject_v2.ddtraces[1]：没有能够匹配的选择器，因此规则处于关闭状态
 按 1.8 版读取：配置中有 admission_inject_v2
 2 个错误，1 条提示（来源：普通配置）
 ",
@@ -113,13 +113,13 @@ admission_inject_v2.ddtraces[0].language：未知的语言 `jva`；是否应为 
 ",
         ),
         ("{}", 0, "\
-提示：没有规则：永远不会注入任何内容
+-:1: 提示：没有规则：永远不会注入任何内容
 按 1.5 版读取：配置中没有 admission_inject_v2
 有效，1 条提示（来源：普通配置）
 "),
         ("policy: 1", 1, "\
-policy：应为对象，实际为数字
-提示：没有规则：永远不会注入任何内容
+-:1: policy：应为对象，实际为数字
+-:1: 提示：没有规则：永远不会注入任何内容
 按 1.5 版读取：配置中没有 admission_inject_v2
 1 个错误，1 条提示（来源：普通配置）
 "),
@@ -157,7 +157,10 @@ fn compares_the_conditions_of_a_policy_with_its_settings() {
         (text(&output.stdout), output.status.code())
     };
     let (stdout, code) = check(POLICY);
-    assert!(stdout.starts_with("note: spec.matchConditions: there are none, so every"), "{stdout}");
+    assert!(
+        stdout.starts_with("-:6: note: spec.matchConditions: there are none, so every"),
+        "{stdout}"
+    );
     assert_eq!(code, Some(0));
     let renewed = text(&run(&["convert", "-"], POLICY).stdout);
     let (stdout, code) = check(&renewed);
@@ -173,9 +176,12 @@ fn compares_the_conditions_of_a_policy_with_its_settings() {
     let other = renewed.replace("ns == 'shop'", "ns == 'other'");
     assert_ne!(other, renewed);
     let (stdout, code) = check(&other);
-    let expected = "spec.matchConditions[2]: is not the condition of the settings, so requests \
-                    that ask for an injection may be lost; `convert` renews it\n";
-    assert!(stdout.starts_with(expected), "{stdout}");
+    let line = other.lines().position(|line| line.contains("asks-for-an-injection")).unwrap() + 1;
+    let expected = format!(
+        "-:{line}: spec.matchConditions[2]: is not the condition of the settings, so requests \
+                    that ask for an injection may be lost; `convert` renews it\n"
+    );
+    assert!(stdout.starts_with(&expected), "{stdout}");
     assert_eq!(code, Some(1));
     assert_eq!(text(&run(&["convert", "-"], &other).stdout), renewed);
 }
@@ -183,15 +189,15 @@ fn compares_the_conditions_of_a_policy_with_its_settings() {
 #[test]
 fn keeps_the_conditions_of_others() {
     let own = "  - name: not-the-robot\n    expression: request.userInfo.username != 'robot'\n";
-    let old = "  - name: not-opted-out\n    expression: 'true'\n";
+    let old = "  - name: is-not-opted-out\n    expression: 'true'\n";
     let policy =
         POLICY.replace("  settings:", &format!("  matchConditions:\n{own}{old}  settings:"));
     let stdout = text(&run(&["check-settings", "-"], &policy).stdout);
     let expected = "\
-spec.matchConditions[1]: is not the condition of the settings, so requests that ask for an injection may be lost; `convert` renews it
-note: spec.matchConditions[0]: is not compiled from the settings: what it excludes is not injected into
-note: spec.matchConditions: `namespace-is-not-ignored` is missing, so more requests than needed reach the policy server; `convert` adds it
-note: spec.matchConditions: `asks-for-an-injection` is missing, so more requests than needed reach the policy server; `convert` adds it
+-:12: spec.matchConditions[1]: is not the condition of the settings, so requests that ask for an injection may be lost; `convert` renews it
+-:10: note: spec.matchConditions[0]: is not compiled from the settings: what it excludes is not injected into
+-:9: note: spec.matchConditions: `namespace-is-not-ignored` is missing, so more requests than needed reach the policy server; `convert` adds it
+-:9: note: spec.matchConditions: `asks-for-an-injection` is missing, so more requests than needed reach the policy server; `convert` adds it
 ";
     assert!(stdout.starts_with(expected), "{stdout}");
     let renewed = text(&run(&["convert", "-"], &policy).stdout);
@@ -200,6 +206,104 @@ note: spec.matchConditions: `asks-for-an-injection` is missing, so more requests
     assert_eq!(output.status.code(), Some(0));
     assert!(
         text(&output.stdout).contains("\nvalid, 1 note ")
-            || text(&output.stdout).starts_with("note: ")
+            || text(&output.stdout).contains(": note: ")
     );
+}
+
+const FAULTY: &str = r#"{
+  "log_level": "loud",
+  "admission_inject_v2": {
+    "ddtraces": [
+      { "namespace_selectors": ["*"], "language": "java",
+        "image": "a b" }
+    ]
+  }
+}
+"#;
+
+/// Editors and CI jump to `FILE:LINE`, whatever holds the settings.
+#[test]
+fn names_the_lines_of_errors_in_every_holder() {
+    let lines = |input: &str| {
+        let stdout = text(&run(&["check-settings", "-"], input).stdout);
+        let places = stdout.lines().filter_map(|line| line.strip_prefix("-:")?.split_once(": "));
+        let places = places.filter(|(_, rest)| !rest.starts_with("note"));
+        let mut places: Vec<_> = places
+            .map(|(line, rest)| {
+                (line.parse::<usize>().unwrap(), rest.split(':').next().unwrap().to_owned())
+            })
+            .collect();
+        places.sort();
+        places
+    };
+    let (level, image) = ("log_level", "admission_inject_v2.ddtraces[0].image");
+    let places = |one: usize, two: usize| {
+        let mut places = [(one, level.to_owned()), (two, image.to_owned())];
+        places.sort();
+        places
+    };
+    assert_eq!(lines(FAULTY), places(2, 6));
+    let value: serde_json::Value = serde_json::from_str(FAULTY).unwrap();
+    let yaml = "# settings\nlog_level: loud\nadmission_inject_v2:\n  ddtraces:\n  - \
+                namespace_selectors: ['*']\n    language: java\n    image: a b\n";
+    assert_eq!(lines(yaml), places(2, 7));
+    let indented = FAULTY.lines().map(|line| format!("    {line}\n")).collect::<String>();
+    let map = format!("kind: Service\n---\nkind: ConfigMap\ndata:\n  config.json: |\n{indented}");
+    assert_eq!(lines(&map), places(7, 11));
+    let list = format!(
+        "kind: List\nitems:\n- {}",
+        map.split("---\n").nth(1).unwrap().replace('\n', "\n  ")
+    );
+    assert_eq!(lines(&list), places(7, 11));
+    // A text on one line has but one.
+    let quoted = serde_json::Value::from(value.to_string());
+    let map = format!("kind: ConfigMap\ndata:\n  config.json: {quoted}\n");
+    assert_eq!(lines(&map), places(3, 3));
+    let policy = format!(
+        "kind: AdmissionPolicy\nspec:\n  settings:\n    jsonconfig: |\n{}",
+        indented.replace("    ", "      ")
+    );
+    assert_eq!(lines(&policy), places(6, 10));
+}
+
+#[test]
+fn says_it_to_ci() {
+    let output = run(&["check-settings", "-", "-o", "json"], FAULTY);
+    assert_eq!(output.status.code(), Some(1));
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer["valid"], false);
+    assert_eq!(answer["errors"].as_array().unwrap().len(), 2);
+    let error = answer["errors"].as_array().unwrap().iter().find(|it| it["path"] == "log_level");
+    let expected = serde_json::json!({
+        "line": 2, "path": "log_level", "message": "unknown level `loud`",
+    });
+    assert_eq!(error, Some(&expected));
+    let yaml = run(&["check-settings", "-", "-o", "yaml"], FAULTY);
+    let same: serde_json::Value = serde_norway::from_slice(&yaml.stdout).unwrap();
+    assert_eq!(same, answer);
+}
+
+#[test]
+fn converts_nothing_that_has_errors_and_lists_them() {
+    let output = run(&["convert", "-"], FAULTY);
+    assert_eq!((text(&output.stdout), output.status.code()), (String::new(), Some(2)));
+    let stderr = text(&output.stderr);
+    let lines: Vec<&str> = stderr.lines().collect();
+    assert_eq!(lines.len(), 3, "{stderr}");
+    assert!(lines.contains(&"-:2: log_level: unknown level `loud`"), "{stderr}");
+    assert!(lines.iter().any(|it| it.starts_with("-:6: admission_inject_v2.ddtraces[0].image: ")));
+    assert_eq!(lines[2], "error: 2 errors; nothing was converted");
+}
+
+/// The text is parsed once, and not once for each error.
+#[test]
+fn finds_the_lines_of_many_errors_in_time() {
+    let rule =
+        r#"      { "namespace_selectors": ["*"], "language": "java", "image": "a b", "x": 1 }"#;
+    let rules = vec![rule; 1_000].join(",\n");
+    let settings = format!("{{\n\"admission_inject_v2\": {{ \"ddtraces\": [\n{rules}\n] }} }}\n");
+    let start = std::time::Instant::now();
+    let stdout = text(&run(&["check-settings", "-"], &settings).stdout);
+    assert!(stdout.contains("-:1002: admission_inject_v2.ddtraces[999].image: "), "{stdout}");
+    assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use crate::{folder, text};
 
 const POD: &str = "kind: Pod\napiVersion: v1\nmetadata:\n  name: NAME\n  annotations:\n    \
-                   admission.datakit/java-lib.version: ''\nspec:\n  containers:\n  - name: c\n";
+                   admission.datakit/java-lib.version: ''\nspec:\n  containers:\n  - name: c\n    image: i\n";
 
 fn run_in(folder: &Path, arguments: &[&str]) -> Output {
     let settings = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/settings.json");
@@ -29,16 +29,23 @@ fn tree(name: &str) -> std::path::PathBuf {
         ("ignored/a.yaml", "a: ["),
         (".hidden.yaml", "a: ["),
         ("chart/Chart.yaml", "apiVersion: v2\nname: x\n"),
-        ("chart/templates/pod.yaml", "kind: Pod\nmetadata:\n  name: {{ .Release.Name }}\n"),
-        ("chart/templates/quoted.yaml", "kind: Pod\nmetadata:\n  name: '{{ .Release.Name }}'\n"),
+        (
+            "chart/templates/pod.yaml",
+            "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {{ .Release.Name }}\n",
+        ),
+        (
+            "chart/templates/quoted.yaml",
+            "apiVersion: v1\nkind: Pod\nmetadata:\n  name: '{{ .Release.Name }}'\n",
+        ),
         ("list.yaml", "- a\n"),
+        ("values.yaml", "replicas: 1\n"),
         ("notes.txt", "{{"),
         ("pod.json", "{\"kind\": \"Pod\" \"a\": 1}"),
         (
             "stream.yaml",
             &format!("---\n{}---\na: [\n---\napiVersion: v1\nkind: Service\n---", pod("one")),
         ),
-        ("twice.yml", "kind: Pod\nkind: Pod\n"),
+        ("twice.yml", "apiVersion: v1\nkind: Pod\nkind: Pod\n"),
     ] {
         fs::write(folder.join(path), content).unwrap();
     }
@@ -58,49 +65,196 @@ fn pod(name: &str) -> String {
 
 #[test]
 #[cfg(unix)]
-fn lists_what_it_cannot_use_and_does_everything_else() {
+fn notes_what_it_cannot_read_in_folders_and_does_everything_else() {
     let folder = tree("tree");
     let output = run_in(&folder, &["explain", "-f", "."]);
-    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(output.status.code(), Some(0));
     let expected = "\
 Pod/one (./stream.yaml:2): injected ddtrace-java
-Service (./stream.yaml:14): nothing asked for: this kind has no known pod template; policy.extra_workloads can name one
-2 objects: 1 injected, 1 nothing asked for
+2 objects: 1 injected, 1 without a pod template
 ";
     assert_eq!(text(&output.stdout), expected);
-    let template = "a Helm template; render it first: helm template ./chart | datakit-inject \
-                    COMMAND -f - -s SETTINGS";
-    let expected = format!(
+    let template = "a Helm template; render it first: `helm template ./chart | datakit-inject \
+                    COMMAND - -s SETTINGS`";
+    let unread = format!(
         "\
-./many/broken.yaml: cannot read: No such file or directory (os error 2)
-./chart/Chart.yaml:1: not a manifest: no `kind`
-./chart/templates/pod.yaml:3: {template}
-./chart/templates/quoted.yaml:3: {template}
+./many/broken.yaml: cannot read: no such file or directory
+./chart/templates/pod.yaml:4: {template}
+./chart/templates/quoted.yaml:4: {template}
 ./huge.json: cannot read: larger than 64 MiB
 ./latin.yaml:2: not UTF-8
-./list.yaml:1: not a manifest: not an object
-./pod.json:1: not JSON: expected `,` or `}}` at line 1 column 16
-./stream.yaml:12: document 2: not YAML: unclosed bracket '['
-./twice.yml:2: duplicate key `kind`
-error: 10 errors in 10 files; everything else was processed
+./stream.yaml:13: not YAML: unclosed bracket '['
+./twice.yml:3: duplicate key `kind`
 "
     );
-    assert_eq!(text(&output.stderr), expected);
+    let notes: String = unread.lines().map(|line| format!("note: {line}\n")).collect();
+    assert_eq!(text(&output.stderr), notes);
+    // What is neither a manifest nor meant to be one: Chart.yaml, list.yaml, pod.json, values.yaml.
+    let output = run_in(&folder, &["explain", "-v", "."]);
+    let stderr = text(&output.stderr);
+    assert!(
+        stderr.ends_with("note: 4 documents without `apiVersion` and `kind` passed over\n"),
+        "{stderr}"
+    );
+    assert!(
+        text(&output.stdout).contains("Service (./stream.yaml:15): nothing asked for: this kind")
+    );
+    let output = run_in(&folder, &["explain", "--strict", "."]);
+    assert_eq!(output.status.code(), Some(2));
+    let summary = "error: 6 of 10 files could not be read completely; the rest was processed\n";
+    assert_eq!(text(&output.stderr), format!("{unread}{summary}"));
+}
+
+/// What was named has to be a manifest.
+#[test]
+fn refuses_what_was_named_and_is_no_manifest() {
+    let folder = tree("named");
+    for (file, reason) in [
+        ("values.yaml", "values.yaml:1: not a manifest: no `kind`\n"),
+        ("list.yaml", "list.yaml:1: not a manifest: not an object\n"),
+        ("pod.json", "pod.json:1: not JSON: expected `,` or `}` at line 1 column 16\n"),
+        ("missing.yaml", "missing.yaml: cannot read: no such file or directory\n"),
+    ] {
+        let output = run_in(&folder, &["inject", file]);
+        assert_eq!((text(&output.stderr), output.status.code()), (reason.to_owned(), Some(2)));
+    }
+    let output = run_in(&folder, &["inject", "values.yaml", "stream.yaml", "list.yaml"]);
+    let stderr = text(&output.stderr);
+    assert!(
+        stderr.ends_with(
+            "error: 3 of 3 files could not be read completely; the rest was processed\n"
+        ),
+        "{stderr}"
+    );
+    assert!(text(&output.stdout).contains("datakit-lib-init"));
+    let output = run_in(&folder, &["inject"]);
+    let expected = "error: name a file, a folder, or `-` for standard input\n";
+    assert_eq!((text(&output.stderr), output.status.code()), (expected.to_owned(), Some(2)));
 }
 
 #[test]
 fn prints_the_manifests_of_a_tree_as_one_stream() {
     let folder = folder("stream");
     fs::write(folder.join("a.yaml"), pod("a")).unwrap();
-    fs::write(folder.join("b.yaml"), "# b\nkind: Service").unwrap();
-    fs::write(folder.join("c.yaml"), "---\nkind: ConfigMap\n---\na: [\n---\nkind: Secret\n")
-        .unwrap();
-    let output = run_in(&folder, &["inject", "-f", "."]);
-    assert_eq!(output.status.code(), Some(2));
+    fs::write(folder.join("b.yaml"), "# b\nkind: Service\napiVersion: v1").unwrap();
+    let rest =
+        "---\napiVersion: v1\nkind: ConfigMap\n---\na: [\n---\napiVersion: v1\nkind: Secret\n";
+    fs::write(folder.join("c.yaml"), rest).unwrap();
+    fs::write(folder.join("values.yaml"), "replicas: 1\n").unwrap();
+    let output = run_in(&folder, &["inject", "."]);
+    assert_eq!(output.status.code(), Some(0));
     let stdout = text(&output.stdout);
     assert!(stdout.starts_with(&pod("a")), "{stdout}");
-    let end = "---\n# b\nkind: Service\n---\nkind: ConfigMap\n---\nkind: Secret\n";
+    let end = "---\n# b\nkind: Service\napiVersion: v1\n---\napiVersion: v1\nkind: ConfigMap\n---\n\
+               apiVersion: v1\nkind: Secret\n";
     assert!(stdout.ends_with(end), "{stdout}");
+}
+
+/// A file whose owner did not name it is not changed, wherever a link leads.
+#[test]
+#[cfg(unix)]
+fn stays_in_the_folders_that_it_was_given() {
+    let folder = folder("leads-out");
+    fs::create_dir_all(folder.join("inside")).unwrap();
+    fs::write(folder.join("outside.yaml"), pod("a")).unwrap();
+    std::os::unix::fs::symlink("../outside.yaml", folder.join("inside/link.yaml")).unwrap();
+    let output = run_in(&folder, &["inject", "inside", "--in-place"]);
+    let expected =
+        "note: inside/link.yaml: a link to a file outside of the folder; left as it is\n";
+    assert_eq!((text(&output.stderr), text(&output.stdout)), (expected.to_owned(), String::new()));
+    assert_eq!(fs::read_to_string(folder.join("outside.yaml")).unwrap(), pod("a"));
+    // Reading it does no harm.
+    assert!(
+        text(&run_in(&folder, &["explain", "inside"]).stdout)
+            .starts_with("Pod/a (inside/link.yaml:1): injected")
+    );
+}
+
+const BASE: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: cart}
+spec:
+  template:
+    metadata:
+      annotations: {admission.datakit/java-lib.version: ''}
+    spec:
+      containers:
+      - {name: cart, image: hub/cart:1}
+";
+
+#[test]
+fn leaves_patches_alone() {
+    let folder = folder("kustomize");
+    fs::create_dir_all(folder.join("overlay")).unwrap();
+    let partial = BASE.replace("image: hub/cart:1", "resources: {}");
+    let json_patch = "- op: remove\n  path: /spec\n";
+    for (path, content) in [
+        ("base.yaml", BASE),
+        ("partial.yaml", &partial),
+        ("overlay/whole.yaml", BASE),
+        ("overlay/ops.yaml", json_patch),
+        (
+            "overlay/kustomization.yaml",
+            "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../base.yaml]\n\
+             patches: [{path: whole.yaml}]\npatchesStrategicMerge: [gone.yaml, \"kind: X\"]\n\
+             patchesJson6902: [{path: ops.yaml}]\n",
+        ),
+    ] {
+        fs::write(folder.join(path), content).unwrap();
+    }
+    let output = run_in(&folder, &["inject", ".", "--in-place"]);
+    assert_eq!((text(&output.stdout), output.status.code()), ("./base.yaml\n".to_owned(), Some(0)));
+    let expected = "\
+note: ./overlay/whole.yaml:1: Deployment/cart: a patch of a kustomization is left alone
+note: ./partial.yaml:1: Deployment/cart: a partial manifest is left alone: container `cart` has no image
+";
+    assert_eq!(text(&output.stderr), expected);
+    assert_eq!(fs::read_to_string(folder.join("partial.yaml")).unwrap(), partial);
+    let explained = text(&run_in(&folder, &["explain", "partial.yaml"]).stdout);
+    let expected = "Deployment/cart (partial.yaml:1): nothing asked for: a partial manifest is left \
+                    alone: container `cart` has no image\n1 object: 1 nothing asked for\n";
+    assert_eq!(explained, expected);
+    // One that asks for nothing is nobody's concern.
+    fs::write(
+        folder.join("partial.yaml"),
+        partial.replace("admission.datakit/java-lib.version", "x"),
+    )
+    .unwrap();
+    assert_eq!(text(&run_in(&folder, &["inject", "partial.yaml"]).stderr), "");
+}
+
+#[test]
+fn names_the_successor_of_old_versions_and_hides_what_has_no_template() {
+    let folder = folder("old");
+    let old = BASE.replace("apps/v1", "extensions/v1beta1");
+    let unknown = BASE.replace("apps/v1", "example.com/v1").replace("Deployment", "Thing");
+    let others = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n";
+    fs::write(folder.join("all.yaml"), [&*old, &unknown, others].join("---\n")).unwrap();
+    let expected = "\
+Deployment/cart (all.yaml:1): nothing asked for: Kubernetes no longer serves extensions/v1beta1; use apps/v1
+Thing/cart (all.yaml:12): nothing asked for: this kind has no known pod template; policy.extra_workloads can name one
+3 objects: 1 without a pod template, 2 nothing asked for
+";
+    assert_eq!(text(&run_in(&folder, &["explain", "all.yaml"]).stdout), expected);
+}
+
+/// Five injections that are skipped for one reason are one line.
+#[test]
+fn says_one_reason_once() {
+    let folder = folder("one-reason");
+    let windows = BASE.replace("    spec:\n", "    spec:\n      os: {name: windows}\n").replace(
+        "java-lib.version: ''",
+        "java-lib.version: '', admission.datakit/java-profiler.version: ''",
+    );
+    fs::write(folder.join("a.yaml"), format!("# first\n{windows}")).unwrap();
+    let output = run_in(&folder, &["inject", "a.yaml"]);
+    let stderr = text(&output.stderr);
+    let expected = "warning: a.yaml:2: ddtrace-java, profiler-java are not injected into Deployment/cart: the pod runs on Windows; ";
+    assert!(stderr.starts_with(expected) && stderr.lines().count() == 1, "{stderr}");
+    let explained = text(&run_in(&folder, &["explain", "a.yaml"]).stdout);
+    let expected = "Deployment/cart (a.yaml:2): skipped ddtrace-java, profiler-java: the pod runs on Windows\n";
+    assert!(explained.starts_with(expected), "{explained}");
 }
 
 #[test]
@@ -108,16 +262,16 @@ fn edits_files_in_place() {
     let folder = folder("in-place");
     for (path, content) in [
         ("pod.yaml", pod("a").replace('\n', "\r\n")),
-        ("other.yaml", "kind: Service # as it is".to_owned()),
+        ("other.yaml", "apiVersion: v1\nkind: Service # as it is".to_owned()),
         ("stream.yaml", format!("{}---\na: [\n", pod("b"))),
     ] {
         fs::write(folder.join(path), content).unwrap();
     }
     let output = run_in(&folder, &["inject", "-f", ".", "--in-place"]);
     assert_eq!(text(&output.stdout), "./pod.yaml\n./stream.yaml\n");
-    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(output.status.code(), Some(0));
     let read = |path: &str| fs::read_to_string(folder.join(path)).unwrap();
-    assert_eq!(read("other.yaml"), "kind: Service # as it is");
+    assert_eq!(read("other.yaml"), "apiVersion: v1\nkind: Service # as it is");
     assert!(read("stream.yaml").ends_with("---\na: [\n"));
     let edited = read("pod.yaml");
     assert!(edited.starts_with(&pod("a").replace('\n', "\r\n")), "{edited}");
@@ -180,7 +334,7 @@ fn takes_the_namespace_of_objects_that_name_none() {
     };
     let expected = "\
 Pod/a (pods.yaml:1): nothing asked for; namespace `default` (assumed; use -n) does not match
-Pod/b (pods.yaml:11): nothing asked for
+Pod/b (pods.yaml:12): nothing asked for
 2 objects: 2 nothing asked for
 ";
     assert_eq!(explain(&[]), expected);

@@ -62,6 +62,7 @@ spec:
       # Only one.
       containers:
       - name: shop
+        image: hub/shop:1
         env: [] # none yet
       volumes: [] # none
 ";
@@ -82,7 +83,7 @@ fn takes_out_one_injection_of_several() {
     let output = run(&["uninject", "-f", "-", "--injection", "dtrace"], "");
     assert_eq!(output.status.code(), Some(2));
     let stderr = text(&output.stderr);
-    assert!(stderr.contains("known are ddtrace, otel, logfwd, "), "{stderr}");
+    assert!(stderr.contains("[possible values: ddtrace, ddtrace-java, "), "{stderr}");
 }
 
 #[test]
@@ -122,8 +123,8 @@ fn tells_whose_record_stays() {
     assert_eq!(text(&output.stdout), injected);
     assert_eq!(
         text(&output.stderr),
-        "note: -:1: Deployment/shop: nothing is removed: the record is of a policy with policy.id \
-         `team`, or cannot be read; give its settings with -s\n"
+        "note: -:1: Deployment/shop: nothing is removed: the record belongs to a policy with policy.id \
+         `team`, or cannot be read; pass its settings with -s\n"
     );
     let output = run(&["uninject", "-f", "-", "-s", &of_team], &injected);
     assert_eq!(

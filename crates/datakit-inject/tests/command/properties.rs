@@ -1,15 +1,15 @@
-//! What `inject` adds to a generated workload, `uninject` removes, byte for byte.
+//! Properties over generated workloads in every style: what `inject` adds, `uninject` removes, byte for
+//! byte; and `diff` shows as removed what `inject` changed, and nothing else.
 
-use std::path::Path;
+use std::sync::LazyLock;
 
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use yaml_splice::Value;
 
-use super::generated::{Written, habits, text, written};
-use super::{Manifests, Wanted};
-use crate::evaluate::{Policy, Task};
+use crate::generated::{Written, habits, text, written};
+use crate::{file, run};
 
 const SETTINGS: &str = r#"{"admission_inject_v2":{
     "ddtraces":[{"namespace_selectors":["*"],"language":"java","image":"hub/java:1","envs":{"A":"a","DD_TAGS":"x:y"}}],
@@ -108,32 +108,104 @@ fn deployment() -> impl Strategy<Value = Vec<(String, Written)>> {
     })
 }
 
-fn run(text: &str, task: Task) -> Manifests {
-    let policy = Policy {
-        settings: SETTINGS.to_owned(),
-        namespace: "default".to_owned(),
-        task,
-        ..Policy::default()
-    };
-    Manifests::of(Path::new("-"), text.to_owned(), &policy, Wanted::Text)
+/// Runs the command on a text; returns what it prints, and its notes.
+fn piped(command: &str, text: &str) -> (String, String) {
+    static FILE: LazyLock<String> = LazyLock::new(|| file("properties.json", SETTINGS));
+    let output = run(&[command, "-", "-s", &FILE], text);
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (text(output.stdout), text(output.stderr))
+}
+
+/// A text after a unified diff, and the lines of it that go and come.
+fn patched(before: &str, diff: &str) -> (String, Vec<String>, Vec<String>) {
+    let lines: Vec<&str> = before.split_inclusive('\n').collect();
+    let (mut after, mut next) = (String::new(), 0);
+    let (mut gone, mut new) = (Vec::new(), Vec::new());
+    for line in diff.split_inclusive('\n').skip(2) {
+        let (mark, text) = line.split_at(1);
+        match mark {
+            "@" => {
+                let start = text.split(['-', ',']).nth(1).unwrap().parse::<usize>().unwrap();
+                let length = text.split([',', ' ']).nth(2).unwrap().parse::<usize>().unwrap();
+                let start = if length == 0 { start } else { start - 1 };
+                after.extend(lines[next..start].iter().copied());
+                next = start;
+            }
+            " " | "-" => {
+                assert_eq!(
+                    lines[next].trim_end_matches('\n'),
+                    text.trim_end_matches('\n'),
+                    "{diff}"
+                );
+                next += 1;
+                match mark {
+                    " " => after.push_str(text),
+                    _ => gone.push(text.to_owned()),
+                }
+            }
+            "+" => {
+                after.push_str(text);
+                new.push(text.to_owned());
+            }
+            _ => assert!(
+                line.starts_with("\\ No newline") && after.pop() == Some('\n') || mark == "\\"
+            ),
+        }
+    }
+    after.extend(lines[next..].iter().copied());
+    (after, gone, new)
+}
+
+/// How many lines two texts have in common, in order.
+fn common(one: &[&str], two: &[&str]) -> usize {
+    let mut row = vec![0; two.len() + 1];
+    for line in one {
+        let mut diagonal = 0;
+        for (index, other) in two.iter().enumerate() {
+            let above = row[index + 1];
+            row[index + 1] = if line == other { diagonal + 1 } else { above.max(row[index]) };
+            diagonal = above;
+        }
+    }
+    row[two.len()]
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn takes_out_what_it_injects(members in deployment(), habits in habits()) {
         let before = written(&members, &habits);
-        let injected = run(&before, Task::Inject);
-        prop_assert_eq!(injected.problems.len(), 0, "{:?}", injected.problems);
+        let (injected, said) = piped("inject", &before);
+        let notes: String = said.lines().filter(|line| line.starts_with("note: ")).collect();
         // A block of text at the end, which lines behind it would give a line break that it has not.
-        if !before.ends_with('\n') && !injected.notes.is_empty() {
+        if !before.ends_with('\n') && !notes.is_empty() {
             return Ok(());
         }
-        prop_assert_eq!(&injected.notes, &[""; 0], "{}", before);
-        let Some(injected) = injected.after else { return Ok(()) };
-        let out = run(&injected, Task::Uninject(None));
-        prop_assert_eq!(&out.notes, &[""; 0]);
-        prop_assert_eq!(out.after.as_deref(), Some(&*before), "{}", injected);
+        prop_assert_eq!(&notes, "", "{}", before);
+        let (out, notes) = piped("uninject", &injected);
+        prop_assert_eq!(notes, "");
+        prop_assert_eq!(&out, &before, "{}", injected);
+    }
+
+    /// Several documents with the same lines are where a diff of texts goes wrong.
+    #[test]
+    fn shows_no_other_lines(one in deployment(), two in deployment(), habits in habits()) {
+        let service = "apiVersion: v1\nkind: Service\nmetadata:\n  name: shop\n";
+        let documents = [written(&one, &habits), service.to_owned(), written(&two, &habits)];
+        let before = documents.map(|text| text.trim_end().to_owned() + "\n").join("---\n");
+        let (after, _) = piped("inject", &before);
+        let (diff, _) = piped("diff", &before);
+        let (patched, gone, new) = patched(&before, &diff);
+        prop_assert_eq!(&patched, &after, "{}", diff);
+        let lines = |text: &str| text.split_inclusive('\n').map(str::to_owned).collect::<Vec<_>>();
+        let (old_lines, new_lines) = (lines(&before), lines(&after));
+        let borrowed = |lines: &'_ [String]| lines.iter().map(|it| it.as_str().to_owned()).collect::<Vec<_>>();
+        let (old_lines, new_lines) = (borrowed(&old_lines), borrowed(&new_lines));
+        let old: Vec<&str> = old_lines.iter().map(String::as_str).collect();
+        let changed: Vec<&str> = new_lines.iter().map(String::as_str).collect();
+        let kept = common(&old, &changed);
+        prop_assert_eq!(gone.len(), old.len() - kept, "{}", diff);
+        prop_assert_eq!(new.len(), changed.len() - kept, "{}", diff);
     }
 }

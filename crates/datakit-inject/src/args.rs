@@ -1,0 +1,119 @@
+//! Arguments that several commands take.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use crate::evaluate::Policy;
+use crate::kubectl::Kubectl;
+use crate::object::Templates;
+use crate::settings_file::SettingsFile;
+use crate::terminal::Failure;
+
+/// Manifests.
+#[derive(Args)]
+pub(crate) struct Paths {
+    /// Manifests, folders of them, or `-` for standard input
+    ///
+    /// In folders, hidden files and what `.gitignore` names are left out.
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    #[arg(short, long = "filename", value_name = "PATH", hide = true)]
+    filenames: Vec<PathBuf>,
+    /// Count files in folders that cannot be read as errors
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Tell more: what was passed over, and in `explain` every candidate rule
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+impl Paths {
+    /// The paths, however they were given; there have to be some.
+    pub(crate) fn all(&self) -> Result<Vec<PathBuf>, Failure> {
+        let paths: Vec<_> = self.paths.iter().chain(&self.filenames).cloned().collect();
+        let message = || "name a file, a folder, or `-` for standard input".to_owned();
+        if paths.is_empty() { Err(message().into()) } else { Ok(paths) }
+    }
+}
+
+/// Settings, or a cluster that has them.
+#[derive(Args)]
+pub(crate) struct Source {
+    /// The settings: a configuration, or whatever holds one, as `check-settings` reads it. With
+    /// --cluster, the default is those of the policies that are there
+    #[arg(short, long, value_name = "FILE", required_unless_present = "cluster")]
+    pub(crate) settings: Option<PathBuf>,
+    /// The namespace of objects that name none; with --cluster, the only namespace to read
+    #[arg(short, long)]
+    pub(crate) namespace: Option<String>,
+    /// Read from the cluster, with kubectl; nothing is ever written to it
+    #[arg(long)]
+    pub(crate) cluster: bool,
+    #[command(flatten)]
+    pub(crate) access: Access,
+}
+
+impl Source {
+    /// The policy with the settings that were passed.
+    pub(crate) fn policy(&self) -> Result<Policy, Failure> {
+        policy_of(self.settings.as_deref().unwrap_or(Path::new("-")), self.namespace.as_deref())
+    }
+}
+
+/// The policy with the settings of a file.
+pub(crate) fn policy_of(file: &Path, namespace: Option<&str>) -> Result<Policy, Failure> {
+    Ok(policy(SettingsFile::read(file)?.valid()?, namespace))
+}
+
+/// A policy with settings, for objects of a namespace unless they name another.
+pub(crate) fn policy(settings: String, namespace: Option<&str>) -> Policy {
+    Policy {
+        templates: Templates::of_settings(&settings),
+        settings,
+        is_namespace_assumed: namespace.is_none(),
+        only_explains: false,
+        // As for kubectl.
+        namespace: namespace.unwrap_or("default").to_owned(),
+    }
+}
+
+/// The way to a cluster.
+#[derive(Args)]
+pub(crate) struct Access {
+    /// The context of kubectl
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+    /// The program to run as kubectl
+    #[arg(long, value_name = "PROGRAM", default_value = "kubectl")]
+    kubectl: PathBuf,
+}
+
+impl Access {
+    pub(crate) fn kubectl(&self) -> Kubectl {
+        Kubectl { program: self.kubectl.clone(), context: self.context.clone() }
+    }
+}
+
+/// A format of an answer.
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// Text, for people
+    #[default]
+    Text,
+    Json,
+    Yaml,
+}
+
+impl Output {
+    /// An answer for machines.
+    pub(crate) fn write(self, answer: &impl Serialize) -> Result<String, String> {
+        match self {
+            Self::Yaml => serde_norway::to_string(answer).map_err(|error| error.to_string()),
+            _ => serde_json::to_string_pretty(answer)
+                .map(|text| text + "\n")
+                .map_err(|error| error.to_string()),
+        }
+    }
+}

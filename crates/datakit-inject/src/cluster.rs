@@ -1,0 +1,137 @@
+//! The objects of a cluster, and what its API server adds to them.
+
+use datakit_injection::annotations::is_record;
+use serde_json::Value;
+
+use crate::args::Source;
+use crate::kubectl::{Kubectl, Refusal};
+use crate::manifests::Manifests;
+use crate::object::{Templates, at, items_of, name, text};
+use crate::policies::{Applied, Namespaces, Reach};
+use crate::terminal::{Failure, note, say};
+
+/// What holds a pod template that can change.
+const WORKLOADS: &str = "deployments.apps,statefulsets.apps,daemonsets.apps,cronjobs.batch";
+
+/// The objects of a cluster or of a namespace: workloads, and what runs for them.
+pub(crate) fn objects(
+    kubectl: &Kubectl,
+    namespace: Option<&str>,
+    templates: &Templates,
+    with_running: bool,
+) -> Result<Vec<Value>, Failure> {
+    let running = if with_running { ",jobs.batch,replicasets.apps,pods" } else { "" };
+    let mut objects = items_of(kubectl.get(&[&format!("{WORKLOADS}{running}")], namespace)?);
+    for kind in templates.extra_kinds() {
+        match kubectl.get(&[&kind], namespace) {
+            Err(Refusal::Absent) => {
+                note(say(&format!(
+                    "the cluster has no {kind}, which policy.extra_workloads names"
+                )));
+            }
+            answer => objects.extend(items_of(answer?)),
+        }
+    }
+    Ok(objects)
+}
+
+/// The namespaces of a cluster, and what some of its objects tell about them.
+pub(crate) fn namespaces(kubectl: &Kubectl, objects: &[Value]) -> Namespaces {
+    let mut namespaces = Namespaces::default();
+    match kubectl.get(&["namespaces"], None) {
+        Ok(list) => items_of(list).iter().for_each(|object| namespaces.add(object)),
+        Err(refusal) => {
+            note(say(&format!("the labels of namespaces count as missing: {refusal}")));
+        }
+    }
+    objects.iter().for_each(|object| namespaces.add(object));
+    namespaces
+}
+
+/// Runs the objects of a cluster that reach a policy through it, and hands over the results.
+pub(crate) fn each(
+    source: &Source,
+    with_running: bool,
+    mut done: impl FnMut(&Manifests) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let (kubectl, policies) = (source.access.kubectl(), source.policies()?);
+    let templates = Templates::all(policies.iter().map(|applied| &applied.policy.templates));
+    let objects = objects(&kubectl, source.namespace.as_deref(), &templates, with_running)?;
+    let namespaces = namespaces(&kubectl, &objects);
+    // A controller makes its Pods from what is listed already.
+    for object in objects.iter().filter(|object| at(object, "/metadata/ownerReferences").is_null())
+    {
+        let reaches = |applied: &&Applied| applied.reach(object, &namespaces) == Reach::Reaches;
+        for applied in policies.iter().filter(reaches) {
+            let yaml = serde_norway::to_string(object).map_err(|error| error.to_string())?;
+            let place = format!("{} {}", text(object, "/metadata/namespace"), name(object));
+            let mut manifests = Manifests::of_object(&place, yaml, &applied.policy);
+            for (_, outcome) in manifests.documents.iter_mut().flatten() {
+                if is_stored(object, outcome.mutated.as_deref()) {
+                    manifests.edits.clear();
+                    let injected =
+                        outcome.report.injected.drain(..).map(|(injection, _)| injection);
+                    outcome.report.present.extend(injected);
+                }
+            }
+            done(&manifests)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a stored object is one that was sent, with nothing but defaults of the API server added.
+pub(crate) fn is_stored(stored: &Value, sent: Option<&str>) -> bool {
+    let sent = sent.and_then(|sent| serde_json::from_str(sent).ok());
+    sent.is_some_and(|sent| is_stored_form(stored, &sent))
+}
+
+/// The user's part is in both as it was stored; only what the policy writes gets defaults. A record also
+/// tells what the object had before, which is not the same later: it only has to be there.
+fn is_stored_form(stored: &Value, sent: &Value) -> bool {
+    match (stored, sent) {
+        (Value::Object(stored), Value::Object(sent)) => {
+            let is_there = |(key, value): (&String, &Value)| match stored.get(key) {
+                Some(stored) => is_record(key) || is_stored_form(stored, value),
+                None => is_omitted(value),
+            };
+            let is_default = |(key, value): (&String, &Value)| {
+                sent.contains_key(key) || is_added(key, value) || is_omitted(value)
+            };
+            sent.iter().all(is_there) && stored.iter().all(is_default)
+        }
+        (Value::Array(stored), Value::Array(sent)) => {
+            let mut pairs = stored.iter().zip(sent);
+            stored.len() == sent.len() && pairs.all(|(stored, sent)| is_stored_form(stored, sent))
+        }
+        (stored, sent) => stored == sent,
+    }
+}
+
+/// Whether a field with this value is left out when an object is stored.
+fn is_omitted(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(elements) => elements.is_empty(),
+        _ => false,
+    }
+}
+
+/// Whether the API server adds a field with this value (`SetDefaults_…` in
+/// `pkg/apis/core/v1/defaults.go` of Kubernetes).
+fn is_added(key: &str, value: &Value) -> bool {
+    match key {
+        "terminationMessagePath" => value == "/dev/termination-log",
+        "terminationMessagePolicy" => value == "File",
+        "apiVersion" => value == "v1",
+        "divisor" => value == "0",
+        "defaultMode" => value == 420,
+        "protocol" => value == "TCP",
+        "imagePullPolicy" => true,
+        "resources" | "securityContext" => value.as_object().is_some_and(serde_json::Map::is_empty),
+        // Limits without requests.
+        "requests" => true,
+        _ => false,
+    }
+}

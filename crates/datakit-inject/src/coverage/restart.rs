@@ -1,0 +1,46 @@
+//! The script that restarts workloads, group by group.
+
+use std::collections::BTreeMap;
+
+use super::state::{Counted, Row};
+use crate::kubectl::Kubectl;
+
+/// The script: a group is restarted when the one before it has come up.
+pub(super) fn script(rows: &[Counted], max: u8, kubectl: &Kubectl) -> String {
+    // Pods of one owner may be in several states.
+    let rows = rows.iter().map(|Counted { row, .. }| ((&row.namespace, &row.workload), row));
+    let workloads: BTreeMap<_, &Row> = rows.collect();
+    let (restarted, left): (Vec<&Row>, Vec<&Row>) =
+        workloads.values().partition(|row| why_not(row).is_none());
+    let comment = |row: &&Row| {
+        format!("# {} in {}: {}", row.workload, row.namespace, why_not(row).unwrap_or_default())
+    };
+    let mut lines: Vec<String> = left.iter().map(comment).collect();
+    lines.push(if restarted.is_empty() { "# nothing to restart" } else { "set -e" }.to_owned());
+    let groups = restarted.chunks(usize::from(max));
+    let count = groups.len();
+    for (index, group) in groups.enumerate() {
+        lines.push(format!("# group {} of {count}", index + 1));
+        let command = |verb, rows: &[&Row]| {
+            let names = rows.iter().map(|row| row.workload.to_lowercase()).collect::<Vec<_>>();
+            let namespace = rows.first().map_or("", |row| &row.namespace);
+            let words = ["rollout", verb, "--namespace", namespace].into_iter();
+            kubectl.words(&words.chain(names.iter().map(String::as_str)).collect::<Vec<_>>())
+        };
+        let same_namespace = |one: &&Row, two: &&Row| one.namespace == two.namespace;
+        lines.extend(group.chunk_by(same_namespace).map(|rows| command("restart", rows)));
+        // It waits for one at a time.
+        lines.extend(group.chunks(1).map(|row| command("status", row)));
+    }
+    lines.join("\n") + "\n"
+}
+
+fn why_not(row: &Row) -> Option<&'static str> {
+    match row.workload.split('/').next() {
+        Some("Deployment") if row.is_paused => Some("its rollout is paused; resume it first"),
+        Some("Deployment" | "StatefulSet" | "DaemonSet") => None,
+        Some("CronJob") => Some("is injected when its template is changed"),
+        Some("Job" | "Pod" | "ReplicaSet") => Some("create it again"),
+        _ => Some("restart it with its own tool"),
+    }
+}

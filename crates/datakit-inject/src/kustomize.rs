@@ -1,0 +1,34 @@
+//! Which files are patches of a kustomization.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use yaml_splice::{Value, parse_stream};
+
+const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
+pub(crate) fn is_kustomization(file: &Path) -> bool {
+    file.file_name().is_some_and(|name| NAMES.iter().any(|known| name == *known))
+}
+
+/// The files that kustomizations use as patches. What cannot be read names none.
+pub(crate) fn patches(kustomizations: &[PathBuf]) -> HashSet<PathBuf> {
+    let mut patches = HashSet::new();
+    for file in kustomizations {
+        let folder = file.parent().unwrap_or(Path::new("."));
+        let text = fs::read_to_string(file).unwrap_or_default();
+        for document in parse_stream(&text).into_iter().filter_map(|part| part.document.ok()) {
+            let paths = named(document.value());
+            patches.extend(paths.filter_map(|path| folder.join(path).canonicalize().ok()));
+        }
+    }
+    patches
+}
+
+/// The paths that a kustomization names. A patch may also be written inline, and then names no file.
+fn named(kustomization: &Value) -> impl Iterator<Item = &str> {
+    let keys = ["patches", "patchesStrategicMerge", "patchesJson6902"];
+    let lists = keys.into_iter().filter_map(|key| kustomization.get(key)?.as_sequence());
+    lists.flatten().filter_map(|patch| patch.as_str().or_else(|| patch.get("path")?.as_str()))
+}

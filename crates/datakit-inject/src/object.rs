@@ -1,0 +1,142 @@
+//! The parts of Kubernetes objects that several commands read.
+
+use std::collections::BTreeMap;
+
+use datakit_injection::admission::{GroupVersionKind, Workload};
+use datakit_injection::annotations::is_record;
+use datakit_injection::injection::table::ALL;
+use datakit_injection::reader::Errors;
+use datakit_injection::settings::with_settings;
+use serde_json::Value;
+use yaml_splice::Value as Yaml;
+
+/// The images of containers, by name.
+pub(crate) type Images<'o> = BTreeMap<&'o str, &'o str>;
+
+/// Where objects keep their pod templates, under some settings.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Templates {
+    /// The kinds of `policy.extra_workloads`: group, kind and JSON pointer.
+    extra: Vec<[String; 3]>,
+}
+
+impl Templates {
+    pub(crate) fn of_settings(settings: &str) -> Self {
+        let extra = with_settings(settings, &mut Errors::default(), |settings, _| {
+            let extra = settings.options.extra_workloads.iter();
+            extra.map(|it| [&it.group, &it.kind, &it.template].map(ToString::to_string)).collect()
+        });
+        Self { extra: extra.unwrap_or_default() }
+    }
+
+    pub(crate) fn all<'t>(templates: impl Iterator<Item = &'t Self>) -> Self {
+        Self { extra: templates.flat_map(|it| it.extra.clone()).collect() }
+    }
+
+    /// The kinds that the settings add, such as `rollout.argoproj.io`.
+    pub(crate) fn extra_kinds(&self) -> impl Iterator<Item = String> {
+        self.extra.iter().map(|[group, kind, _]| format!("{}.{group}", kind.to_lowercase()))
+    }
+
+    /// The JSON pointer to the pod template of an object.
+    pub(crate) fn pointer(&self, object: &Value) -> Option<String> {
+        let ((group, version), kind) = (group_version(object), text(object, "/kind"));
+        let of_kind =
+            GroupVersionKind { group: group.into(), version: version.into(), kind: kind.into() };
+        match Workload::built_in(&of_kind) {
+            Some(workload) => Some(workload.path().iter().map(|name| format!("/{name}")).collect()),
+            None => self.extra.iter().find_map(|[of_group, of_kind, pointer]| {
+                (of_group == group && of_kind == kind).then(|| pointer.clone())
+            }),
+        }
+    }
+
+    /// The pod template of an object. Of kinds that the policy does not know, it is looked for in the
+    /// usual place.
+    pub(crate) fn of_object<'o>(&self, object: &'o Value) -> Option<&'o Value> {
+        let usual = || object.pointer("/spec/template");
+        let usual = || usual().filter(|it| at(it, "/spec/containers").is_array());
+        self.pointer(object).map_or_else(usual, |pointer| object.pointer(&pointer))
+    }
+
+    fn containers<'o>(&self, object: &'o Value) -> impl Iterator<Item = &'o Value> {
+        let template = self.of_object(object).unwrap_or(&Value::Null);
+        list(template, "/spec/initContainers").chain(list(template, "/spec/containers"))
+    }
+
+    /// The containers that injections add, with their images.
+    pub(crate) fn added<'o>(&self, object: &'o Value) -> Images<'o> {
+        let added = self.containers(object).filter(|container| is_added(container));
+        added.map(|container| (text(container, "/name"), text(container, "/image"))).collect()
+    }
+
+    /// The annotations of an object that are records of injections. Pods have those of their owners.
+    pub(crate) fn records<'o>(&self, object: &'o Value) -> Vec<&'o str> {
+        let template = self.of_object(object).filter(|_| text(object, "/kind") != "Pod");
+        let annotations = template.and_then(|it| it.pointer("/metadata/annotations")?.as_object());
+        let annotations = annotations.into_iter().flatten();
+        annotations.map(|(key, _)| &**key).filter(|key| is_record(key)).collect()
+    }
+
+    /// Why an object is only a part of one, such as a patch of kustomize; `None` if it is whole.
+    pub(crate) fn missing(&self, object: &Value) -> Option<String> {
+        let template = self.of_object(object)?;
+        if list(template, "/spec/containers").next().is_none() {
+            return Some("its pod template has no containers".to_owned());
+        }
+        let mut containers = self.containers(object);
+        let partial = containers.find(|container| text(container, "/image").is_empty())?;
+        Some(format!("container `{}` has no image", text(partial, "/name")))
+    }
+}
+
+pub(crate) fn is_added(container: &Value) -> bool {
+    ALL.iter().any(|injection| injection.container == Some(text(container, "/name")))
+}
+
+/// A value in an object; null where there is none.
+pub(crate) fn at<'o>(object: &'o Value, pointer: &str) -> &'o Value {
+    object.pointer(pointer).unwrap_or(&Value::Null)
+}
+
+pub(crate) fn list<'o>(object: &'o Value, pointer: &str) -> impl Iterator<Item = &'o Value> {
+    at(object, pointer).as_array().into_iter().flatten()
+}
+
+/// A string in an object; empty where there is none.
+pub(crate) fn text<'o>(object: &'o Value, pointer: &str) -> &'o str {
+    at(object, pointer).as_str().unwrap_or_default()
+}
+
+pub(crate) fn group_version(object: &Value) -> (&str, &str) {
+    let api_version = text(object, "/apiVersion");
+    api_version.split_once('/').unwrap_or(("", api_version))
+}
+
+/// The name that people call an object by, such as `Deployment/web`.
+pub(crate) fn name(object: &Value) -> String {
+    format!("{}/{}", text(object, "/kind"), text(object, "/metadata/name"))
+}
+
+/// The successor of an API version that Kubernetes no longer serves.
+pub(crate) fn successor(object: &Value) -> Option<&'static str> {
+    match (text(object, "/apiVersion"), text(object, "/kind")) {
+        ("extensions/v1beta1" | "apps/v1beta1" | "apps/v1beta2", "Deployment" | "DaemonSet")
+        | ("apps/v1beta1" | "apps/v1beta2", "StatefulSet") => Some("apps/v1"),
+        ("batch/v1beta1" | "batch/v2alpha1", "CronJob") => Some("batch/v1"),
+        _ => None,
+    }
+}
+
+/// The items of a list that kubectl printed.
+pub(crate) fn items_of(mut list: Value) -> Vec<Value> {
+    match list.get_mut("items").map(Value::take) {
+        Some(Value::Array(items)) => items,
+        _ => Vec::new(),
+    }
+}
+
+pub(crate) fn items(list: &Yaml) -> Option<&[Yaml]> {
+    let kind = list.get("kind").and_then(Yaml::as_str)?;
+    list.get("items").filter(|_| kind.ends_with("List"))?.as_sequence()
+}

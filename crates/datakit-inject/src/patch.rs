@@ -1,0 +1,53 @@
+//! JSON Patches (RFC 6902) that test what they replace and remove, so that nothing is lost that changed
+//! in the meantime.
+
+use serde_json::{Value, json};
+
+/// The operations that turn one object into another.
+pub(crate) fn operations(before: &Value, after: &Value) -> Vec<Value> {
+    let mut operations = Vec::new();
+    add(before, Some(after), "", &mut operations);
+    operations
+}
+
+fn add(before: &Value, after: Option<&Value>, path: &str, operations: &mut Vec<Value>) {
+    match (before, after) {
+        (before, Some(after)) if before == after => {}
+        (Value::Object(old), Some(Value::Object(new))) => {
+            let path = |key: &str| format!("{path}/{}", key.replace('~', "~0").replace('/', "~1"));
+            for (key, value) in old {
+                add(value, new.get(key), &path(key), operations);
+            }
+            for (key, value) in new.iter().filter(|(key, _)| !old.contains_key(*key)) {
+                operations.push(json!({ "op": "add", "path": path(key), "value": value }));
+            }
+        }
+        (Value::Array(old), Some(Value::Array(new))) if counterparts(old, new).is_some() => {
+            let new = counterparts(old, new).unwrap_or_default();
+            // From the end, so that the indices of what precedes stay as they are.
+            for (index, (element, after)) in old.iter().zip(new).enumerate().rev() {
+                add(element, after, &format!("{path}/{index}"), operations);
+            }
+        }
+        (before, after) => {
+            operations.push(json!({ "op": "test", "path": path, "value": before }));
+            operations.push(match after {
+                Some(after) => json!({ "op": "replace", "path": path, "value": after }),
+                None => json!({ "op": "remove", "path": path }),
+            });
+        }
+    }
+}
+
+/// What became of each element, if the list has only lost some.
+fn counterparts<'v>(old: &[Value], new: &'v [Value]) -> Option<Vec<Option<&'v Value>>> {
+    // Mounts of one volume have its name, and differ in their paths.
+    let is_same = |one: &Value, two: &Value| match one.get("name") {
+        Some(_) => ["name", "mountPath"].iter().all(|key| one.get(key) == two.get(key)),
+        None => one == two,
+    };
+    let mut rest = new.iter().peekable();
+    let of = |element: &Value| rest.next_if(|candidate| is_same(element, candidate));
+    let counterparts = old.iter().map(of).collect();
+    rest.peek().is_none().then_some(counterparts)
+}

@@ -1,0 +1,163 @@
+//! Policies as a cluster applies them: with the rules and selectors that decide what reaches them.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::args::{Source, policy};
+use crate::evaluate::Policy;
+use crate::kubectl::{Kubectl, Refusal};
+use crate::object::{at, group_version, items_of, list, name, text};
+use crate::settings_file::SettingsFile;
+use crate::terminal::{Failure, note, say};
+
+const RESOURCES: &str =
+    "clusteradmissionpolicies.policies.kubewarden.io,admissionpolicies.policies.kubewarden.io";
+
+/// A policy, and what reaches it.
+pub(crate) struct Applied {
+    /// With the settings as Kubewarden hands them over: their keys are sorted.
+    pub(crate) policy: Policy,
+    /// With the settings as written.
+    pub(crate) written: Policy,
+    /// Its manifest; without one, everything reaches it.
+    manifest: Value,
+}
+
+/// Whether an object reaches a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    Reaches,
+    /// Its kind is not in the rules of the policy.
+    OtherKind,
+    Excluded(&'static str),
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Namespaces {
+    pub(crate) labels: BTreeMap<String, Value>,
+    /// The one of Kubewarden, which no policy of the cluster sees.
+    of_kubewarden: Option<String>,
+}
+
+impl Namespaces {
+    /// Learns what an object tells about namespaces.
+    pub(crate) fn add(&mut self, object: &Value) {
+        let labels = at(object, "/metadata/labels");
+        let is_controller = text(labels, "/app.kubernetes.io~1part-of") == "kubewarden"
+            && text(labels, "/app.kubernetes.io~1component") == "controller";
+        match text(object, "/kind") {
+            "Namespace" => {
+                self.labels.insert(text(object, "/metadata/name").to_owned(), labels.clone());
+            }
+            "Deployment" if is_controller => {
+                self.of_kubewarden = Some(text(object, "/metadata/namespace").to_owned());
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Source {
+    /// The policies of the settings, or those of the cluster.
+    pub(crate) fn policies(&self) -> Result<Vec<Applied>, Failure> {
+        let namespace = self.namespace.as_deref();
+        if let Some(file) = &self.settings {
+            return Ok(vec![applied(&SettingsFile::read(file)?, namespace)?]);
+        }
+        let mut policies = Vec::new();
+        for manifest in manifests(&self.access.kubectl())? {
+            let name = name(&manifest);
+            if text(&manifest, "/spec/mode") == "monitor" {
+                note(say(&format!("{name} is in mode `monitor`: it injects nothing")));
+            }
+            policies.push(applied(&SettingsFile::of(&name, manifest.to_string())?, namespace)?);
+        }
+        let message = "the cluster has no policy of this module; pass settings with -s".to_owned();
+        if policies.is_empty() { Err(message.into()) } else { Ok(policies) }
+    }
+}
+
+fn applied(file: &SettingsFile, namespace: Option<&str>) -> Result<Applied, Failure> {
+    let written = policy(file.valid()?, namespace);
+    // A map of `serde_json` is sorted.
+    let sorted: Value = serde_json::from_str(&file.json).map_err(|error| error.to_string())?;
+    let policy = Policy { settings: sorted.to_string(), ..written.clone() };
+    let manifest = serde_json::to_value(&file.policy).unwrap_or_default();
+    Ok(Applied { policy, written, manifest })
+}
+
+/// The policies of this module in a cluster.
+pub(crate) fn manifests(kubectl: &Kubectl) -> Result<Vec<Value>, Refusal> {
+    let mut policies = match kubectl.get(&[RESOURCES], None) {
+        Err(Refusal::Absent) => Vec::new(),
+        answer => items_of(answer?),
+    };
+    policies.retain(|policy| text(policy, "/spec/module").contains("datakit-injection"));
+    Ok(policies)
+}
+
+impl Applied {
+    /// Whether an object reaches the policy when it is created.
+    pub(crate) fn reach(&self, object: &Value, namespaces: &Namespaces) -> Reach {
+        let spec = at(&self.manifest, "/spec");
+        let mut rules = list(spec, "/rules");
+        if self.manifest.is_null() {
+            return Reach::Reaches;
+        } else if !rules.any(|rule| has_kind(rule, object)) {
+            return Reach::OtherKind;
+        }
+        let namespace = match text(object, "/metadata/namespace") {
+            "" => &*self.policy.namespace,
+            namespace => namespace,
+        };
+        let own = text(&self.manifest, "/metadata/namespace");
+        let is_of_kubewarden = namespaces.of_kubewarden.as_deref() == Some(namespace)
+            && *at(spec, "/allowInsideAdmissionControllerNamespace") != true;
+        let name = json!({ "kubernetes.io/metadata.name": namespace });
+        let labels = namespaces.labels.get(namespace).unwrap_or(&name);
+        let is_selected = selects(at(spec, "/namespaceSelector"), labels);
+        let is_chosen = selects(at(spec, "/objectSelector"), at(object, "/metadata/labels"));
+        let excludes = [
+            (!own.is_empty() && own != namespace, "the policy is for another namespace"),
+            (own.is_empty() && is_of_kubewarden, "no policy sees Kubewarden's own namespace"),
+            (!is_selected, "the policy's namespaceSelector excludes the namespace"),
+            (!is_chosen, "the policy's objectSelector excludes it"),
+        ];
+        let reason = excludes.iter().find(|(excludes, _)| *excludes);
+        reason.map_or(Reach::Reaches, |(_, reason)| Reach::Excluded(reason))
+    }
+}
+
+/// Whether a rule of a policy has the kind of an object, when it is created.
+fn has_kind(rule: &Value, object: &Value) -> bool {
+    let ((group, version), kind) = (group_version(object), text(object, "/kind").to_lowercase());
+    let has =
+        |key: &str, value: &str| list(rule, &format!("/{key}")).any(|it| it == "*" || it == value);
+    let plural = match kind.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
+        _ if kind.ends_with(['s', 'x', 'h']) => format!("{kind}es"),
+        _ => format!("{kind}s"),
+    };
+    has("apiGroups", group)
+        && has("apiVersions", version)
+        && has("operations", "CREATE")
+        && has("resources", &plural)
+}
+
+/// Whether a selector of Kubernetes (`metav1.LabelSelector`) selects labels; none selects everything.
+fn selects(selector: &Value, labels: &Value) -> bool {
+    let mut equal = at(selector, "/matchLabels").as_object().into_iter().flatten();
+    let mut expressions = list(selector, "/matchExpressions");
+    equal.all(|(key, value)| labels.get(key) == Some(value))
+        && expressions.all(|expression| {
+            let label = labels.get(text(expression, "/key"));
+            let mut values = list(expression, "/values");
+            match text(expression, "/operator") {
+                "In" => values.any(|value| Some(value) == label),
+                "NotIn" => !values.any(|value| Some(value) == label),
+                "Exists" => label.is_some(),
+                _ => label.is_none(),
+            }
+        })
+}

@@ -1,0 +1,122 @@
+//! What the command says to people, and how it ends.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+use std::sync::OnceLock;
+
+use console::style;
+use messages::Language;
+use thiserror::Error;
+
+static LANGUAGE: OnceLock<Language> = OnceLock::new();
+
+/// The first call counts.
+pub(crate) fn speak(language: Language) {
+    LANGUAGE.get_or_init(|| language);
+}
+
+pub(crate) fn language() -> Language {
+    LANGUAGE.get().copied().unwrap_or_default()
+}
+
+/// A message in the language of the user.
+pub(crate) fn say(message: &str) -> Cow<'_, str> {
+    language().translate(message)
+}
+
+/// Something that is wrong, or worth knowing, at a place.
+#[derive(Clone, Debug, Error)]
+pub(crate) struct Problem {
+    pub(crate) place: String,
+    pub(crate) line: Option<usize>,
+    pub(crate) reason: String,
+}
+
+impl Problem {
+    pub(crate) fn new(place: &str, line: Option<usize>, reason: impl fmt::Display) -> Self {
+        Self { place: place.to_owned(), line, reason: reason.to_string() }
+    }
+
+    pub(crate) fn unreadable(place: &str, error: &io::Error) -> Self {
+        Self::new(place, None, format!("cannot read: {}", reason(error)))
+    }
+}
+
+/// `place:line: reason`, which editors and CI recognise.
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = self.line.map(|line| format!(":{line}")).unwrap_or_default();
+        write!(formatter, "{}{line}: {}", self.place, say(&self.reason))
+    }
+}
+
+/// What went wrong, in words: without the number that the standard library adds.
+pub(crate) fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    // Some libraries put the path in front, which is said already.
+    let text = text.split(" (os error").next().unwrap_or_default().rsplit(": ").next();
+    let mut chars = text.unwrap_or_default().chars();
+    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+}
+
+#[derive(Debug, Error)]
+pub(crate) enum Failure {
+    #[error("cannot write: {}", reason(.0))]
+    Write(#[from] io::Error),
+    #[error(transparent)]
+    Problem(#[from] Problem),
+    #[error("{}", say(.0))]
+    Message(String),
+}
+
+impl From<String> for Failure {
+    fn from(message: String) -> Self {
+        Self::Message(message)
+    }
+}
+
+/// How a command ends.
+pub(crate) type Done = Result<Exit, Failure>;
+
+/// The exit codes of all commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Done = 0,
+    Found = 1,
+    CouldNot = 2,
+}
+
+impl Exit {
+    /// What could not be done counts before what was found in the rest.
+    pub(crate) fn of(found: bool, problems: usize) -> Self {
+        match (found, problems) {
+            (_, 1..) => Self::CouldNot,
+            (true, _) => Self::Found,
+            _ => Self::Done,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+pub(crate) fn error(message: impl fmt::Display) {
+    eprintln!("{}: {message}", style("error").for_stderr().red().bold());
+}
+
+pub(crate) fn warning(message: impl fmt::Display) {
+    eprintln!("{}: {message}", style("warning").for_stderr().yellow());
+}
+
+pub(crate) fn note(message: impl fmt::Display) {
+    eprintln!("{}: {message}", style("note").for_stderr().yellow());
+}
+
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
