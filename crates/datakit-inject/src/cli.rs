@@ -14,6 +14,7 @@ use crate::coverage::Coverage;
 use crate::diff::Diff;
 use crate::explain::Explain;
 use crate::inject::Inject;
+use crate::krm::Krm;
 use crate::uninject::Uninject;
 
 /// A text of the folder `help`.
@@ -66,6 +67,9 @@ pub(crate) enum Command {
     /// Convert an Operator configuration into a policy manifest, optionally with v2 rules
     #[command(after_help = help!("convert"))]
     Convert(Convert),
+    /// Inject into a ResourceList, as a function that kustomize and kpt run
+    #[command(after_help = help!("krm"))]
+    Krm(Krm),
     /// Print the version
     #[command(after_help = help!("version"))]
     Version {

@@ -24,6 +24,7 @@ mod explain;
 mod files;
 mod helm;
 mod inject;
+mod krm;
 mod kubectl;
 mod kustomize;
 mod man;
@@ -86,6 +87,7 @@ fn run(command: &Command, out: &mut impl Write) -> Done {
         Command::Coverage(coverage) => coverage.run(out),
         Command::CheckSettings(check) => check.run(out),
         Command::Convert(convert) => convert.run(out),
+        Command::Krm(krm) => krm.run(out),
         Command::Version { output } => version(*output, out),
         Command::Completions { shell } => man::completions(*shell, out),
         Command::Man { directory: Some(folder), .. } => man::pages(folder),

@@ -9,6 +9,7 @@ use serde_json::Value;
 mod convert;
 mod coverage;
 mod edits;
+mod functions;
 #[path = "../../../yaml-splice/tests/support/written.rs"]
 mod generated;
 mod properties;

@@ -1,0 +1,62 @@
+//! `krm`: a function of the Kubernetes Resource Model, which kustomize and kpt run.
+
+use std::io::Write;
+
+use clap::Args;
+use yaml_splice::{Document, Value};
+
+use crate::args::policy;
+use crate::files;
+use crate::manifests::run;
+use crate::settings_file::SettingsFile;
+use crate::terminal::{Done, Exit, Problem};
+
+#[derive(Args)]
+pub(crate) struct Krm {
+    /// The namespace of objects that name none [default: default]
+    #[arg(short, long)]
+    namespace: Option<String>,
+}
+
+impl Krm {
+    /// Reads a ResourceList and prints it with the injections, and with the warnings as results.
+    pub(crate) fn run(&self, out: &mut impl Write) -> Done {
+        let text = files::read("-".as_ref(), u64::MAX - 1)?;
+        let list = Document::parse_yaml(&text)
+            .map_err(|error| Problem::new("-", Some(error.line), error.reason))?
+            .filter(|it| it.value().get("kind").and_then(Value::as_str) == Some("ResourceList"))
+            .ok_or_else(|| "standard input is no ResourceList".to_owned())?;
+        let file = settings(list.value().get("functionConfig").unwrap_or(&Value::Null))?;
+        let policy = policy(file.valid()?, self.namespace.as_deref());
+        let (objects, injected) = run(&list, &policy);
+        let mut value = injected.unwrap_or_else(|| list.value().clone());
+        let warnings = objects.iter().flat_map(|(_, outcome)| outcome.warnings()).map(result);
+        let warnings: Vec<Value> = warnings.collect();
+        if !warnings.is_empty()
+            && let Some(members) = value.as_mapping_mut()
+        {
+            members.retain(|(key, _)| key != "results");
+            members.push(("results".to_owned(), Value::Sequence(warnings)));
+        }
+        let edited = list.edit(&value).ok_or_else(|| "the list cannot be written".to_owned())?;
+        write!(out, "{}", edited.text)?;
+        Ok(Exit::Done)
+    }
+}
+
+/// The settings that a user of the function passes: in whatever holds settings, or in the `spec` or
+/// `settings` of any object.
+fn settings(config: &Value) -> Result<SettingsFile, Problem> {
+    let read = |value: &Value| {
+        let json = serde_json::to_string(value).unwrap_or_default();
+        SettingsFile::of("functionConfig", json)
+    };
+    let inner = ["spec", "settings"].into_iter().filter_map(|key| config.get(key));
+    let whole = read(config);
+    inner.map(read).find_map(Result::ok).filter(|_| whole.is_err()).map_or(whole, Ok)
+}
+
+fn result(message: String) -> Value {
+    let members = [("message", message), ("severity", "warning".to_owned())];
+    Value::Mapping(members.map(|(key, text)| (key.to_owned(), Value::String(text))).into())
+}

@@ -1,0 +1,3 @@
+#!/bin/sh
+# kustomize runs one file, without arguments.
+exec datakit-inject krm
