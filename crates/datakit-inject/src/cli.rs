@@ -15,6 +15,7 @@ use crate::diff::Diff;
 use crate::explain::Explain;
 use crate::inject::Inject;
 use crate::krm::Krm;
+use crate::preflight::Preflight;
 use crate::uninject::Uninject;
 
 /// A text of the folder `help`.
@@ -61,6 +62,9 @@ pub(crate) enum Command {
     /// its rules and selectors, is left out.
     #[command(after_help = help!("coverage"))]
     Coverage(Coverage),
+    /// Check whether a cluster is ready for the policy
+    #[command(after_help = help!("preflight"))]
+    Preflight(Preflight),
     /// Print all errors of settings, and notes on what is valid but probably a mistake
     #[command(after_help = help!("check-settings"))]
     CheckSettings(CheckSettings),

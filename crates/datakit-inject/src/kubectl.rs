@@ -48,6 +48,12 @@ impl Kubectl {
         })
     }
 
+    pub(crate) fn can_i(&self, what: &[&str], namespace: Option<&str>) -> Result<bool, Refusal> {
+        // It exits with 1 for `no`, and for everything else that goes wrong.
+        let output = self.output(&[&["auth", "can-i"], what, &scope(namespace)].concat())?;
+        Ok(output.stdout.starts_with(b"yes"))
+    }
+
     fn output(&self, arguments: &[&str]) -> Result<Output, Refusal> {
         let context = self.context.iter().flat_map(|context| ["--context", context]);
         let output = Command::new(&self.program).args(context).args(arguments).output();

@@ -32,6 +32,7 @@ mod manifests;
 mod object;
 mod patch;
 mod policies;
+mod preflight;
 mod settings_file;
 mod terminal;
 mod tree;
@@ -85,6 +86,7 @@ fn run(command: &Command, out: &mut impl Write) -> Done {
         Command::Diff(diff) => diff.run(out),
         Command::Explain(explain) => explain.run(out),
         Command::Coverage(coverage) => coverage.run(out),
+        Command::Preflight(preflight) => preflight.run(out),
         Command::CheckSettings(check) => check.run(out),
         Command::Convert(convert) => convert.run(out),
         Command::Krm(krm) => krm.run(out),
