@@ -78,6 +78,7 @@ fn refuses_what_is_no_list_of_resources() {
     }
 }
 
+#[cfg(unix)]
 /// Runs a script of the examples with the command on the PATH, as the tools do.
 fn script(path: &str, variables: &[(&str, &str)], input: &str) -> Output {
     let binary = Path::new(env!("CARGO_BIN_EXE_datakit-inject")).parent().unwrap();
@@ -94,6 +95,7 @@ fn script(path: &str, variables: &[(&str, &str)], input: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
+#[cfg(unix)]
 #[test]
 fn the_examples_work() {
     let list = resources(&json!({}));

@@ -6,6 +6,8 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
+#[cfg(unix)]
+mod cluster;
 mod convert;
 mod coverage;
 mod edits;
