@@ -9,7 +9,14 @@ use regex_lite::Regex;
 type Module = Vec<String>;
 
 /// The crates whose imports are read.
-const CRATES: [&str; 4] = [".", "crates/companion", "crates/messages", "crates/settings-tools"];
+const CRATES: [&str; 6] = [
+    ".",
+    "crates/companion",
+    "crates/datakit-inject",
+    "crates/messages",
+    "crates/settings-tools",
+    "crates/yaml-splice",
+];
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
