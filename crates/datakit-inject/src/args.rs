@@ -24,13 +24,13 @@ pub(crate) struct Paths {
     /// Count files in folders that cannot be read as errors
     #[arg(long)]
     pub(crate) strict: bool,
-    /// Tell more: what was passed over, and in `explain` every candidate rule
+    /// Print more: skipped documents, and in `explain` every candidate rule
     #[arg(short, long)]
     pub(crate) verbose: bool,
 }
 
 impl Paths {
-    /// The paths, however they were given; there have to be some.
+    /// All paths; an error if there are none.
     pub(crate) fn all(&self) -> Result<Vec<PathBuf>, Failure> {
         let paths: Vec<_> = self.paths.iter().chain(&self.filenames).cloned().collect();
         let message = || "name a file, a folder, or `-` for standard input".to_owned();
@@ -67,19 +67,19 @@ pub(crate) fn policy_of(file: &Path, namespace: Option<&str>) -> Result<Policy, 
     Ok(policy(SettingsFile::read(file)?.valid()?, namespace))
 }
 
-/// A policy with settings, for objects of a namespace unless they name another.
+/// A policy with these settings and a default namespace.
 pub(crate) fn policy(settings: String, namespace: Option<&str>) -> Policy {
     Policy {
         templates: Templates::of_settings(&settings),
         settings,
         is_namespace_assumed: namespace.is_none(),
         only_explains: false,
-        // As for kubectl.
+        // The default of kubectl.
         namespace: namespace.unwrap_or("default").to_owned(),
     }
 }
 
-/// The way to a cluster.
+/// How to reach a cluster.
 #[derive(Args)]
 pub(crate) struct Access {
     /// The context of kubectl
@@ -96,7 +96,7 @@ impl Access {
     }
 }
 
-/// A format of an answer.
+/// An output format.
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
     /// Text, for people
@@ -107,7 +107,7 @@ pub(crate) enum Output {
 }
 
 impl Output {
-    /// An answer for machines.
+    /// Formats an answer for machines.
     pub(crate) fn write(self, answer: &impl Serialize) -> Result<String, String> {
         match self {
             Self::Yaml => serde_norway::to_string(answer).map_err(|error| error.to_string()),

@@ -31,7 +31,7 @@ impl CheckSettings {
     pub(crate) fn run(&self, out: &mut impl Write) -> Done {
         let file = SettingsFile::read(&self.file)?;
         let (mut errors, mut notes) = (file.errors(), notes(&file.json));
-        // Conditions of settings with errors would change with them.
+        // Invalid settings have no conditions to compare with.
         if let Some(policy) = file.policy.as_ref().filter(|_| errors.is_empty()) {
             let policy = serde_json::to_string(policy).unwrap_or_default();
             let of_conditions = check_conditions(&policy, &file.json);

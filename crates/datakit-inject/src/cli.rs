@@ -18,7 +18,7 @@ use crate::krm::Krm;
 use crate::preflight::Preflight;
 use crate::uninject::Uninject;
 
-/// A text of the folder `help`.
+/// A text of the folder `help/`.
 macro_rules! help {
     ($name:literal) => {
         include_str!(concat!("../help/", $name, ".txt")).trim_end()

@@ -10,10 +10,10 @@ use crate::object::{Templates, at, items_of, name, text};
 use crate::policies::{Applied, Namespaces, Reach};
 use crate::terminal::{Failure, note, say};
 
-/// What holds a pod template that can change.
+/// The resources with a pod template that can change.
 const WORKLOADS: &str = "deployments.apps,statefulsets.apps,daemonsets.apps,cronjobs.batch";
 
-/// The objects of a cluster or of a namespace: workloads, and what runs for them.
+/// The workloads of a cluster or a namespace, optionally with their Pods, Jobs and ReplicaSets.
 pub(crate) fn objects(
     kubectl: &Kubectl,
     namespace: Option<&str>,
@@ -35,7 +35,7 @@ pub(crate) fn objects(
     Ok(objects)
 }
 
-/// The namespaces of a cluster, and what some of its objects tell about them.
+/// The namespaces of a cluster, completed from some of its objects.
 pub(crate) fn namespaces(kubectl: &Kubectl, objects: &[Value]) -> Namespaces {
     let mut namespaces = Namespaces::default();
     match kubectl.get(&["namespaces"], None) {
@@ -48,7 +48,7 @@ pub(crate) fn namespaces(kubectl: &Kubectl, objects: &[Value]) -> Namespaces {
     namespaces
 }
 
-/// Runs the objects of a cluster that reach a policy through it, and hands over the results.
+/// Runs the objects of a cluster through the policies they reach, and calls `done` with each result.
 pub(crate) fn each(
     source: &Source,
     with_running: bool,
@@ -58,7 +58,7 @@ pub(crate) fn each(
     let templates = Templates::all(policies.iter().map(|applied| &applied.policy.templates));
     let objects = objects(&kubectl, source.namespace.as_deref(), &templates, with_running)?;
     let namespaces = namespaces(&kubectl, &objects);
-    // A controller makes its Pods from what is listed already.
+    // What owns an object is listed itself.
     for object in objects.iter().filter(|object| at(object, "/metadata/ownerReferences").is_null())
     {
         let reaches = |applied: &&Applied| applied.reach(object, &namespaces) == Reach::Reaches;
@@ -80,14 +80,14 @@ pub(crate) fn each(
     Ok(())
 }
 
-/// Whether a stored object is one that was sent, with nothing but defaults of the API server added.
+/// Whether a stored object equals a sent one, but for defaults of the API server.
 pub(crate) fn is_stored(stored: &Value, sent: Option<&str>) -> bool {
     let sent = sent.and_then(|sent| serde_json::from_str(sent).ok());
     sent.is_some_and(|sent| is_stored_form(stored, &sent))
 }
 
-/// The user's part is in both as it was stored; only what the policy writes gets defaults. A record also
-/// tells what the object had before, which is not the same later: it only has to be there.
+/// Only what the policy writes lacks defaults; the rest was stored before. A record also
+/// depends on what the object had before, so it only has to be present.
 fn is_stored_form(stored: &Value, sent: &Value) -> bool {
     match (stored, sent) {
         (Value::Object(stored), Value::Object(sent)) => {
@@ -108,7 +108,7 @@ fn is_stored_form(stored: &Value, sent: &Value) -> bool {
     }
 }
 
-/// Whether a field with this value is left out when an object is stored.
+/// Whether a field with this value is omitted when an object is stored.
 fn is_omitted(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
@@ -130,7 +130,7 @@ fn is_added(key: &str, value: &Value) -> bool {
         "protocol" => value == "TCP",
         "imagePullPolicy" => true,
         "resources" | "securityContext" => value.as_object().is_some_and(serde_json::Map::is_empty),
-        // Limits without requests.
+        // Requests default to limits.
         "requests" => true,
         _ => false,
     }

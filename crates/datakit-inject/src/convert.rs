@@ -88,7 +88,7 @@ impl Convert {
         Ok(SettingsFile::of(&format!("ConfigMap {namespace}/{name}"), map.to_string())?)
     }
 
-    /// Converts valid settings; returns the text, and what its reader should know.
+    /// Converts valid settings; returns the output and notes.
     fn convert(&self, file: &SettingsFile) -> Result<(String, Vec<String>), String> {
         let json = |error: serde_json::Error| error.to_string();
         let converted = self.v2.then(|| to_v2(&file.json)).transpose().map_err(json)?;

@@ -57,9 +57,9 @@ enum Format {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum FailOn {
-    /// Without what is asked for: pending, skipped, unreadable-record or crashing
+    /// Pending, skipped, unreadable-record or crashing
     Missing,
-    /// The same, or outdated
+    /// Those, or outdated
     Outdated,
 }
 
@@ -89,7 +89,7 @@ impl Coverage {
         Ok(Exit::of(found, problems))
     }
 
-    /// The objects as JSON, what they tell about namespaces, and how many files could not be read.
+    /// The objects as JSON, the namespaces, and the number of unreadable files.
     fn objects(&self, policies: &[Applied]) -> Result<(Vec<String>, Namespaces, usize), Failure> {
         let (mut objects, mut namespaces, mut problems) = (Vec::new(), Namespaces::default(), 0);
         if self.source.cluster {
@@ -122,12 +122,12 @@ struct Seen {
     namespace: String,
     name: String,
     owner: Option<String>,
-    /// Why it does not come up with the injections.
+    /// Why it does not come up.
     crash: Option<String>,
     rows: Vec<Row>,
 }
 
-/// Runs objects through the policies, and brings together what is about the same workload.
+/// Runs objects through the policies, and groups the rows by workload.
 fn rows(objects: &[String], policies: &[Applied], namespaces: &Namespaces) -> Vec<Counted> {
     let look = |json: &String| {
         let object = parsed(json);
@@ -144,7 +144,7 @@ fn rows(objects: &[String], policies: &[Applied], namespaces: &Namespaces) -> Ve
         |it: &'_ Seen| Some(((it.namespace.clone(), it.name.clone()), it.owner.clone()?));
     let owners: HashMap<_, _> = seen.iter().filter_map(owner_of).collect();
     let top = |it: &Seen| {
-        // From a Pod by a ReplicaSet to a Deployment; a circle of owners would have no end.
+        // Pod, ReplicaSet, Deployment. Bounded, because owners could form a cycle.
         (0..4).fold((it.namespace.clone(), it.name.clone()), |key, _| match owners.get(&key) {
             Some(owner) => (key.0, owner.clone()),
             None => key,
@@ -169,7 +169,7 @@ fn rows(objects: &[String], policies: &[Applied], namespaces: &Namespaces) -> Ve
     counted.into_iter().map(|(row, objects)| Counted { row, objects }).collect()
 }
 
-/// The controller of an object. Of a ReplicaSet that is not there, its Pods know the Deployment.
+/// The controller of an object. A Pod of a ReplicaSet names its Deployment by the template hash.
 fn owner(object: &Value) -> Option<String> {
     let mut owners = list(object, "/metadata/ownerReferences");
     let owner = owners.find(|owner| *at(owner, "/controller") == true)?;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::object::{Templates, successor, text};
 
 pub(crate) trait Task: Sync {
-    /// Does it with an object, as JSON.
+    /// Processes an object in JSON.
     fn run(&self, object: &str) -> Outcome;
 }
 
@@ -18,9 +18,9 @@ pub(crate) struct Policy {
     pub(crate) settings: String,
     /// The namespace of objects that name none.
     pub(crate) namespace: String,
-    /// Whether nobody named it.
+    /// Whether that is the default.
     pub(crate) is_namespace_assumed: bool,
-    /// Whether nobody needs the changed objects.
+    /// Whether changed objects are dropped.
     pub(crate) only_explains: bool,
     pub(crate) templates: Templates,
 }
@@ -31,20 +31,20 @@ pub(crate) struct Outcome {
     pub(crate) explanation: Explanation,
     /// The object afterwards, as JSON.
     pub(crate) mutated: Option<String>,
-    /// What the reader of a changed manifest should know.
+    /// Notes on the changed manifest.
     pub(crate) notes: Vec<String>,
-    /// Why nothing is done, where this command decides it.
+    /// Why the command itself leaves the object unchanged.
     pub(crate) message: Option<String>,
     /// Whether it has, or may have, a pod template.
     pub(crate) has_template: bool,
     pub(crate) is_namespace_assumed: bool,
 }
 
-/// Beside a namespace that nobody named.
+/// Marks the default namespace in messages.
 const ASSUMED: &str = "(assumed; use -n)";
 
 impl Task for Policy {
-    /// Injects into an object as if it were created. Parts of objects, such as patches of kustomize, are
+    /// Injects into an object as if it were created. Partial objects, such as kustomize patches, are
     /// left alone.
     fn run(&self, object: &str) -> Outcome {
         let mut outcome = self.create(object);
@@ -87,7 +87,7 @@ impl Policy {
     }
 }
 
-/// Words for each thing, those with the same one together.
+/// Groups words by key, in the order of first occurrence.
 pub(crate) fn grouped<'t>(
     pairs: impl Iterator<Item = (&'t str, String)>,
 ) -> Vec<(Vec<String>, &'t str)> {
@@ -102,7 +102,7 @@ pub(crate) fn grouped<'t>(
 }
 
 impl Outcome {
-    /// Decides that nothing is done with the object, with a note.
+    /// Leaves the object unchanged, with a note.
     pub(crate) fn leave_alone(&mut self, message: String) {
         let workload = std::mem::take(&mut self.report.workload);
         self.notes.push(format!("{workload}: {message}"));
@@ -110,7 +110,7 @@ impl Outcome {
         self.report.workload = workload;
     }
 
-    /// The warnings, those for one reason in one sentence.
+    /// The warnings, grouped by reason.
     pub(crate) fn warnings(&self) -> Vec<String> {
         const VERB: &str = " is not injected into ";
         let warnings = self.report.warnings();
@@ -126,15 +126,15 @@ impl Outcome {
         grouped(parts).into_iter().map(sentence).collect()
     }
 
-    /// What is skipped and why, such as `ddtrace-java, logfwd: the pod runs on Windows`.
+    /// Skipped injections by reason, such as `ddtrace-java, logfwd: the pod runs on Windows`.
     pub(crate) fn skipped(&self) -> Vec<String> {
         let pairs = self.report.skipped.iter().map(|(name, reason)| (&**reason, name.to_string()));
         let text = |(names, reason): (Vec<String>, &str)| format!("{}: {reason}", names.join(", "));
         grouped(pairs).into_iter().map(text).collect()
     }
 
-    /// What people want to know even where nothing is injected: annotations that nobody reads, and a
-    /// namespace that they did not name.
+    /// What matters even if nothing is injected: annotations without effect, and a default
+    /// namespace that no selector matches.
     pub(crate) fn hints(&self) -> Vec<String> {
         let (warnings, mut hints) = (self.report.warnings(), Vec::new());
         let is_silent = self.report.injected.is_empty() && self.report.skipped.is_empty();
@@ -144,7 +144,7 @@ impl Outcome {
                 "unknown-annotation" | "unserved" | "misplaced" => true,
                 _ => is_silent && self.message.is_none() && message.contains(ASSUMED),
             };
-            // The warning has advice too.
+            // Prefer the warning, which has advice.
             let own = format!("{}: ", self.report.workload);
             let mut warnings = warnings.iter().filter_map(|warning| warning.strip_prefix(&own));
             let warning = warnings.find(|warning| warning.starts_with(&*message));
@@ -177,7 +177,7 @@ impl Outcome {
         reasons.find(|reason| reason.code() == "opted-out").map(ToString::to_string)
     }
 
-    /// Why nothing is asked for, where there is more to say than that.
+    /// Why nothing is requested, if there is a specific reason.
     pub(crate) fn not_asked(&self) -> Option<String> {
         let reason = self.explanation.reason.as_ref().filter(|it| it.code() != "nothing-asked");
         self.message.clone().or_else(|| reason.map(ToString::to_string))

@@ -25,7 +25,7 @@ pub(crate) struct Explain {
     output: Output,
 }
 
-/// What objects are counted as: the first of these that fits.
+/// The categories of the summary; the first that fits counts.
 const COUNTED: [&str; 7] =
     ["injected", "skipped", "removed", "present", "opted out", "without a pod template", NOTHING];
 
@@ -60,7 +60,7 @@ impl Explain {
     }
 }
 
-/// Prints the objects of a text. Those that cannot have a pod template are only counted.
+/// Prints the objects of a text. Objects that cannot have a pod template are only counted.
 fn print(
     manifests: &Manifests,
     verbose: bool,
@@ -125,7 +125,7 @@ fn print_object(place: &str, outcome: &Outcome, out: &mut impl Write) -> io::Res
     writeln!(out, "{}{}{}", style(name).bold(), say(": "), parts.join(&say("; ")))
 }
 
-/// A text that begins with a state, the state in its colour.
+/// Colours the state that a text starts with.
 fn painted(state: &str, style: &Style, text: &str) -> String {
     let (state, text) = (say(state), say(text));
     match text.strip_prefix(&*state) {

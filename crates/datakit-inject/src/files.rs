@@ -1,4 +1,4 @@
-//! Manifest files: named ones, those in folders, and standard input.
+//! Finds and reads manifests: named files, folders and standard input.
 
 use std::fs::File;
 use std::io::Read;
@@ -9,7 +9,7 @@ use ignore::WalkBuilder;
 use crate::kustomize::{is_kustomization, patches};
 use crate::terminal::Problem;
 
-/// No manifest is so large.
+/// The size limit of manifests and settings.
 pub(crate) const MAX_BYTES: u64 = 64 << 20;
 
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    /// A file that somebody named.
+    /// A file named on the command line.
     pub(crate) fn named(path: &Path) -> Self {
         Self { path: path.to_owned(), folder: None, is_patch: false }
     }
@@ -37,8 +37,8 @@ impl Input {
     }
 }
 
-/// The files that arguments name: in a folder, every YAML and JSON file that version control does not
-/// ignore, by name.
+/// The files that arguments name: of a folder, the YAML and JSON files that version control does not
+/// ignore, sorted.
 pub(crate) fn find(paths: &[PathBuf]) -> (Vec<Input>, Vec<Problem>) {
     let (mut inputs, mut problems, mut kustomizations) = (Vec::new(), Vec::new(), Vec::new());
     for folder in paths {
@@ -55,7 +55,7 @@ pub(crate) fn find(paths: &[PathBuf]) -> (Vec<Input>, Vec<Problem>) {
                     entry.into_path()
                 }
                 Ok(_) => continue,
-                // A loop of links is no error of this kind, and what it leads to is found without it.
+                // A loop of links is not an I/O error, and its target is found anyway.
                 Err(error) => {
                     let text = error.to_string();
                     let place = text.split(": ").next().unwrap_or_default();

@@ -1,11 +1,11 @@
-//! Templates of Helm charts, which become manifests only when they are rendered.
+//! Recognises templates of Helm charts, which have to be rendered first.
 
 use std::path::Path;
 
 use crate::terminal::Problem;
 
-/// The problem of a file that is a template. `{{` is valid YAML, though not in a manifest: in the templates
-/// of a chart it is enough to recognise one, elsewhere only together with a parse error.
+/// Reports a file that is a Helm template. `{{` can be valid YAML, so outside of a chart's `templates`
+/// folder it counts only together with a parse error.
 pub(crate) fn template(file: &Path, text: &str, is_malformed: bool) -> Option<Problem> {
     let offset = text.find("{{")?;
     let is_below_templates = file.iter().any(|part| part == "templates");

@@ -79,9 +79,9 @@ fn write_files(paths: &Paths, task: &dyn Task, out: &mut impl Write) -> Done {
     Ok(Exit::of(false, problems + unwritten))
 }
 
-/// Replaces a file at once, so that nobody ever sees half of it.
+/// Replaces a file atomically.
 fn write(file: &Path, text: &str) -> io::Result<()> {
-    // A link stays a link to the file that is replaced.
+    // Replace the target of a link, not the link.
     let file = file.canonicalize()?;
     let mut written = tempfile::NamedTempFile::new_in(file.parent().unwrap_or(Path::new(".")))?;
     written.write_all(text.as_bytes())?;

@@ -44,7 +44,7 @@ impl Krm {
     }
 }
 
-/// The settings that a user of the function passes: in whatever holds settings, or in the `spec` or
+/// The settings in a `functionConfig`: in a holder that `check-settings` reads, or in the `spec` or
 /// `settings` of any object.
 fn settings(config: &Value) -> Result<SettingsFile, Problem> {
     let read = |value: &Value| {

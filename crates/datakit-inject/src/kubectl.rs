@@ -1,4 +1,4 @@
-//! Asks a cluster, through kubectl: every way to log in that kubectl knows works.
+//! Reads from a cluster through kubectl, so that every way to log in works.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -8,20 +8,20 @@ use thiserror::Error;
 
 use crate::terminal::{Failure, reason};
 
-/// How to ask a cluster. Only commands that read are run.
+/// Runs kubectl. Only reading commands are run.
 #[derive(Clone, Debug)]
 pub(crate) struct Kubectl {
     pub(crate) program: PathBuf,
     pub(crate) context: Option<String>,
 }
 
-/// What a cluster does not answer.
+/// Why a cluster gives no answer.
 #[derive(Clone, Debug, Error)]
 pub(crate) enum Refusal {
     /// The resource or the object does not exist.
     #[error("the cluster does not have it")]
     Absent,
-    /// Everything else, in words.
+    /// Any other failure.
     #[error("{0}")]
     Failed(String),
 }
@@ -49,7 +49,7 @@ impl Kubectl {
     }
 
     pub(crate) fn can_i(&self, what: &[&str], namespace: Option<&str>) -> Result<bool, Refusal> {
-        // It exits with 1 for `no`, and for everything else that goes wrong.
+        // The exit code is 1 for `no` and for every failure.
         let output = self.output(&[&["auth", "can-i"], what, &scope(namespace)].concat())?;
         Ok(output.stdout.starts_with(b"yes"))
     }
@@ -87,7 +87,7 @@ impl Kubectl {
         Some(format!("you may not {verb} {resources}, as `{check}` shows"))
     }
 
-    /// A command that patches an object, for people to run.
+    /// A `kubectl patch` command for the user to run.
     pub(crate) fn patch(&self, object: &str, namespace: &str, kind: &str, patch: &Value) -> String {
         let patch = patch.to_string();
         self.words(&["patch", object, "--namespace", namespace, "--type", kind, "--patch", &patch])

@@ -1,4 +1,4 @@
-//! Which files are patches of a kustomization.
+//! Finds the files that kustomizations use as patches.
 
 use std::collections::HashSet;
 use std::fs;
@@ -12,7 +12,7 @@ pub(crate) fn is_kustomization(file: &Path) -> bool {
     file.file_name().is_some_and(|name| NAMES.iter().any(|known| name == *known))
 }
 
-/// The files that kustomizations use as patches. What cannot be read names none.
+/// The files that kustomizations use as patches. Unreadable kustomizations are skipped.
 pub(crate) fn patches(kustomizations: &[PathBuf]) -> HashSet<PathBuf> {
     let mut patches = HashSet::new();
     for file in kustomizations {
@@ -26,7 +26,7 @@ pub(crate) fn patches(kustomizations: &[PathBuf]) -> HashSet<PathBuf> {
     patches
 }
 
-/// The paths that a kustomization names. A patch may also be written inline, and then names no file.
+/// The patch files of a kustomization. Inline patches name no file.
 fn named(kustomization: &Value) -> impl Iterator<Item = &str> {
     let keys = ["patches", "patchesStrategicMerge", "patchesJson6902"];
     let lists = keys.into_iter().filter_map(|key| kustomization.get(key)?.as_sequence());

@@ -67,7 +67,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The arguments. kubectl runs a plugin by the name of its file, and people by that of kubectl.
+/// Parses the arguments. kubectl runs plugins by their file name, such as `kubectl-datakit_inject`.
 fn arguments() -> Cli {
     let called = std::env::args_os().next();
     let called = called.as_deref().map(Path::new).and_then(Path::file_stem);

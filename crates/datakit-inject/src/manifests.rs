@@ -1,4 +1,4 @@
-//! What a task makes of the objects of a text, and of the text itself.
+//! Runs the objects of a text through a task, and edits the text.
 
 use yaml_splice::{Document, Edit, Part, Value, apply, parse_stream};
 
@@ -8,25 +8,25 @@ use crate::helm;
 use crate::object::items;
 use crate::terminal::Problem;
 
-/// The objects of a document, with their lines; those of a cluster have none.
+/// Objects and the lines they start in; objects of a cluster have none.
 type Objects = Vec<(Option<usize>, Outcome)>;
 
-/// A text, and what a task makes of it.
+/// A text, and the results of a task for it.
 #[derive(Debug, Default)]
 pub(crate) struct Manifests {
     pub(crate) name: String,
     pub(crate) text: String,
-    /// What the task changes.
+    /// The changes of the task.
     pub(crate) edits: Vec<Edit>,
-    /// What is no manifest, with its separators.
+    /// The ranges of documents that are not manifests, with their separators.
     dropped: Vec<Edit>,
     pub(crate) documents: Vec<Objects>,
     pub(crate) problems: Vec<Problem>,
-    /// What looks like a manifest in a folder, and cannot be read.
+    /// Unreadable documents that look like manifests, in files found in folders.
     pub(crate) unread: Vec<Problem>,
-    /// What a reader of the result should know.
+    /// Notes on the result.
     pub(crate) notes: Vec<Problem>,
-    /// How many documents are no manifests, and were not meant to be.
+    /// The number of documents that do not look like manifests.
     pub(crate) passed_over: usize,
 }
 
@@ -79,7 +79,7 @@ impl Manifests {
         manifests
     }
 
-    /// A file that was named has to be a manifest; one that was found in a folder need not be.
+    /// Named files have to be manifests; files found in folders need not be.
     fn report(&mut self, input: &Input, problem: Problem) {
         match input.folder {
             None => self.problems.push(problem),
@@ -119,12 +119,12 @@ impl Manifests {
         self.edits.extend(edited.edits.into_iter().map(|edit| edit.shifted(start)));
     }
 
-    /// The text after the task, where it is another.
+    /// The text after the task, if it changed.
     pub(crate) fn changed(&self) -> Option<String> {
         (!self.edits.is_empty()).then(|| apply(&self.text, &self.edits))
     }
 
-    /// The manifests after the task: the text without what is no manifest.
+    /// The text after the task, without documents that are not manifests.
     pub(crate) fn printed(&self) -> String {
         let mut edits = [&*self.edits, &*self.dropped].concat();
         edits.sort_by_key(|edit| edit.range.start);
@@ -136,8 +136,8 @@ impl Manifests {
     }
 }
 
-/// The document of a part if it is a manifest; else what is wrong, and in which line. A file in a folder
-/// need not be one, if it does not look like one.
+/// The document of a part if it is a manifest, or else the line and the problem; `None` for files in folders
+/// that do not look like manifests.
 fn check<'p, 't>(
     part: &'p Part<'t>,
     is_found: bool,
@@ -160,7 +160,7 @@ fn check<'p, 't>(
     Err((!is_found).then_some((document.entry_line("").unwrap_or(1), reason)))
 }
 
-/// Runs the objects of a document through a task; returns the document with its changes, if any.
+/// Runs the objects of a document through a task; returns the changed document, if it changed.
 pub(crate) fn run(document: &Document, task: &dyn Task) -> (Objects, Option<Value>) {
     let (list, one) = (items(document.value()), std::slice::from_ref(document.value()));
     let named = |key| document.value().get(key).and_then(Value::as_str).unwrap_or_default();
@@ -168,7 +168,7 @@ pub(crate) fn run(document: &Document, task: &dyn Task) -> (Objects, Option<Valu
     for (index, object) in list.unwrap_or(one).iter().enumerate() {
         let pointer = list.map(|_| format!("/items/{index}")).unwrap_or_default();
         let json = serde_json::to_string(object).unwrap_or_default();
-        // The items of a list of one kind do not name it.
+        // Items of a typed list (`PodList`) omit their kind.
         let kind = named("kind").strip_suffix("List").filter(|kind| !kind.is_empty());
         let kind = kind.filter(|_| list.is_some() && object.get("kind").is_none());
         let start = kind.map_or("{".to_owned(), |kind| {

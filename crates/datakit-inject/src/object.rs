@@ -13,7 +13,7 @@ use yaml_splice::Value as Yaml;
 /// The images of containers, by name.
 pub(crate) type Images<'o> = BTreeMap<&'o str, &'o str>;
 
-/// Where objects keep their pod templates, under some settings.
+/// Finds pod templates in objects, under given settings.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Templates {
     /// The kinds of `policy.extra_workloads`: group, kind and JSON pointer.
@@ -51,8 +51,8 @@ impl Templates {
         }
     }
 
-    /// The pod template of an object. Of kinds that the policy does not know, it is looked for in the
-    /// usual place.
+    /// The pod template of an object. For kinds that the policy does not know, `spec.template` is tried,
+    /// if it has containers.
     pub(crate) fn of_object<'o>(&self, object: &'o Value) -> Option<&'o Value> {
         let usual = || object.pointer("/spec/template");
         let usual = || usual().filter(|it| at(it, "/spec/containers").is_array());
@@ -70,7 +70,7 @@ impl Templates {
         added.map(|container| (text(container, "/name"), text(container, "/image"))).collect()
     }
 
-    /// The annotations of an object that are records of injections. Pods have those of their owners.
+    /// The records of injections in a pod template. The records of Pods are copies of their owners'.
     pub(crate) fn records<'o>(&self, object: &'o Value) -> Vec<&'o str> {
         let template = self.of_object(object).filter(|_| text(object, "/kind") != "Pod");
         let annotations = template.and_then(|it| it.pointer("/metadata/annotations")?.as_object());
@@ -78,7 +78,7 @@ impl Templates {
         annotations.map(|(key, _)| &**key).filter(|key| is_record(key)).collect()
     }
 
-    /// Why an object is only a part of one, such as a patch of kustomize; `None` if it is whole.
+    /// What a partial object, such as a kustomize patch, lacks; `None` if it is complete.
     pub(crate) fn missing(&self, object: &Value) -> Option<String> {
         let template = self.of_object(object)?;
         if list(template, "/spec/containers").next().is_none() {
@@ -113,7 +113,7 @@ pub(crate) fn group_version(object: &Value) -> (&str, &str) {
     api_version.split_once('/').unwrap_or(("", api_version))
 }
 
-/// The name that people call an object by, such as `Deployment/web`.
+/// The display name of an object, such as `Deployment/web`.
 pub(crate) fn name(object: &Value) -> String {
     format!("{}/{}", text(object, "/kind"), text(object, "/metadata/name"))
 }

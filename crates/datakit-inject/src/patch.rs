@@ -1,9 +1,9 @@
-//! JSON Patches (RFC 6902) that test what they replace and remove, so that nothing is lost that changed
+//! JSON Patches (RFC 6902) that test what they replace and remove, so that they fail if the object changed
 //! in the meantime.
 
 use serde_json::{Value, json};
 
-/// The operations that turn one object into another.
+/// The operations that turn `before` into `after`.
 pub(crate) fn operations(before: &Value, after: &Value) -> Vec<Value> {
     let mut operations = Vec::new();
     add(before, Some(after), "", &mut operations);
@@ -24,7 +24,7 @@ fn add(before: &Value, after: Option<&Value>, path: &str, operations: &mut Vec<V
         }
         (Value::Array(old), Some(Value::Array(new))) if counterparts(old, new).is_some() => {
             let new = counterparts(old, new).unwrap_or_default();
-            // From the end, so that the indices of what precedes stay as they are.
+            // From the end, so that earlier indices stay valid.
             for (index, (element, after)) in old.iter().zip(new).enumerate().rev() {
                 add(element, after, &format!("{path}/{index}"), operations);
             }
@@ -39,9 +39,9 @@ fn add(before: &Value, after: Option<&Value>, path: &str, operations: &mut Vec<V
     }
 }
 
-/// What became of each element, if the list has only lost some.
+/// The counterpart of each element, if elements were only changed or removed.
 fn counterparts<'v>(old: &[Value], new: &'v [Value]) -> Option<Vec<Option<&'v Value>>> {
-    // Mounts of one volume have its name, and differ in their paths.
+    // Mounts of the same volume share its name and differ in their paths.
     let is_same = |one: &Value, two: &Value| match one.get("name") {
         Some(_) => ["name", "mountPath"].iter().all(|key| one.get(key) == two.get(key)),
         None => one == two,

@@ -14,13 +14,13 @@ use crate::terminal::{Failure, note, say};
 const RESOURCES: &str =
     "clusteradmissionpolicies.policies.kubewarden.io,admissionpolicies.policies.kubewarden.io";
 
-/// A policy, and what reaches it.
+/// A policy of the cluster, with the rules and selectors of its manifest.
 pub(crate) struct Applied {
-    /// With the settings as Kubewarden hands them over: their keys are sorted.
+    /// With the settings as Kubewarden passes them, their keys sorted.
     pub(crate) policy: Policy,
-    /// With the settings as written.
+    /// With the settings as they are written.
     pub(crate) written: Policy,
-    /// Its manifest; without one, everything reaches it.
+    /// The manifest; null for plain settings, which every object reaches.
     manifest: Value,
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct Applied {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
     Reaches,
-    /// Its kind is not in the rules of the policy.
+    /// The policy's rules do not name its kind.
     OtherKind,
     Excluded(&'static str),
 }
@@ -36,12 +36,12 @@ pub(crate) enum Reach {
 #[derive(Debug, Default)]
 pub(crate) struct Namespaces {
     pub(crate) labels: BTreeMap<String, Value>,
-    /// The one of Kubewarden, which no policy of the cluster sees.
+    /// Kubewarden's own namespace, whose requests no policy receives.
     of_kubewarden: Option<String>,
 }
 
 impl Namespaces {
-    /// Learns what an object tells about namespaces.
+    /// Adds what an object tells about namespaces.
     pub(crate) fn add(&mut self, object: &Value) {
         let labels = at(object, "/metadata/labels");
         let is_controller = text(labels, "/app.kubernetes.io~1part-of") == "kubewarden"
@@ -129,7 +129,7 @@ impl Applied {
     }
 }
 
-/// Whether a rule of a policy has the kind of an object, when it is created.
+/// Whether a rule matches the creation of an object.
 fn has_kind(rule: &Value, object: &Value) -> bool {
     let ((group, version), kind) = (group_version(object), text(object, "/kind").to_lowercase());
     let has =
@@ -145,7 +145,7 @@ fn has_kind(rule: &Value, object: &Value) -> bool {
         && has("resources", &plural)
 }
 
-/// Whether a selector of Kubernetes (`metav1.LabelSelector`) selects labels; none selects everything.
+/// Whether a `metav1.LabelSelector` selects labels; an absent one selects everything.
 fn selects(selector: &Value, labels: &Value) -> bool {
     let mut equal = at(selector, "/matchLabels").as_object().into_iter().flatten();
     let mut expressions = list(selector, "/matchExpressions");

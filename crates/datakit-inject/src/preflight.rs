@@ -36,7 +36,7 @@ struct Check {
     link: String,
 }
 
-/// Each check has a section of its name there.
+/// Has a section for each check.
 const PAGE: &str =
     "https://github.com/GuanceCloud/datakit-injection-policy/blob/main/docs/command.md";
 

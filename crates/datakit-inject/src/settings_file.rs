@@ -1,4 +1,4 @@
-//! Settings from whatever holds them.
+//! Finds settings in a file: a configuration, a ConfigMap, chart values or a policy.
 
 use std::path::Path;
 
@@ -68,7 +68,7 @@ impl SettingsFile {
         let text = document.value().pointer(&jsonconfig).and_then(Value::as_str);
         let has_text = text.is_some_and(|text| !text.is_empty());
         let holder = |path: &str| match path {
-            // In the manifest of the policy, and not in its settings.
+            // A path in the manifest, not in the settings.
             path if self.policy.is_some() && path.starts_with("spec.") => &*item,
             path if has_text && !path.starts_with("policy") => &*jsonconfig,
             _ => &*self.found.place,

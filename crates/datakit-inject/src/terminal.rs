@@ -1,4 +1,4 @@
-//! What the command says to people, and how it ends.
+//! Messages, errors and exit codes.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,7 +12,7 @@ use thiserror::Error;
 
 static LANGUAGE: OnceLock<Language> = OnceLock::new();
 
-/// The first call counts.
+/// Sets the language; the first call wins.
 pub(crate) fn speak(language: Language) {
     LANGUAGE.get_or_init(|| language);
 }
@@ -21,12 +21,12 @@ pub(crate) fn language() -> Language {
     LANGUAGE.get().copied().unwrap_or_default()
 }
 
-/// A message in the language of the user.
+/// Translates a message into the user's language.
 pub(crate) fn say(message: &str) -> Cow<'_, str> {
     language().translate(message)
 }
 
-/// Something that is wrong, or worth knowing, at a place.
+/// An error or a note with its location.
 #[derive(Clone, Debug, Error)]
 pub(crate) struct Problem {
     pub(crate) place: String,
@@ -52,10 +52,10 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What went wrong, in words: without the number that the standard library adds.
+/// The reason of an I/O error, without `(os error N)`.
 pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
-    // Some libraries put the path in front, which is said already.
+    // Some libraries prepend the path, which is printed already.
     let text = text.split(" (os error").next().unwrap_or_default().rsplit(": ").next();
     let mut chars = text.unwrap_or_default().chars();
     chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
@@ -89,7 +89,7 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    /// What could not be done counts before what was found in the rest.
+    /// Failures take precedence over findings.
     pub(crate) fn of(found: bool, problems: usize) -> Self {
         match (found, problems) {
             (_, 1..) => Self::CouldNot,

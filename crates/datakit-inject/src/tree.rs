@@ -1,4 +1,4 @@
-//! Many files through a task: in parallel, with the results in the order of the files.
+//! Runs files through a task in parallel, and yields the results in the order of the files.
 
 use rayon::prelude::*;
 
@@ -8,11 +8,11 @@ use crate::files::{self, Input};
 use crate::manifests::Manifests;
 use crate::terminal::{Failure, Problem, count, error, note, say};
 
-/// This many files are in memory at a time.
+/// The number of files in memory at a time.
 const BATCH: usize = 128;
 
-/// Runs every file through a task, and hands over the results. Prints what could not be read, and what
-/// readers should know; returns how many problems there were.
+/// Runs files through a task and calls `done` with each result. Prints problems and
+/// notes; returns the number of problems.
 pub(crate) fn each(
     paths: &Paths,
     task: &dyn Task,
@@ -45,8 +45,8 @@ pub(crate) fn each(
     Ok(problems)
 }
 
-/// Prints what could not be read, of named files and of others. Returns how many problems that is: those
-/// of others count with `--strict` only.
+/// Prints problems of named files, and notes on others. Returns the number of problems; those
+/// of unnamed files count with `--strict` only.
 fn report(paths: &Paths, problems: &[Problem], unread: &[Problem]) -> usize {
     problems.iter().for_each(|problem| eprintln!("{problem}"));
     if paths.strict {

@@ -88,7 +88,7 @@ fn injections() -> Vec<String> {
     names.collect()
 }
 
-/// Takes out what is recorded: all of it, or one injection.
+/// Removes recorded injections: all, or one.
 struct Uninjection {
     settings: String,
     templates: Templates,
@@ -112,7 +112,7 @@ impl Uninjection {
         policy::uninject(object, &self.settings, self.injection.as_deref())
     }
 
-    /// What a reader may wonder about in an object from which nothing is removed.
+    /// Notes on an object from which nothing is removed.
     fn left(&self, object: &Value) -> Vec<String> {
         let (workload, records) = (name(object), self.templates.records(object));
         let note = |record: &&str| match record.strip_prefix(RECORD)?.strip_prefix('.') {

@@ -281,7 +281,7 @@ impl<'t> Document<'t> {
         let mut text = apply(self.text(), &edits);
         let mut lost_line = self.lost_line(&text, value);
         if lost_line.is_none() {
-            // A block scalar at the end of a text without a final line break loses its own.
+            // A block scalar that ends a text without a final line break has no final line break either.
             let (end, line_break) = (self.text().len(), self.tree.text.line_break());
             edits.push(Edit { range: end..end, text: line_break.to_owned() });
             text.push_str(line_break);

@@ -7,7 +7,7 @@ use yaml_splice::{Document, Value, apply, parse_stream};
 
 use crate::settings_file::SettingsFile;
 
-/// A manifest of `deploy/` with other settings and their conditions.
+/// A manifest of `deploy/` with other settings and matching conditions.
 pub(super) fn new(base: &str, settings: &str, notes: &mut Vec<String>) -> Result<String, String> {
     let error = |error: serde_norway::Error| error.to_string();
     let mut policy: Yaml = serde_norway::from_str(base).map_err(error)?;
@@ -17,7 +17,7 @@ pub(super) fn new(base: &str, settings: &str, notes: &mut Vec<String>) -> Result
         let conditions = conditions(None, &compiled.conditions);
         spec.insert("mode".into(), "monitor".into());
         spec.insert("matchConditions".into(), serde_norway::to_value(conditions).map_err(error)?);
-        // Behind what is the same for all policies.
+        // Settings come last.
         spec.shift_remove("settings");
         let settings = serde_json::from_str(settings).map_err(|error| error.to_string())?;
         spec.insert("settings".into(), settings);
@@ -30,8 +30,8 @@ pub(super) fn new(base: &str, settings: &str, notes: &mut Vec<String>) -> Result
     Ok(format!("# {hint}\n{yaml}"))
 }
 
-/// The file of a policy's manifest with the conditions of its settings, and with other settings if
-/// there are any; the rest of it stays.
+/// Renews the conditions of a policy's manifest, and its settings if new ones are
+/// given; the rest stays as it is.
 pub(super) fn renewed(
     file: &SettingsFile,
     settings: Option<&str>,
@@ -63,7 +63,7 @@ pub(super) fn renewed(
     Ok(apply(&file.text, &edits.collect::<Vec<_>>()))
 }
 
-/// The conditions of settings, before those of a manifest that somebody else wrote.
+/// The compiled conditions, followed by the manifest's conditions that others wrote.
 fn conditions(present: Option<&Value>, compiled: &[Condition]) -> Value {
     let condition = |it: &Condition| {
         let members = [("name", it.name), ("expression", &*it.expression)];
@@ -77,7 +77,7 @@ fn conditions(present: Option<&Value>, compiled: &[Condition]) -> Value {
     Value::Sequence(compiled.iter().map(condition).chain(others.cloned()).collect())
 }
 
-/// Sets a member in its place, or in this one where there is none.
+/// Replaces a member, or inserts it at a position.
 fn set(members: &mut Vec<(String, Value)>, key: &str, value: Value, place: usize) {
     match members.iter_mut().find(|(name, _)| name == key) {
         Some((_, member)) => *member = value,

@@ -1,4 +1,4 @@
-//! Objects out of what kubectl printed.
+//! Reads the output of `kubectl get`.
 
 use std::path::Path;
 
@@ -19,10 +19,10 @@ struct List<'t> {
     items: Option<&'t RawValue>,
 }
 
-/// Adds the objects of a file, as JSON. A problem is that it cannot be read, or not to its end.
+/// Adds the objects of a file as JSON. On a syntax error, the objects before it are kept.
 pub(super) fn objects(file: &Path, objects: &mut Vec<String>) -> Result<(), Problem> {
     let (name, text) = (file.display().to_string(), files::read(file, u64::MAX - 1)?);
-    // Nothing was printed: a check must not pass because the command before it failed.
+    // A check must not pass because the command before it in the pipe failed.
     if text.trim().is_empty() {
         return Err(Problem::new(&name, None, "is empty: did `kubectl get` fail?"));
     }
@@ -55,11 +55,11 @@ fn add(json: &str, objects: &mut Vec<String>) {
         objects.push(json.to_owned());
         return;
     };
-    // A list of nothing is null to some clients.
+    // Some clients write an empty list as null.
     let items: Option<Vec<&RawValue>> = serde_json::from_str(items.get()).unwrap_or_default();
     for item in items.into_iter().flatten().map(RawValue::get) {
         let own: List = serde_json::from_str(item).unwrap_or_default();
-        // The items of a list of one kind do not name it.
+        // Items of a typed list (`PodList`) omit their kind.
         let rest = item.strip_prefix('{').filter(|_| own.kind.is_empty() && !kind.is_empty());
         objects.push(rest.map_or(item.to_owned(), |rest| {
             format!(r#"{{"apiVersion":"{api_version}","kind":"{kind}",{rest}"#)

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::state::{Counted, Row};
 use crate::kubectl::Kubectl;
 
-/// The script: a group is restarted when the one before it has come up.
+/// The script. Each group waits for the one before it.
 pub(super) fn script(rows: &[Counted], max: u8, kubectl: &Kubectl) -> String {
-    // Pods of one owner may be in several states.
+    // The Pods of an owner can be in several states.
     let rows = rows.iter().map(|Counted { row, .. }| ((&row.namespace, &row.workload), row));
     let workloads: BTreeMap<_, &Row> = rows.collect();
     let (restarted, left): (Vec<&Row>, Vec<&Row>) =
@@ -29,7 +29,7 @@ pub(super) fn script(rows: &[Counted], max: u8, kubectl: &Kubectl) -> String {
         };
         let same_namespace = |one: &&Row, two: &&Row| one.namespace == two.namespace;
         lines.extend(group.chunk_by(same_namespace).map(|rows| command("restart", rows)));
-        // It waits for one at a time.
+        // `rollout status` takes one workload.
         lines.extend(group.chunks(1).map(|row| command("status", row)));
     }
     lines.join("\n") + "\n"

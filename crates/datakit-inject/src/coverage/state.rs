@@ -26,7 +26,7 @@ pub(crate) enum State {
     Pending,
     /// Asked for, but cannot be injected
     Skipped,
-    /// Has a record of injections that cannot be read, so nothing is injected or removed
+    /// The record of injections cannot be read, so nothing is injected or removed
     UnreadableRecord,
     /// An annotation opts out
     OptedOut,
@@ -35,7 +35,7 @@ pub(crate) enum State {
 }
 
 impl State {
-    /// The word for people and for machines.
+    /// The name of the state in output and arguments.
     pub(crate) fn word(self) -> String {
         let value = self.to_possible_value();
         value.map(|value| value.get_name().to_owned()).unwrap_or_default()
@@ -50,9 +50,9 @@ pub(crate) struct Row {
     pub(crate) workload: String,
     pub(crate) pods: bool,
     pub(crate) state: State,
-    /// What is injected or asked for.
+    /// Injected or requested.
     pub(crate) injections: Vec<String>,
-    /// Why, where there is more to say.
+    /// The reason, if there is one.
     pub(crate) reason: Option<String>,
     #[serde(skip)]
     pub(crate) is_paused: bool,
@@ -74,13 +74,13 @@ pub(super) fn summary(rows: &[Counted]) -> BTreeMap<State, usize> {
     summary
 }
 
-/// A state, and why, where there is more to say.
+/// A state, with a reason if there is one.
 type Finding = (State, Option<String>);
 
-/// The row of an object under a policy; `None` where it has no part in this.
+/// The row of an object under a policy; `None` if the policy is not concerned with it.
 pub(super) fn row(json: &str, object: &Value, of: &Applied, known: &Namespaces) -> Option<Row> {
     let pods = text(object, "/kind") == "Pod";
-    // A Pod that has ended runs neither with nor without anything.
+    // A finished Pod is neither covered nor missing.
     let has_ended = pods && matches!(text(object, "/status/phase"), "Succeeded" | "Failed");
     let (reach, outcome) = (of.reach(object, known), of.policy.create(json));
     let is_other = matches!(outcome.code(), "other-kind" | "no-request");
@@ -157,7 +157,7 @@ fn without_added(object: &Value, templates: &Templates) -> Option<String> {
     Some(object.to_string())
 }
 
-/// The image that would be another one, if the object were injected into anew.
+/// The first injected container whose image differs from what the settings name.
 fn other_image(added: &Images, anew: &str, templates: &Templates) -> Option<String> {
     let anew = serde_json::from_str(anew).ok()?;
     let wanted = templates.added(&anew);
@@ -167,8 +167,8 @@ fn other_image(added: &Images, anew: &str, templates: &Templates) -> Option<Stri
     })
 }
 
-/// Why an injected Pod does not come up: a container that was injected, or one of the application, which
-/// has run with the injection since the Pod exists.
+/// Why an injected Pod does not come up: the failure of an injected container or of one of the
+/// application's.
 pub(super) fn crash(object: &Value) -> Option<String> {
     let both = |one, two| list(object, one).chain(list(object, two));
     let mut containers = both("/spec/initContainers", "/spec/containers");

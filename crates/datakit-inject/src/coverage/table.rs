@@ -68,7 +68,7 @@ fn coloured(state: State, cell: String) -> String {
     cell.to_string()
 }
 
-/// The command that opts a workload out; those without a template that can change have none.
+/// The command that opts a workload out; `None` if its template is immutable.
 fn opt_out(row: &Row, kubectl: &Kubectl) -> Option<String> {
     let annotations = json!({ "annotations": { "admission.datakit/enabled": "false" } });
     let template = json!({ "spec": { "template": { "metadata": annotations } } });

@@ -22,7 +22,7 @@ const WEBHOOKS: &str = "mutatingwebhookconfigurations.admissionregistration.k8s.
 const SERVERS: &[&str] = &["policyservers.policies.kubewarden.io"];
 const POLICIES: &str = "clusteradmissionpolicies.policies.kubewarden.io";
 
-/// What the next steps of a migration need: a verb, resources, and whether of one namespace.
+/// The rights that a migration needs: verb, resource, and whether in one namespace.
 const RIGHTS: [(&str, &str, bool); 9] = [
     ("create", POLICIES, false),
     ("patch", POLICIES, false),
@@ -35,7 +35,7 @@ const RIGHTS: [(&str, &str, bool); 9] = [
     ("get", "deployments.apps", true),
 ];
 
-/// What tells who manages an object.
+/// Marks of tools that manage objects.
 const MANAGERS: [(&str, &str); 6] = [
     ("/metadata/annotations/argocd.argoproj.io~1tracking-id", "Argo CD"),
     ("/metadata/labels/argocd.argoproj.io~1instance", "Argo CD"),
@@ -49,20 +49,20 @@ const MANAGERS: [(&str, &str); 6] = [
 #[serde(rename_all = "lowercase")]
 pub(super) enum Status {
     Ok,
-    /// It works, with a limit.
+    /// Works, with a limitation.
     Limit,
     Failed,
 }
 
 type Finding = (Status, String);
 
-/// A finding, or why there is none, which is a limit.
+/// A finding; a refusal by the cluster is reported as a limit.
 type Found = Result<Finding, Refusal>;
 
-/// A cluster, and the settings that are meant for it.
+/// A cluster, and the settings to check it for.
 pub(super) struct Surroundings<'k> {
     kubectl: &'k Kubectl,
-    /// Of the Operator and of DataKit.
+    /// The namespace of the Operator and of DataKit.
     namespace: &'k str,
     policies: Result<Vec<Value>, Refusal>,
     /// The settings, and where they come from.
@@ -244,7 +244,7 @@ fn policy(policy: &Value) -> Finding {
     }
 }
 
-/// A text of each object that fits, once, and of many the first ones; `None` where none fits.
+/// Distinct values of the matching objects, truncated; `None` if none match.
 fn names(objects: &[Value], pointer: &str, fits: impl Fn(&Value) -> bool) -> Option<String> {
     const SHOWN: usize = 5;
     let fitting = objects.iter().filter(|object| fits(object));
