@@ -1,14 +1,12 @@
 //! The waPC guest: what Kubewarden calls.
 
 mod allocator;
+mod log;
 
-use kubewarden_policy_sdk::logging::KubewardenDrain;
 use kubewarden_policy_sdk::settings::SettingsValidationResponse;
 use kubewarden_policy_sdk::wapc_guest::{CallResult, register_function};
-use slog::{Drain, Logger, debug, info, o, warn};
 
-use datakit_injection::policy::{self, Answer};
-use datakit_injection::settings::LogLevel;
+use datakit_injection::policy;
 use datakit_injection::validation;
 
 /// Registers what Kubewarden calls. waPC calls this once, before anything else.
@@ -22,7 +20,7 @@ extern "C" fn wapc_init() {
 
 fn validate(payload: &[u8]) -> CallResult {
     let answer = policy::evaluate(payload);
-    log(&answer);
+    log::log(&answer);
     Ok(answer.into_response().into_bytes())
 }
 
@@ -34,40 +32,4 @@ fn validate_settings(payload: &[u8]) -> CallResult {
         message: (!errors.is_empty()).then(|| message.join("\n")),
     };
     Ok(serde_json::to_vec(&response)?)
-}
-
-/// One line for each injection that was injected, removed or skipped; at `debug` also each warning.
-fn log(answer: &Answer) {
-    let report = &answer.report;
-    let is_quiet = answer.log_level > LogLevel::Debug || report.warnings().is_empty();
-    if report.injected.is_empty()
-        && report.skipped.is_empty()
-        && report.removed.is_empty()
-        && is_quiet
-    {
-        return;
-    }
-    // Failing to log must not fail the request.
-    let drain = KubewardenDrain::default().ignore_res();
-    let log = Logger::root(drain, o!("workload" => report.workload.clone()));
-    if answer.log_level <= LogLevel::Info {
-        for (injection, rule) in &report.injected {
-            info!(log, "injected"; "injection" => %injection, "rule" => rule);
-        }
-        for injection in &report.removed {
-            info!(log, "removed"; "injection" => injection);
-        }
-    }
-    if answer.log_level <= LogLevel::Warn {
-        for (injection, reason) in &report.skipped {
-            warn!(log, "skipped"; "injection" => %injection, "reason" => reason);
-        }
-    }
-    if answer.log_level <= LogLevel::Debug {
-        let (release, reason) = answer.release;
-        debug!(log, "settings"; "release" => %release, "reason" => reason);
-        for warning in report.warnings() {
-            debug!(log, "warned"; "warning" => warning);
-        }
-    }
 }

@@ -249,32 +249,39 @@ fn limits_tracing_to_the_containers_that_are_named() {
 #[test]
 fn logs_what_it_does_at_the_level_of_the_settings() {
     let bad = with_annotation(java_asked(), "admission.datakit/logfwd.instances", "no");
+    let injected = json!([{ "injection": "ddtrace-java", "rule": "admission_inject.ddtrace" }]);
+    let reason = "annotation admission.datakit/logfwd.instances is not valid logfwd JSON at line 1 \
+                  column 2";
+    let skipped = json!([{ "injection": "logfwd", "reason": reason }]);
     for (level, expected) in [
+        ("error", None),
+        (
+            "warn",
+            Some(json!({ "level": "warning", "message": "skipped", "workload": "Pod/web",
+                         "skipped": skipped })),
+        ),
+        (
+            "info",
+            Some(json!({ "level": "warning", "message": "injected, skipped",
+                         "workload": "Pod/web", "injected": injected, "skipped": skipped })),
+        ),
         (
             "debug",
-            &[
-                "info injected ddtrace-java",
-                "warning skipped logfwd",
-                "debug settings ",
-                "debug warned ",
-            ][..],
+            Some(json!({ "level": "warning", "message": "injected, skipped, warnings",
+                         "workload": "Pod/web", "injected": injected, "skipped": skipped,
+                         "release": "1.5: the configuration has no admission_inject_v2",
+                         "warnings": [format!("logfwd is not injected into Pod/web: {reason}; \
+                                               correct the annotation")] })),
         ),
-        ("info", &["info injected ddtrace-java", "warning skipped logfwd"]),
-        ("warn", &["warning skipped logfwd"]),
-        ("error", &[]),
     ] {
         let mut settings = settings();
         settings["log_level"] = json!(level);
-        let logs = create(&bad, &settings).logs;
-        let line = |log: &Value| {
-            let text = |key: &str| log[key].as_str().unwrap_or_default().to_owned();
-            format!("{} {} {}", text("level"), text("message"), text("injection"))
-        };
-        assert_eq!(logs.iter().map(line).collect::<Vec<_>>(), expected, "{level}");
-        for log in &logs {
-            assert_eq!(log["workload"], "Pod/web");
-        }
+        let expected: Vec<Value> = expected.into_iter().collect();
+        assert_eq!(create(&bad, &settings).logs, expected, "{level}");
     }
+    let logs = create(&java_asked(), &settings()).logs;
+    let logs: Vec<_> = logs.iter().map(|log| (&log["level"], &log["message"])).collect();
+    assert_eq!(logs, [(&json!("info"), &json!("injected"))]);
 }
 
 #[test]
