@@ -1,20 +1,19 @@
-//! JSON as its text, opened only where somebody looks.
+//! A lazily parsed JSON document that round-trips byte for byte.
 //!
 //! An admission object is mostly text that the policy never reads. So it does not become a tree of
 //! values: [`Value::open`] parses it along a [`Shape`] and keeps everything else as the slice of
 //! text that it is. What was not opened is written back byte for byte: unknown fields, 30-digit
 //! numbers and lone surrogates come out as they came in, and nesting costs no stack.
 
+mod scan;
 pub(crate) mod types;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::rc::Rc;
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::Serialize;
+use serde::de::{Error as _, IgnoredAny};
 
 use crate::collections::map;
 
@@ -36,8 +35,7 @@ impl Shape {
     fn member(&self, key: &Key) -> Option<&'static Self> {
         match self {
             Self::Object(members) => {
-                let key = key.name().unwrap_or_default();
-                let named = members.iter().find(|(name, _)| **name == *key);
+                let named = members.iter().find(|(name, _)| key.is(name));
                 Some(named.map_or(&Self::Text, |(_, shape)| shape))
             }
             Self::Map(member) => Some(member),
@@ -77,16 +75,20 @@ pub enum Key<'a> {
 }
 
 impl<'a> Key<'a> {
-    fn new(quoted: &'a str) -> Self {
-        unescaped(quoted).map_or(Self::Escaped(quoted), Self::Plain)
-    }
-
     /// The key without quotes and escapes; nothing where it is not Unicode (a lone surrogate).
     pub fn name(&self) -> Option<Cow<'a, str>> {
         match self {
             Self::Plain(name) => Some(Cow::Borrowed(name)),
             Self::Escaped(quoted) => string(quoted),
             Self::New(name) => Some(name.clone()),
+        }
+    }
+
+    /// The length of its text, at least that of its name.
+    pub(crate) fn text_length(&self) -> usize {
+        match self {
+            Self::Plain(text) | Self::Escaped(text) => text.len(),
+            Self::New(text) => text.len(),
         }
     }
 
@@ -116,15 +118,11 @@ impl<'a> Value<'a> {
     ///
     /// Where the text is not one JSON value.
     pub fn open(text: &'a str, shape: &'static Shape) -> Result<Self, serde_json::Error> {
-        // One pass along the shape; it gives up at a part of another type than the shape's.
-        let mut parser = serde_json::Deserializer::from_str(text);
-        if let Ok(value) = Opener(shape).deserialize(&mut parser)
-            && parser.end().is_ok()
-        {
-            return Ok(value);
-        }
-        // Level by level, which reads inner text several times but takes any document.
-        open_by_level(serde_json::from_str(text)?, shape)
+        // Reading again finds the place of the error.
+        scan::open(text, shape).ok_or_else(|| match serde_json::from_str::<IgnoredAny>(text) {
+            Err(error) => error,
+            Ok(_) => serde_json::Error::custom("is not JSON"),
+        })
     }
 
     /// Opens this value further, where it is still text.
@@ -192,6 +190,15 @@ impl<'a> Value<'a> {
         match self {
             Self::Text(text) => Some(text),
             _ => None,
+        }
+    }
+
+    /// The length of the text of a value that was not opened; none for an opened one.
+    pub(crate) fn text_length(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::New(text) => text.len(),
+            Self::Object(_) | Self::Array(_) => 0,
         }
     }
 
@@ -375,15 +382,24 @@ pub fn text(string: &str) -> String {
 
 /// Appends the JSON text of a string.
 pub(crate) fn push_text(out: &mut String, string: &str) {
-    let is_plain = |b: u8| b >= b' ' && !matches!(b, b'"' | b'\\');
-    if string.bytes().all(is_plain) {
-        out.push('"');
-        out.push_str(string);
-        out.push('"');
-    } else if let Ok(text) = serde_json::to_string(string) {
-        // Writing a string to memory does not fail.
-        out.push_str(&text);
+    out.push('"');
+    let mut rest = string;
+    while let Some((plain, special)) = rest.split_at_checked(scan::plain_length(rest.as_bytes())) {
+        out.push_str(plain);
+        let Some(byte) = special.bytes().next() else {
+            break;
+        };
+        match byte {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            byte => out.push_str(&format!("\\u{byte:04x}")),
+        }
+        rest = special.get(1..).unwrap_or_default();
     }
+    out.push('"');
 }
 
 /// The same JSON without white space between its tokens. Takes valid JSON.
@@ -479,110 +495,6 @@ fn type_of(text: &str) -> &'static str {
     }
 }
 
-fn open_by_level<'a>(
-    raw: &'a RawValue,
-    shape: &'static Shape,
-) -> Result<Value<'a>, serde_json::Error> {
-    let text = raw.get();
-    Ok(match shape {
-        Shape::Object(_) | Shape::Map(_) if text.starts_with('{') => {
-            let Members(members) = serde_json::from_str(text)?;
-            let open_member = |(key, value): (&'a RawValue, &'a RawValue)| {
-                let key = Key::new(key.get());
-                let value = open_by_level(value, shape.member(&key).unwrap_or(&Shape::Text))?;
-                Ok((key, value))
-            };
-            let members = members.into_iter().map(open_member).collect::<Result<_, _>>()?;
-            Value::Object(Object { members })
-        }
-        Shape::Array(inner) if text.starts_with('[') => {
-            let elements: Vec<&RawValue> = serde_json::from_str(text)?;
-            let elements = elements.into_iter().map(|element| open_by_level(element, inner));
-            Value::Array(elements.collect::<Result<_, _>>()?)
-        }
-        _ => Value::Text(text),
-    })
-}
-
-/// All members of an object as text.
-struct Members<'a>(Vec<(&'a RawValue, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct MembersVisitor;
-        impl<'de> Visitor<'de> for MembersVisitor {
-            type Value = Members<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-                formatter.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(MembersVisitor)
-    }
-}
-
-/// Opens along a shape in one pass.
-struct Opener(&'static Shape);
-
-impl<'de> DeserializeSeed<'de> for Opener {
-    type Value = Value<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value<'de>, D::Error> {
-        match self.0 {
-            Shape::Text => <&RawValue>::deserialize(deserializer).map(|raw| Value::Text(raw.get())),
-            _ => deserializer.deserialize_any(self),
-        }
-    }
-}
-
-impl<'de> Visitor<'de> for Opener {
-    type Value = Value<'de>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.write_str("what the shape says")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::new();
-        while let Some(key) = map.next_key::<&RawValue>()? {
-            let key = Key::new(key.get());
-            let Some(shape) = self.0.member(&key) else {
-                return Err(serde::de::Error::custom("an object"));
-            };
-            let value = map.next_value_seed(Opener(shape))?;
-            members.push((key, value));
-        }
-        match self.0 {
-            Shape::Object(_) | Shape::Map(_) => Ok(Value::Object(Object { members })),
-            // An empty object where none belongs.
-            _ => Err(serde::de::Error::custom("an object")),
-        }
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let Shape::Array(inner) = self.0 else {
-            return Err(serde::de::Error::custom("an array"));
-        };
-        let mut elements = Vec::new();
-        while let Some(element) = seq.next_element_seed(Opener(inner))? {
-            elements.push(element);
-        }
-        Ok(Value::Array(elements))
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Value::Text("null"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -617,14 +529,6 @@ mod tests {
     fn keeps_the_text_of_what_it_does_not_open() {
         let text = "{\"a\" : { \"x\" : [ 1 ,\n2 ] } }";
         assert_eq!(written(text), "{\"a\":{\"x\":[ 1 ,\n2 ]}}");
-    }
-
-    #[test]
-    fn opens_the_same_in_one_pass_and_by_level() {
-        for text in [r#"{"a":{"b":[{"x":1}]},"c":["x"]}"#, r#"{"a":{"b":[]}}"#] {
-            let by_level = open_by_level(serde_json::from_str(text).unwrap(), &SHAPE).unwrap();
-            assert_eq!(Value::open(text, &SHAPE).unwrap(), by_level);
-        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ use malformed::Malformed;
 use volume::Volume;
 
 use crate::collections::set;
-use crate::json::{Object, Shape, Value};
+use crate::json::{Key, Object, Shape, Value};
 
 /// How much of a pod's specification is opened.
 static SPEC: Shape = Shape::Object(&[
@@ -222,15 +222,22 @@ impl<'t, 'a> Pod<'t, 'a> {
     }
 }
 
-/// How many bytes the annotations of a template have together, as Kubernetes counts them.
-pub(crate) fn annotations_length(template: &Object) -> usize {
+/// Whether the annotations of a template have room for some more bytes within a limit. Keys and
+/// values count, as Kubernetes counts them.
+pub(crate) fn annotations_have_room(template: &Object, more: usize, limit: usize) -> bool {
     let metadata = template.get("metadata").and_then(Value::as_object);
     let annotations = metadata.and_then(|metadata| metadata.get("annotations")?.as_object());
-    let entries = annotations.into_iter().flat_map(Object::iter);
-    let length = |value: &Value| value.as_str().map_or(0, |text| text.len());
-    entries
-        .map(|(key, value)| key.name().map_or(0, |it| it.len()).saturating_add(length(value)))
-        .sum()
+    let within = |length: fn(&Key, &Value) -> usize| {
+        let entries = annotations.into_iter().flat_map(Object::iter);
+        let lengths = entries.map(|(key, value)| length(key, value));
+        lengths.fold(more, usize::saturating_add) <= limit
+    };
+    // Text is never shorter than the string that it stands for, which takes longer to read.
+    within(|key, value| key.text_length().saturating_add(value.text_length()))
+        || within(|key, value| {
+            let key = key.name().map_or(0, |name| name.len());
+            key.saturating_add(value.as_str().map_or(0, |string| string.len()))
+        })
 }
 
 /// The lists of a specification that injections touch.

@@ -248,6 +248,10 @@ impl<'s, 'a> Section<'s, 'a> {
 
     /// Adds an error for every key that is not known, and for keys that differ only in case.
     pub fn check_keys(&self, known: &[&str], errors: &mut Errors) {
+        // Nearly every block has keys as they are known, of which no two differ only in case.
+        if self.object.iter().all(|(key, _)| known.iter().any(|known| key.is(known))) {
+            return;
+        }
         let mut seen: BTreeMap<String, Cow<str>> = BTreeMap::new();
         for (name, _) in self.members() {
             let is_known = match self.case {
@@ -258,12 +262,13 @@ impl<'s, 'a> Section<'s, 'a> {
                 let hint = did_you_mean(&name, known);
                 self.error(&name, format_args!("unknown key{hint}"), errors);
             }
-            if let Some(other) = seen.get(&name.to_ascii_lowercase())
+            let in_any_case = name.to_ascii_lowercase();
+            if let Some(other) = seen.get(&in_any_case)
                 && *other != name
             {
                 self.error(&name, format_args!("differs from `{other}` only in case"), errors);
             }
-            seen.insert(name.to_ascii_lowercase(), name);
+            seen.insert(in_any_case, name);
         }
     }
 }

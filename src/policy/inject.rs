@@ -18,7 +18,7 @@ use crate::json::{Object, Shape, Value};
 use crate::options::{QosClass, SidecarMode};
 use crate::pod::qos::is_guaranteed;
 use crate::pod::system::is_windows;
-use crate::pod::{Pod, annotations_length};
+use crate::pod::{Pod, annotations_have_room};
 use crate::reason::Reason;
 use crate::record::Record;
 use crate::record::recorder::Recorder;
@@ -282,7 +282,7 @@ fn exceeds_annotations(pod: &Pod, plan: &Plan) -> bool {
         key.len().saturating_add(value.as_str().map_or(0, |value| value.len()))
     };
     let added: usize = added.iter().map(length).sum();
-    added > 0 && annotations_length(pod.template).saturating_add(added) > MAX_ANNOTATIONS << 10
+    added > 0 && !annotations_have_room(pod.template, added, MAX_ANNOTATIONS << 10)
 }
 
 /// Warns where an injection whose container is there is not what was asked for.

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use crate::annotations;
 use crate::injection::skip::Skip;
 use crate::json::{self, Object, Value};
-use crate::pod::{Pod, annotations_length};
+use crate::pod::{Pod, annotations_have_room};
 use crate::record::Record;
 use crate::record::recorder::Recorder;
 use crate::record::undo::{Tally, remove_all_empty};
@@ -283,7 +283,7 @@ pub(super) fn write_record(
 ) -> Result<(), Skip> {
     let record = recorder.finish();
     set_record(template, key, &record).ok_or(Skip::MetadataMalformed)?;
-    if annotations_length(template) > MAX_ANNOTATIONS << 10 {
+    if !annotations_have_room(template, 0, MAX_ANNOTATIONS << 10) {
         return Err(Skip::TooLarge(MAX_ANNOTATIONS));
     }
     Ok(())

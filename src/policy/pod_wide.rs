@@ -5,7 +5,7 @@ use crate::injection::skip::{MAX_ANNOTATIONS, Skip};
 use crate::json::{Object, Value};
 use crate::options::Options;
 use crate::pod::volume::VolumeSource;
-use crate::pod::{Pod, annotations_length, evictable};
+use crate::pod::{Pod, annotations_have_room, evictable};
 use crate::record::recorder::Recorder;
 use crate::report::Report;
 
@@ -59,25 +59,25 @@ pub(super) fn add_safe_to_evict(
     if names.is_empty() {
         return;
     }
-    let length = annotations_length(pod.template);
-    let metadata = pod.template.open_object("metadata");
-    let Some(annotations) = metadata.and_then(|it| it.open_object("annotations")) else {
-        return;
-    };
-    let present = annotations.get(SAFE_TO_EVICT).cloned();
+    let metadata = pod.template.get("metadata").and_then(Value::as_object);
+    let annotations = metadata.and_then(|it| it.get("annotations")?.as_object());
+    let present = annotations.and_then(|it| it.get(SAFE_TO_EVICT)).cloned();
     let list = present.as_ref().and_then(Value::as_str).unwrap_or_default();
     let Some((value, names)) = evictable::with(&list, &names) else {
         return;
     };
-    if length.saturating_add(SAFE_TO_EVICT.len()).saturating_add(value.len())
-        > MAX_ANNOTATIONS << 10
-    {
+    let length = SAFE_TO_EVICT.len().saturating_add(value.len());
+    if !annotations_have_room(pod.template, length, MAX_ANNOTATIONS << 10) {
         report.warned(&format!(
             "policy.safe_to_evict is left out: {}",
             Skip::TooLarge(MAX_ANNOTATIONS)
         ));
         return;
     }
+    let metadata = pod.template.open_object("metadata");
+    let Some(annotations) = metadata.and_then(|it| it.open_object("annotations")) else {
+        return;
+    };
     annotations.set(SAFE_TO_EVICT, Value::string(&value));
     if let Some(recorder) = recorder {
         recorder.add_evictable(present.as_ref(), names);
@@ -87,14 +87,15 @@ pub(super) fn add_safe_to_evict(
 /// Writes the status of a pod anew, and removes an old one. Returns whether the pod changed.
 pub(super) fn set_status(template: &mut Object, report: &Report) -> bool {
     let status = report.status(MAX_STATUS);
-    let length = annotations_length(template);
     let metadata = template.get("metadata").and_then(Value::as_object);
     let present = metadata.and_then(|it| it.get("annotations")?.as_object());
     let has_old = present.is_some_and(|it| it.get(OLD_STATUS).is_some());
     let present = present.and_then(|it| it.get_str(STATUS));
-    let room = (MAX_ANNOTATIONS << 10).saturating_sub(length);
-    let room = room.saturating_add(present.as_ref().map_or(0, |present| present.len()));
-    let status = status.filter(|status| STATUS.len().saturating_add(status.len()) <= room);
+    let status = status.filter(|status| {
+        let length = STATUS.len().saturating_add(status.len());
+        let more = length.saturating_sub(present.as_ref().map_or(0, |present| present.len()));
+        annotations_have_room(template, more, MAX_ANNOTATIONS << 10)
+    });
     if present.as_deref() == status.as_deref() && !has_old {
         return false;
     }

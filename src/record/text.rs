@@ -49,7 +49,9 @@ const MAX_SET: usize = 16;
 impl Record {
     /// The text of this record.
     pub(crate) fn to_text(&self) -> String {
-        let mut out = format!("{{\"v\":{VERSION}");
+        let mut out = String::with_capacity(1 << 10);
+        out.push_str("{\"v\":");
+        out.push_str(VERSION);
         for injected in &self.injections {
             out.push(',');
             push_text(&mut out, &injected.name);

@@ -1,0 +1,381 @@
+//! Reads JSON text along a [`Shape`] in one pass, strictly as RFC 8259 has it.
+//!
+//! Strings and numbers are checked, not decoded. Places wrap where they add up, for a document is
+//! shorter than the address space. What the shape does not name is skipped without
+//! recursion, so nesting costs no stack.
+
+use super::{Key, Object, Shape, Value};
+
+/// Reads a document; nothing where the text is not one JSON value.
+pub(super) fn open<'a>(text: &'a str, shape: &'static Shape) -> Option<Value<'a>> {
+    let mut scanner = Scanner { text, at: 0, open: Vec::new() };
+    scanner.space();
+    let value = scanner.value(shape)?;
+    scanner.space();
+    (scanner.at == text.len()).then_some(value)
+}
+
+struct Scanner<'a> {
+    text: &'a str,
+    /// The place of the next byte.
+    at: usize,
+    /// The closing brackets of what is being skipped.
+    open: Vec<u8>,
+}
+
+impl<'a> Scanner<'a> {
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn step(&mut self) {
+        self.at = self.at.wrapping_add(1);
+    }
+
+    fn next(&mut self) -> Option<u8> {
+        let byte = self.peek()?;
+        self.step();
+        Some(byte)
+    }
+
+    /// Takes a byte if it is the next one.
+    fn take(&mut self, byte: u8) -> bool {
+        let is_next = self.peek() == Some(byte);
+        if is_next {
+            self.step();
+        }
+        is_next
+    }
+
+    /// Passes over white space.
+    fn space(&mut self) {
+        while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.peek() {
+            self.step();
+        }
+    }
+
+    /// Reads a value along a shape; as text where it has another type than the shape.
+    fn value(&mut self, shape: &'static Shape) -> Option<Value<'a>> {
+        match (shape, self.peek()?) {
+            (Shape::Object(_) | Shape::Map(_), b'{') => self.object(shape).map(Value::Object),
+            (Shape::Array(inner), b'[') => self.array(inner).map(Value::Array),
+            _ => {
+                let start = self.at;
+                self.skip()?;
+                self.text.get(start..self.at).map(Value::Text)
+            }
+        }
+    }
+
+    fn object(&mut self, shape: &'static Shape) -> Option<Object<'a>> {
+        let mut members = Vec::with_capacity(8);
+        self.step();
+        self.space();
+        if self.take(b'}') {
+            return Some(Object { members });
+        }
+        loop {
+            let key = self.key()?;
+            self.space();
+            let value = self.value(shape.member(&key).unwrap_or(&Shape::Text))?;
+            members.push((key, value));
+            self.space();
+            match self.next()? {
+                b',' => self.space(),
+                b'}' => return Some(Object { members }),
+                _ => return None,
+            }
+        }
+    }
+
+    fn array(&mut self, inner: &'static Shape) -> Option<Vec<Value<'a>>> {
+        let mut elements = Vec::new();
+        self.step();
+        self.space();
+        if self.take(b']') {
+            return Some(elements);
+        }
+        loop {
+            elements.push(self.value(inner)?);
+            self.space();
+            match self.next()? {
+                b',' => self.space(),
+                b']' => return Some(elements),
+                _ => return None,
+            }
+        }
+    }
+
+    /// Reads a key and its colon.
+    fn key(&mut self) -> Option<Key<'a>> {
+        let start = self.at;
+        if self.next()? != b'"' {
+            return None;
+        }
+        let is_plain = self.string()?;
+        let quoted = self.text.get(start..self.at)?;
+        self.space();
+        if self.next()? != b':' {
+            return None;
+        }
+        match is_plain {
+            true => quoted.get(1..quoted.len().wrapping_sub(1)).map(Key::Plain),
+            false => Some(Key::Escaped(quoted)),
+        }
+    }
+
+    /// Passes over one value.
+    fn skip(&mut self) -> Option<()> {
+        let bottom = self.open.len();
+        loop {
+            match self.next()? {
+                b'"' => {
+                    self.string()?;
+                }
+                b'{' => {
+                    self.space();
+                    self.open.push(b'}');
+                    if self.peek()? != b'}' {
+                        self.key()?;
+                        self.space();
+                        continue;
+                    }
+                }
+                b'[' => {
+                    self.space();
+                    self.open.push(b']');
+                    if self.peek()? != b']' {
+                        continue;
+                    }
+                }
+                b'-' => {
+                    let first = self.next()?;
+                    self.number(first)?;
+                }
+                first @ b'0'..=b'9' => self.number(first)?,
+                b't' => self.word("rue")?,
+                b'f' => self.word("alse")?,
+                b'n' => self.word("ull")?,
+                _ => return None,
+            }
+            if !self.close(bottom)? {
+                return Some(());
+            }
+        }
+    }
+
+    /// Closes what ends after a value. Returns whether another value follows.
+    fn close(&mut self, bottom: usize) -> Option<bool> {
+        while self.open.len() > bottom {
+            let end = self.open.last().copied()?;
+            self.space();
+            match self.next()? {
+                b',' => {
+                    self.space();
+                    if end == b'}' {
+                        self.key()?;
+                        self.space();
+                    }
+                    return Some(true);
+                }
+                byte if byte == end => self.open.pop(),
+                _ => return None,
+            };
+        }
+        Some(false)
+    }
+
+    /// Passes over the rest of a string. Returns whether nothing is escaped in it.
+    fn string(&mut self) -> Option<bool> {
+        let mut is_plain = true;
+        loop {
+            let rest = self.text.as_bytes().get(self.at..)?;
+            self.at = self.at.wrapping_add(plain_length(rest));
+            match self.next()? {
+                b'"' => return Some(is_plain),
+                b'\\' => self.escape()?,
+                _ => return None,
+            }
+            is_plain = false;
+        }
+    }
+
+    /// Passes over the rest of an escape sequence.
+    fn escape(&mut self) -> Option<()> {
+        match self.next()? {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(()),
+            b'u' => {
+                let end = self.at.wrapping_add(4);
+                let digits = self.text.as_bytes().get(self.at..end)?;
+                self.at = end;
+                digits.iter().all(u8::is_ascii_hexdigit).then_some(())
+            }
+            _ => None,
+        }
+    }
+
+    /// Passes over the rest of a number after its first digit.
+    fn number(&mut self, first: u8) -> Option<()> {
+        match first {
+            b'0' => {}
+            b'1'..=b'9' => self.digits(),
+            _ => return None,
+        }
+        if self.take(b'.') {
+            self.next().filter(u8::is_ascii_digit)?;
+            self.digits();
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            self.step();
+            if let Some(b'+' | b'-') = self.peek() {
+                self.step();
+            }
+            self.next().filter(u8::is_ascii_digit)?;
+            self.digits();
+        }
+        Some(())
+    }
+
+    fn digits(&mut self) {
+        while let Some(b'0'..=b'9') = self.peek() {
+            self.step();
+        }
+    }
+
+    /// Passes over the rest of `true`, `false` or `null`.
+    fn word(&mut self, rest: &'static str) -> Option<()> {
+        let end = self.at.wrapping_add(rest.len());
+        let is_next = self.text.as_bytes().get(self.at..end)? == rest.as_bytes();
+        self.at = end;
+        is_next.then_some(())
+    }
+}
+
+/// How many bytes at the beginning are neither a quote, a backslash nor a control character.
+pub(super) fn plain_length(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+    // The high bit of the first byte that is less than `limit`; later bits may be wrong.
+    let below = |word: u64, limit: u64| word.wrapping_sub(ONES.wrapping_mul(limit)) & !word & HIGH;
+    let found = |word: &[u8; 8]| {
+        let word = u64::from_le_bytes(*word);
+        let quote = below(word ^ ONES.wrapping_mul(0x22), 1);
+        let backslash = below(word ^ ONES.wrapping_mul(0x5c), 1);
+        quote | backslash | below(word, 0x20)
+    };
+    let (words, rest) = bytes.as_chunks();
+    for (index, word) in words.iter().enumerate() {
+        let found = found(word);
+        if found != 0 {
+            return index.wrapping_mul(8).wrapping_add((found.trailing_zeros() / 8) as usize);
+        }
+    }
+    let is_plain = |b: &&u8| **b >= b' ' && **b != b'"' && **b != b'\\';
+    words.len().wrapping_mul(8).wrapping_add(rest.iter().take_while(is_plain).count())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    static TEXT: Shape = Shape::Text;
+    static SHAPE: Shape = Shape::Map(&Shape::Array(&Shape::Map(&Shape::Text)));
+
+    /// Reads as serde_json does, whose text of a value has no white space around it.
+    fn agrees_with_serde_json(text: &str) {
+        let expected = serde_json::from_str::<&RawValue>(text).ok().map(RawValue::get);
+        assert_eq!(open(text, &TEXT), expected.map(Value::Text), "{text:?}");
+        assert_eq!(open(text, &SHAPE).is_some(), expected.is_some(), "{text:?}");
+        if let Some(text) = expected {
+            let written = open(text, &SHAPE).map(|value| value.to_json());
+            let same = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+            assert_eq!(written.and_then(|it| same(&it)), same(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn accepts_and_rejects_what_serde_json_does() {
+        for text in [
+            "",
+            " ",
+            "{",
+            "}",
+            "[",
+            "[1",
+            "[1,",
+            "[1,]",
+            "[,1]",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "{\"a\":1 \"b\":2}",
+            "{a:1}",
+            "{} {}",
+            "[]]",
+            "[}",
+            "{]",
+            "nul",
+            "nulll",
+            "true",
+            "truE",
+            "false",
+            "0",
+            "-0",
+            "-",
+            "00",
+            "01",
+            "1.",
+            ".1",
+            "1.0",
+            "1e",
+            "1e+",
+            "1e+5",
+            "1E-05",
+            "1.5e3",
+            "+1",
+            "--1",
+            "\"",
+            "\"a",
+            "\"\u{1}\"",
+            "\"\u{7f}é\"",
+            "\"\\u12\"",
+            "\"\\u12g4\"",
+            "\"\\ud800\"",
+            "\"\\x\"",
+            "\"\\\"",
+            "\"\\\\\"",
+            "\u{feff}1",
+            "\u{a0}1",
+            "1\u{0}",
+            " { \"a\" : [ { \"b\" : [ 1 , { } ] } , [ ] , null ] , \"a\\n\" : \"x\" } \n",
+            "[[[{\"a\":[]}]],{}]",
+            "{\"a\":[{\"b\"}]}",
+            "\"\\u00e9\\/\"",
+        ] {
+            agrees_with_serde_json(text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn reads_any_text_as_serde_json_does(
+            text in "[\\[\\]{}:,\"\\\\ \n01.eE+-]{0,12}|[\\[\\]{}:,\"a1 ]{0,24}"
+        ) {
+            agrees_with_serde_json(&text);
+        }
+
+        #[test]
+        fn reads_changed_documents_as_serde_json_does(at in 0_usize..150, byte in 0_u8..128) {
+            let text = r#"{"a":[{"b":"c\u0041\n","d":-1.5e+10},{"e":[[],{},true,false,null]}],"f":{"":0},"g":[{}]}"#;
+            let mut bytes = text.as_bytes().to_vec();
+            match bytes.get_mut(at) {
+                Some(place) => *place = byte,
+                None => bytes.truncate(at.saturating_sub(text.len())),
+            }
+            agrees_with_serde_json(std::str::from_utf8(&bytes).unwrap());
+        }
+    }
+}
