@@ -5,7 +5,7 @@
 //! text that it is. What was not opened is written back byte for byte: unknown fields, 30-digit
 //! numbers and lone surrogates come out as they came in, and nesting costs no stack.
 
-mod scan;
+pub(crate) mod scan;
 pub(crate) mod types;
 
 use std::borrow::Cow;
@@ -92,13 +92,18 @@ impl<'a> Key<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn is(&self, name: &str) -> bool {
         match self {
             Self::Plain(plain) => *plain == name,
             Self::New(added) => *added == name,
-            Self::Escaped(_) => self.name().is_some_and(|decoded| decoded == name),
+            Self::Escaped(quoted) => Self::decodes_to(quoted, name),
         }
+    }
+
+    #[cold]
+    fn decodes_to(quoted: &str, name: &str) -> bool {
+        string(quoted).is_some_and(|decoded| decoded == name)
     }
 }
 
@@ -405,18 +410,16 @@ pub(crate) fn push_text(out: &mut String, string: &str) {
 /// The same JSON without white space between its tokens. Takes valid JSON.
 pub fn compact(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
-    let (mut in_string, mut escaped) = (false, false);
-    for char in json.chars() {
-        if in_string {
-            in_string = escaped || char != '"';
-            escaped = !escaped && char == '\\';
-        } else if char == '"' {
-            in_string = true;
-        } else if matches!(char, ' ' | '\t' | '\r' | '\n') {
-            continue;
-        }
-        out.push(char);
+    let mut rest = json;
+    while let Some((tokens, string)) = rest.split_once('"') {
+        out.extend(tokens.split_ascii_whitespace());
+        let length = scan::string_length(string).unwrap_or(string.len());
+        let (string, after) = string.split_at_checked(length).unwrap_or((string, ""));
+        out.push('"');
+        out.push_str(string);
+        rest = after;
     }
+    out.extend(rest.split_ascii_whitespace());
     out
 }
 
@@ -471,11 +474,25 @@ fn same_within(budget: &mut usize, one: &str, other: &str) -> bool {
 
 /// Decodes the text of a string.
 fn string(text: &str) -> Option<Cow<'_, str>> {
-    match unescaped(text) {
-        Some(plain) => Some(Cow::Borrowed(plain)),
-        None if text.starts_with('"') => serde_json::from_str(text).ok().map(Cow::Owned),
-        None => None,
+    if let Some(plain) = unescaped(text) {
+        return Some(Cow::Borrowed(plain));
     }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.strip_prefix('"')?.strip_suffix('"')?;
+    while let Some((plain, escaped)) = rest.split_once('\\') {
+        out.push_str(plain);
+        out.push(match escaped.bytes().next()? {
+            b'n' => '\n',
+            b't' => '\t',
+            b'r' => '\r',
+            byte @ (b'"' | b'\\' | b'/') => char::from(byte),
+            // Code points, of which two may make one character.
+            _ => return serde_json::from_str(text).ok().map(Cow::Owned),
+        });
+        rest = escaped.get(1..)?;
+    }
+    out.push_str(rest);
+    Some(Cow::Owned(out))
 }
 
 /// The content between the quotes, if that needs no decoding.

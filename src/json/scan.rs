@@ -8,14 +8,21 @@ use super::{Key, Object, Shape, Value};
 
 /// Reads a document; nothing where the text is not one JSON value.
 pub(super) fn open<'a>(text: &'a str, shape: &'static Shape) -> Option<Value<'a>> {
-    let mut scanner = Scanner { text, at: 0, open: Vec::new() };
-    scanner.space();
+    let mut scanner = Scanner::new(text);
     let value = scanner.value(shape)?;
     scanner.space();
     (scanner.at == text.len()).then_some(value)
 }
 
-struct Scanner<'a> {
+/// The length of a string that begins before a text, with the quote at its end.
+pub(super) fn string_length(text: &str) -> Option<usize> {
+    let mut scanner = Scanner::new(text);
+    scanner.string()?;
+    Some(scanner.at)
+}
+
+/// Reads a text from its beginning.
+pub(crate) struct Scanner<'a> {
     text: &'a str,
     /// The place of the next byte.
     at: usize,
@@ -24,6 +31,62 @@ struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self { text, at: 0, open: Vec::new() }
+    }
+
+    /// The first byte of the next value.
+    pub(crate) fn first(&mut self) -> Option<u8> {
+        self.space();
+        self.peek()
+    }
+
+    /// Passes over the next value. Returns its text.
+    pub(crate) fn text(&mut self) -> Option<&'a str> {
+        self.space();
+        let start = self.at;
+        self.skip()?;
+        self.text.get(start..self.at)
+    }
+
+    /// Reads an object; `read` reads each value.
+    pub(crate) fn members(
+        &mut self,
+        mut read: impl FnMut(&mut Self, Key<'a>) -> Option<()>,
+    ) -> Option<()> {
+        self.step();
+        self.space();
+        if self.take(b'}') {
+            return Some(());
+        }
+        loop {
+            let key = self.key()?;
+            read(self, key)?;
+            match self.token()? {
+                b',' => self.space(),
+                b'}' => return Some(()),
+                _ => return None,
+            }
+        }
+    }
+
+    /// Reads an array; `read` reads each element.
+    pub(crate) fn elements(&mut self, mut read: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
+        self.step();
+        self.space();
+        if self.take(b']') {
+            return Some(());
+        }
+        loop {
+            read(self)?;
+            match self.token()? {
+                b',' => {}
+                b']' => return Some(()),
+                _ => return None,
+            }
+        }
+    }
+
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
@@ -47,6 +110,19 @@ impl<'a> Scanner<'a> {
         is_next
     }
 
+    /// Takes the next byte behind white space.
+    fn token(&mut self) -> Option<u8> {
+        loop {
+            let byte = self.next()?;
+            if byte > b' ' {
+                return Some(byte);
+            }
+            if !matches!(byte, b' ' | b'\n' | b'\t' | b'\r') {
+                return None;
+            }
+        }
+    }
+
     /// Passes over white space.
     fn space(&mut self) {
         while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.peek() {
@@ -56,71 +132,46 @@ impl<'a> Scanner<'a> {
 
     /// Reads a value along a shape; as text where it has another type than the shape.
     fn value(&mut self, shape: &'static Shape) -> Option<Value<'a>> {
-        match (shape, self.peek()?) {
-            (Shape::Object(_) | Shape::Map(_), b'{') => self.object(shape).map(Value::Object),
-            (Shape::Array(inner), b'[') => self.array(inner).map(Value::Array),
-            _ => {
-                let start = self.at;
-                self.skip()?;
-                self.text.get(start..self.at).map(Value::Text)
+        match (shape, self.first()?) {
+            (Shape::Object(_) | Shape::Map(_), b'{') => {
+                let mut members = Vec::with_capacity(8);
+                self.members(|scanner, key| {
+                    let value = scanner.value(shape.member(&key).unwrap_or(&Shape::Text))?;
+                    members.push((key, value));
+                    Some(())
+                })?;
+                Some(Value::Object(Object { members }))
             }
-        }
-    }
-
-    fn object(&mut self, shape: &'static Shape) -> Option<Object<'a>> {
-        let mut members = Vec::with_capacity(8);
-        self.step();
-        self.space();
-        if self.take(b'}') {
-            return Some(Object { members });
-        }
-        loop {
-            let key = self.key()?;
-            self.space();
-            let value = self.value(shape.member(&key).unwrap_or(&Shape::Text))?;
-            members.push((key, value));
-            self.space();
-            match self.next()? {
-                b',' => self.space(),
-                b'}' => return Some(Object { members }),
-                _ => return None,
+            (Shape::Array(inner), b'[') => {
+                let mut elements = Vec::new();
+                self.elements(|scanner| {
+                    elements.push(scanner.value(inner)?);
+                    Some(())
+                })?;
+                Some(Value::Array(elements))
             }
-        }
-    }
-
-    fn array(&mut self, inner: &'static Shape) -> Option<Vec<Value<'a>>> {
-        let mut elements = Vec::new();
-        self.step();
-        self.space();
-        if self.take(b']') {
-            return Some(elements);
-        }
-        loop {
-            elements.push(self.value(inner)?);
-            self.space();
-            match self.next()? {
-                b',' => self.space(),
-                b']' => return Some(elements),
-                _ => return None,
-            }
+            _ => self.text().map(Value::Text),
         }
     }
 
     /// Reads a key and its colon.
     fn key(&mut self) -> Option<Key<'a>> {
+        let key = self.quoted()?;
+        (self.token()? == b':').then_some(key)
+    }
+
+    /// Reads a string.
+    pub(crate) fn quoted(&mut self) -> Option<Key<'a>> {
         let start = self.at;
         if self.next()? != b'"' {
             return None;
         }
-        let is_plain = self.string()?;
-        let quoted = self.text.get(start..self.at)?;
-        self.space();
-        if self.next()? != b':' {
-            return None;
-        }
-        match is_plain {
-            true => quoted.get(1..quoted.len().wrapping_sub(1)).map(Key::Plain),
-            false => Some(Key::Escaped(quoted)),
+        match self.string()? {
+            true => {
+                let inner = start.wrapping_add(1)..self.at.wrapping_sub(1);
+                self.text.get(inner).map(Key::Plain)
+            }
+            false => self.text.get(start..self.at).map(Key::Escaped),
         }
     }
 
@@ -168,8 +219,7 @@ impl<'a> Scanner<'a> {
     fn close(&mut self, bottom: usize) -> Option<bool> {
         while self.open.len() > bottom {
             let end = self.open.last().copied()?;
-            self.space();
-            match self.next()? {
+            match self.token()? {
                 b',' => {
                     self.space();
                     if end == b'}' {
@@ -187,17 +237,27 @@ impl<'a> Scanner<'a> {
 
     /// Passes over the rest of a string. Returns whether nothing is escaped in it.
     fn string(&mut self) -> Option<bool> {
-        let mut is_plain = true;
-        loop {
-            let rest = self.text.as_bytes().get(self.at..)?;
-            self.at = self.at.wrapping_add(plain_length(rest));
-            match self.next()? {
-                b'"' => return Some(is_plain),
-                b'\\' => self.escape()?,
-                _ => return None,
+        self.plain()?;
+        if self.take(b'"') { Some(true) } else { self.string_with_escapes() }
+    }
+
+    #[cold]
+    fn string_with_escapes(&mut self) -> Option<bool> {
+        while !self.take(b'"') {
+            if !self.take(b'\\') {
+                return None;
             }
-            is_plain = false;
+            self.escape()?;
+            self.plain()?;
         }
+        Some(false)
+    }
+
+    /// Passes over what stands for itself in a string.
+    fn plain(&mut self) -> Option<()> {
+        let rest = self.text.as_bytes().get(self.at..)?;
+        self.at = self.at.wrapping_add(plain_length(rest));
+        Some(())
     }
 
     /// Passes over the rest of an escape sequence.

@@ -255,8 +255,13 @@ impl<'a> EnvVar<'a> {
 
     /// A variable to add that is set from somewhere else.
     pub(crate) fn from_source(name: Cow<'a, str>, source: &k8s::EnvVarSource) -> Self {
-        let members = [("name", Value::string(&name)), ("valueFrom", Value::new(source))];
-        Self { name, value: Value::object(members) }
+        let mut text = String::with_capacity(name.len().saturating_add(96));
+        text.push_str("{\"name\":");
+        push_text(&mut text, &name);
+        text.push_str(",\"valueFrom\":");
+        Value::new(source).write(&mut text);
+        text.push('}');
+        Self { name, value: Value::New(text.into()) }
     }
 
     fn extend(&mut self, Extension { prefix, suffix, .. }: &Extension) {

@@ -19,6 +19,8 @@ pub struct Answer {
     pub release: (Release, &'static str),
 }
 
+/// Most answers are shorter.
+const USUAL_LENGTH: usize = 16 << 10;
 const ACCEPTED: &str = "{\"accepted\":true";
 const MUTATED: &str = "{\"accepted\":true,\"mutated_object\":";
 
@@ -30,7 +32,8 @@ impl Answer {
 
     /// An answer with another object.
     pub(super) fn mutated(object: &Value, report: Report) -> Self {
-        let mut text = String::from(MUTATED);
+        let mut text = String::with_capacity(USUAL_LENGTH);
+        text.push_str(MUTATED);
         object.write(&mut text);
         Self { text, report, ..Self::default() }
     }

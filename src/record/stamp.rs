@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::json::{Object, Shape, Value};
+use crate::json::Value;
+use crate::json::scan::Scanner;
 use crate::rules::quantity::nanos;
 
 /// An element's name, and the hash of the element as it was written.
@@ -75,120 +76,54 @@ impl Stamp {
 
 /// The hash of an element as it was written.
 ///
-/// It is the same for any order of keys, and with or without what the API server adds by default.
+/// It is the same for any order of keys, for any white space and escapes, and with or without what
+/// the API server adds by default.
 fn hash24(element: &Value) -> u32 {
-    let hash = hash_of(element, "", 0).unwrap_or_default();
+    let hash = match element {
+        Value::Text(text) => hash_of(&mut Scanner::new(text), b"", 0),
+        Value::New(text) => hash_of(&mut Scanner::new(text), b"", 0),
+        opened => hash_of(&mut Scanner::new(&opened.to_json()), b"", 0),
+    };
+    let hash = hash.flatten().unwrap_or_default();
     let folded = hash ^ (hash >> 24) ^ (hash >> 48);
     u32::try_from(folded & 0xff_ffff).unwrap_or_default()
 }
 
-/// The hash of the value of a key; nothing where the API server may drop the member, or may have
-/// added it.
-fn hash_of(value: &Value, key: &str, depth: usize) -> Option<u64> {
-    let text: &str = match value {
-        Value::Object(object) => return Some(hash_of_object(object, depth)),
-        Value::Array(elements) => return Some(hash_of_array(elements, key, depth)),
-        Value::Text(text) => text,
-        Value::New(text) => text,
-    };
-    if let Some(hash) = hash_of_compact(text, key, depth) {
-        return hash;
-    }
-    hash_of_opened(text, key, depth)
-}
-
-/// The same for a text of any form.
-fn hash_of_opened(text: &str, key: &str, depth: usize) -> Option<u64> {
-    static OBJECT: Shape = Shape::Object(&[]);
-    static ARRAY: Shape = Shape::Array(&Shape::Text);
-    let shape = match text.as_bytes().first() {
-        Some(b'{') if depth < DEPTH => &OBJECT,
-        Some(b'[') if depth < DEPTH => &ARRAY,
-        _ => return hash_of_scalar(text, key.as_bytes()),
-    };
-    Some(match Value::open(text, shape) {
-        Ok(Value::Object(object)) => hash_of_object(&object, depth),
-        Ok(Value::Array(elements)) => hash_of_array(&elements, key, depth),
-        _ => hash(SEED, text.as_bytes()),
-    })
-}
-
-/// The same for a text that has nothing escaped and no white space between its tokens, as we write
-/// nearly all that is added; nothing where it has, or nests too deep.
-fn hash_of_compact(text: &str, key: &str, depth: usize) -> Option<Option<u64>> {
-    let mut compact = Compact(text.as_bytes());
-    let hash = compact.value(key.as_bytes(), depth)?;
-    compact.0.is_empty().then_some(hash)
-}
-
-/// The rest of a compact text.
-struct Compact<'t>(&'t [u8]);
-
-impl<'t> Compact<'t> {
-    fn value(&mut self, key: &[u8], depth: usize) -> Option<Option<u64>> {
-        let inner = depth.saturating_add(1);
-        match self.0.first()? {
-            b'"' => Some(hash_of_string(self.string()?, key)),
-            b'{' if depth < DEPTH => {
-                self.take(b'{');
-                let mut sum = hash(SEED, b"{");
-                while !self.take(b'}') {
-                    let key = self.string()?;
-                    if !self.take(b':') {
-                        return None;
-                    }
-                    add_member(&mut sum, key, self.value(key, inner)?);
-                    self.end_of_element(b'}')?;
+/// The hash of the next value, which is that of a key. The inner `None` is for a member that the API
+/// server may drop, or may have added; the outer one for what is not JSON.
+fn hash_of(scanner: &mut Scanner, key: &[u8], depth: usize) -> Option<Option<u64>> {
+    let inner = depth.saturating_add(1);
+    match scanner.first()? {
+        b'{' if depth < DEPTH => {
+            // A sum, which is the same in any order.
+            let mut sum = hash(SEED, b"{");
+            scanner.members(|scanner, key| {
+                let key = key.name().unwrap_or_default();
+                if let Some(value) = hash_of(scanner, key.as_bytes(), inner)? {
+                    sum = sum.wrapping_add(mix(hash(SEED, key.as_bytes()), value));
                 }
-                Some(Some(sum))
-            }
-            b'[' if depth < DEPTH => {
-                self.take(b'[');
-                let mut so_far = hash(SEED, b"[");
-                while !self.take(b']') {
-                    so_far = add_element(so_far, self.value(key, inner)?);
-                    self.end_of_element(b']')?;
-                }
-                Some(Some(so_far))
-            }
-            b't' | b'f' | b'n' | b'-' | b'0'..=b'9' => {
-                let is_end = |byte: &u8| matches!(byte, b',' | b'}' | b']');
-                let length = self.0.iter().position(is_end).unwrap_or(self.0.len());
-                let (text, rest) = self.0.split_at_checked(length)?;
-                self.0 = rest;
-                Some(hash_of_scalar(std::str::from_utf8(text).ok()?.trim_ascii(), key))
-            }
-            _ => None,
+                Some(())
+            })?;
+            Some(Some(sum))
+        }
+        b'[' if depth < DEPTH => {
+            let mut so_far = hash(SEED, b"[");
+            scanner.elements(|scanner| {
+                so_far = mix(so_far, hash_of(scanner, key, inner)?.unwrap_or_default());
+                Some(())
+            })?;
+            Some(Some(so_far))
+        }
+        b'"' => {
+            let string = scanner.quoted()?;
+            Some(hash_of_string(string.name().unwrap_or_default().as_bytes(), key))
+        }
+        _ => {
+            let text = scanner.text()?;
+            let is_default = matches!((key, text), (_, "null" | "false") | (b"defaultMode", "420"));
+            Some((!is_default).then(|| hash(SEED, text.as_bytes())))
         }
     }
-
-    /// A string that has nothing escaped.
-    fn string(&mut self) -> Option<&'t [u8]> {
-        let inner = self.0.strip_prefix(b"\"")?;
-        let length = inner.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
-        let (string, rest) = inner.split_at_checked(length)?;
-        self.0 = rest.strip_prefix(b"\"")?;
-        Some(string)
-    }
-
-    fn take(&mut self, token: u8) -> bool {
-        let rest = self.0.strip_prefix(&[token]);
-        self.0 = rest.unwrap_or(self.0);
-        rest.is_some()
-    }
-
-    /// Takes the comma between two elements; the closing bracket stays.
-    fn end_of_element(&mut self, close: u8) -> Option<()> {
-        (self.take(b',') || self.0.first() == Some(&close)).then_some(())
-    }
-}
-
-fn hash_of_scalar(text: &str, key: &[u8]) -> Option<u64> {
-    if let Some(string) = Value::Text(text).as_str() {
-        return hash_of_string(string.as_bytes(), key);
-    }
-    let is_default = matches!((key, text), (_, "null" | "false") | (b"defaultMode", "420"));
-    (!is_default).then(|| hash(SEED, text.as_bytes()))
 }
 
 fn hash_of_string(string: &[u8], key: &[u8]) -> Option<u64> {
@@ -204,32 +139,6 @@ fn hash_of_string(string: &[u8], key: &[u8]) -> Option<u64> {
 
 fn quantity(string: &[u8]) -> Option<u128> {
     nanos(std::str::from_utf8(string).ok()?)
-}
-
-fn hash_of_array(elements: &[Value], key: &str, depth: usize) -> u64 {
-    elements.iter().fold(hash(SEED, b"["), |so_far, element| {
-        add_element(so_far, hash_of(element, key, depth.saturating_add(1)))
-    })
-}
-
-fn add_element(so_far: u64, element: Option<u64>) -> u64 {
-    mix(so_far, element.unwrap_or_default())
-}
-
-/// A sum of its members' hashes, which is the same in any order.
-fn hash_of_object(object: &Object, depth: usize) -> u64 {
-    let mut sum = hash(SEED, b"{");
-    for (key, value) in object.iter() {
-        let key = key.name().unwrap_or_default();
-        add_member(&mut sum, key.as_bytes(), hash_of(value, &key, depth.saturating_add(1)));
-    }
-    sum
-}
-
-fn add_member(sum: &mut u64, key: &[u8], value: Option<u64>) {
-    if let Some(value) = value {
-        *sum = sum.wrapping_add(mix(hash(SEED, key), value));
-    }
 }
 
 /// Hashes bytes from an earlier hash on, eight at a time.
@@ -248,6 +157,7 @@ fn mix(hash: u64, word: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::Shape;
 
     /// What the API server does to an element keeps its stamp; what a user does changes it.
     #[test]
@@ -279,43 +189,25 @@ mod tests {
         }
     }
 
-    /// The short way gives the same hash.
     #[test]
-    fn hashes_texts_in_two_ways() {
-        for (text, is_short) in [
-            (r#"{"name":"A","value":"b c"}"#, true),
-            (r#"{"value":"b c","name":"A"}"#, true),
-            (r#"{"name":"A","value":""}"#, true),
-            (r#"{"apiVersion":"v1","divisor":"1k","sizeLimit":"1Mi"}"#, true),
-            (r#"{"name":"A","value":"b\"c"}"#, false),
-            (r#"{"name":"A","value":"\u0041"}"#, false),
-            (r#"{"name":"A","value":"\ud800"}"#, false),
-            (r#"{"na\u006de":"A"}"#, false),
-            (r#"{"name": "A"}"#, false),
-            (r#"{"name":"A"} "#, false),
-            (r#"{"name" :"A"}"#, false),
-            (r#"{"name":"A", "b":1}"#, false),
-            ("[1, 2]", false),
-            (r#"{"a": "b,c"}"#, false),
-            ("[ ]", false),
-            ("[1 ]", true),
-            (r#"{"name":"A","value":true,"b":false,"c":null,"defaultMode":420}"#, true),
-            (r#"{"mode":420,"defaultMode":421,"n":1.5e3}"#, true),
-            (r#"{"name":"A","valueFrom":{"a":"b","c":{}}}"#, true),
-            (r#"{"name":"A","list":["a","b",null,{"c":""},[]]}"#, true),
-            (r#"{"sizeLimit":["1k",{"sizeLimit":"1Gi","a":"1Gi"}]}"#, true),
-            (r#"{"a":"{\u007d"}"#, false),
-            (r#"{"a":"},[]:{"}"#, true),
-            (r#"[[[[[[[["a"]]]]]]]]"#, true),
-            (r#"[[[[[[[[["a"]]]]]]]]]"#, false),
-            (r#""plain""#, true),
-            ("7", true),
-            ("null", true),
-            ("{}", true),
-            ("[]", true),
+    fn hashes_what_a_text_means() {
+        let of = |text: &str| hash_of(&mut Scanner::new(text), b"", 0);
+        for (one, other) in [
+            (r#"{"name":"A","value":"b c"}"#, r#" { "value" : "b c" , "name" : "\u0041" } "#),
+            (r#"{"name":"A"}"#, r#"{"na\u006de":"A","value":""}"#),
+            (r#"{"name":"A"}"#, r#"{"name":"A","b":false,"c":null,"defaultMode":420}"#),
+            (r#"{"divisor":"1k","sizeLimit":"1Mi"}"#, r#"{"divisor":"1000","sizeLimit":"1024Ki"}"#),
+            (r#"[1,"a",{"b":[]}]"#, r#"[ 1 , "a" , { "b" : [ ] } ]"#),
+            (r#"{"a":"},[]:{"}"#, r#"{"a": "},[]:\u007b"}"#),
         ] {
-            assert_eq!(hash_of_compact(text, "", 0).is_some(), is_short, "{text}");
-            assert_eq!(hash_of(&Value::Text(text), "", 0), hash_of_opened(text, "", 0), "{text}");
+            assert_eq!(of(one), of(other), "{one} {other}");
+            assert!(of(one).is_some(), "{one}");
+        }
+        // Deeper than anything that is added, the text counts.
+        let deep = |inner: &str| format!("{}{inner}{}", "[".repeat(9), "]".repeat(9));
+        assert_ne!(of(&deep("1, 2")), of(&deep("1,2")));
+        for text in ["", "{", "[1", r#"{"a"}"#] {
+            assert_eq!(of(text), None, "{text}");
         }
     }
 

@@ -40,6 +40,9 @@ const VERSION: &str = "1";
 /// Annotations together have at most 256 KiB.
 const MAX_LENGTH: usize = 256 << 10;
 
+/// The length of a usual word.
+const WORD: usize = 32;
+
 /// More than any settings give; each is looked for in the pod.
 const MAX_SECRETS: usize = 256;
 
@@ -303,24 +306,26 @@ fn push_key(out: &mut String, key: &str) {
     out.push(':');
 }
 
-/// Appends words, none of which has a space in it.
+/// Appends words, none of which has a space in it, unless there is none.
 fn push_words<T>(
     out: &mut String,
     key: &str,
     words: impl IntoIterator<Item = T>,
     write: impl Fn(T, &mut String),
 ) {
-    let mut text = String::new();
+    let mut words = words.into_iter().peekable();
+    if words.peek().is_none() {
+        return;
+    }
+    push_key(out, key);
+    let mut text = String::with_capacity(words.size_hint().0.saturating_mul(WORD));
     for word in words {
         if !text.is_empty() {
             text.push(' ');
         }
         write(word, &mut text);
     }
-    if !text.is_empty() {
-        push_key(out, key);
-        push_text(out, &text);
-    }
+    push_text(out, &text);
 }
 
 /// Appends an object, unless it is empty; `write` appends a member.
