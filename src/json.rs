@@ -126,7 +126,7 @@ impl<'a> Value<'a> {
         // Reading again finds the place of the error.
         scan::open(text, shape).ok_or_else(|| match serde_json::from_str::<IgnoredAny>(text) {
             Err(error) => error,
-            Ok(_) => serde_json::Error::custom("is not JSON"),
+            Ok(_) => serde_json::Error::custom(std::fmt::Error),
         })
     }
 
