@@ -68,6 +68,8 @@ pub struct InjectBlock {
     pub keys: &'static [&'static str],
     /// Whether the added container gets default resources in release 1.5.
     pub has_default_resources: bool,
+    /// Whether its lists select up to release 1.5.12; where they do not, they have no effect there.
+    pub selects_in_1_5: bool,
     /// The only language that releases since 1.7 read; `None` if they read all.
     pub language_since_1_7: Option<&'static str>,
 }
@@ -102,7 +104,13 @@ pub struct Precedence {
 
 impl InjectBlock {
     const fn named(name: &'static str) -> Self {
-        Self { name, keys: &[], has_default_resources: true, language_since_1_7: None }
+        Self {
+            name,
+            keys: &[],
+            has_default_resources: true,
+            selects_in_1_5: false,
+            language_since_1_7: None,
+        }
     }
 }
 

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use crate::admission::{GroupVersionKind, Workload};
 use crate::json::Value;
-use crate::json::types::{Type, check};
 use crate::reader::one_of;
 use crate::reader::{Case, Errors, Path, Section, expected, nearest};
 use crate::release::Release;
@@ -116,6 +115,14 @@ pub const KEYS: &[&str] = &[
     "safe_to_evict",
 ];
 
+/// The values of `operator_release`. What release 1.9 changed, this policy does for every release.
+const RELEASES: &[(&str, Option<Release>)] = &[
+    ("1.5", Some(Release::V1_5)),
+    ("1.5.13", Some(Release::V1_6)),
+    ("1.8", Some(Release::V1_8)),
+    ("1.9", Some(Release::V1_8)),
+];
+
 /// The options whose default may be weaker than what was meant.
 const UNSAFE: &[&str] = &["security_context", "allow_version_annotations", "pod_security"];
 
@@ -187,8 +194,7 @@ impl<'a> Options<'a> {
             section.error("empty_dir_size_limit", "is not a quantity, such as `1Gi`", errors);
             options.empty_dir_size_limit = None;
         }
-        let releases = &[("1.5", Some(Release::V1_5)), ("1.8", Some(Release::V1_8))];
-        options.operator_release = one_of(&section, "operator_release", releases, errors);
+        options.operator_release = one_of(&section, "operator_release", RELEASES, errors);
         options.id = section.string("id", errors).filter(|id| !id.is_empty());
         options.has_unreadable_id =
             options.id.is_none() && section.get("id").is_some_and(|id| *id != Value::Text("\"\""));
@@ -364,16 +370,26 @@ fn security_context<'a>(section: &Section<'_, 'a>, errors: &mut Errors) -> Optio
             is_valid = false;
         }
     }
-    static CAPABILITIES: Type =
-        Type::Object(&[("add", Type::Array(&Type::String)), ("drop", Type::Array(&Type::String))]);
-    let capabilities = context.get("capabilities").and_then(Value::as_text);
-    if capabilities.is_some_and(|text| check(text, &CAPABILITIES).is_err()) && is_valid {
-        context.error("capabilities", "is not an object of the lists `add` and `drop`", errors);
-        is_valid = false;
+    let mut of_capabilities = Errors::default();
+    if is_valid {
+        capabilities(&context, &mut of_capabilities);
     }
+    is_valid &= of_capabilities.is_empty();
+    errors.extend(of_capabilities);
     // An empty one is none.
     if !is_valid || context.is_empty() {
         return None;
     }
     section.get("security_context").map(|value| value.to_json().into())
+}
+
+/// Checks the lists of capabilities.
+fn capabilities(context: &Section, errors: &mut Errors) {
+    let lists = ["add", "drop"];
+    if let Some(capabilities) = context.section("capabilities", Case::Sensitive, errors) {
+        capabilities.check_keys(&lists, errors);
+        for list in lists {
+            let _names = capabilities.strings(list, errors, |_, name, _| Some(name));
+        }
+    }
 }

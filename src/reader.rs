@@ -1,13 +1,13 @@
 //! Reads blocks of settings and collects every error with its path.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::json::{Object, Shape, Value};
 
 /// An error in the settings, and where it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SettingsError {
     /// The path, such as `admission_inject_v2.ddtraces[1].image`.
     pub path: String,
@@ -26,12 +26,32 @@ impl fmt::Display for SettingsError {
 
 /// The errors found so far.
 #[derive(Debug, Default)]
-pub struct Errors(Vec<SettingsError>);
+pub struct Errors(Vec<(SettingsError, Kind)>);
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// What is there.
+    Wrong,
+    /// That nothing is there.
+    Missing,
+}
 
 impl Errors {
     /// Adds an error at a path.
     pub fn add(&mut self, path: &Path, message: impl fmt::Display) {
-        self.0.push(SettingsError { path: path.to_string(), message: message.to_string() });
+        self.push(path, message, Kind::Wrong);
+    }
+
+    /// Adds the error that what a rule needs is missing or empty. A rule that is switched off does
+    /// without.
+    pub fn missing(&mut self, path: &Path, message: impl fmt::Display) {
+        self.push(path, message, Kind::Missing);
+    }
+
+    fn push(&mut self, path: &Path, message: impl fmt::Display, kind: Kind) {
+        let error = SettingsError { path: path.to_string(), message: message.to_string() };
+        self.0.push((error, kind));
     }
 
     /// Adds all of some errors.
@@ -39,9 +59,9 @@ impl Errors {
         self.0.extend(others.0);
     }
 
-    /// These errors but for those at or below a path.
-    pub fn without(mut self, path: &str) -> Self {
-        self.0.retain(|error| !error.path.starts_with(path));
+    /// These errors but for what is missing.
+    pub fn without_missing(mut self) -> Self {
+        self.0.retain(|(_, kind)| *kind != Kind::Missing);
         self
     }
 
@@ -52,12 +72,15 @@ impl Errors {
 
     /// The first error.
     pub fn first(&self) -> Option<&SettingsError> {
-        self.0.first()
+        self.0.first().map(|(error, _)| error)
     }
 
-    /// The errors, in the order in which they were found.
+    /// The errors, each once, in the order in which they were found.
     pub fn into_vec(self) -> Vec<SettingsError> {
-        self.0
+        let mut seen = BTreeSet::new();
+        let mut errors = self.0;
+        errors.retain(|(error, _)| seen.insert(error.clone()));
+        errors.into_iter().map(|(error, _)| error).collect()
     }
 }
 
@@ -246,6 +269,11 @@ impl<'s, 'a> Section<'s, 'a> {
         errors.add(&Path::Key(&self.path, key), message);
     }
 
+    /// Adds the error that what is needed at a key is missing or empty.
+    pub fn missing(&self, key: &str, message: impl fmt::Display, errors: &mut Errors) {
+        errors.missing(&Path::Key(&self.path, key), message);
+    }
+
     /// Adds an error for every key that is not known, and for keys that differ only in case.
     pub fn check_keys(&self, known: &[&str], errors: &mut Errors) {
         // Nearly every block has keys as they are known, of which no two differ only in case.
@@ -316,8 +344,10 @@ pub fn unknown(
     known: &[&str],
     errors: &mut Errors,
 ) {
+    // Another number is not a typing mistake.
+    let is_number = text.starts_with(|char: char| char.is_ascii_digit());
     let hint = match did_you_mean(text, known) {
-        hint if hint.is_empty() => format!("; expected one of {}", known.join(", ")),
+        hint if hint.is_empty() || is_number => format!("; expected one of {}", known.join(", ")),
         hint => hint,
     };
     block.error(key, format_args!("unknown {noun} `{text}`{hint}"), errors);

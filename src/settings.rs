@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use crate::injection::Injection;
 use crate::injection::table::ALL;
 use crate::json::{Object, Shape, Value};
 use crate::options::{self, Options};
@@ -201,7 +202,7 @@ impl<'s, 'a> Settings<'s, 'a> {
             release: Release::V1_5,
             release_reason: "",
         };
-        (settings.release, settings.release_reason) = settings.inferred_release();
+        (settings.release, settings.release_reason) = settings.release();
         settings
     }
 
@@ -211,14 +212,20 @@ impl<'s, 'a> Settings<'s, 'a> {
         inject.get(key)?.as_object().filter(|block| !block.is_empty())
     }
 
-    fn inferred_release(&self) -> (Release, &'static str) {
-        let has_v2 = self.config.is_some_and(|config| {
-            config.get("admission_inject_v2").is_some_and(|it| !it.is_null())
-        });
-        match self.options.operator_release {
-            Some(Release::V1_8) => return (Release::V1_8, "policy.operator_release says so"),
-            None if has_v2 => return (Release::V1_8, "the configuration has admission_inject_v2"),
-            _ => {}
+    /// The block of an injection in `admission_inject`, with its name.
+    pub(crate) fn block_of(&self, injection: &Injection) -> Option<(&'static str, &'s Object<'a>)> {
+        let name = injection.block.as_ref()?.name;
+        Some((name, self.block(name)?))
+    }
+
+    /// The release, and why: the one that is given, else the one that the configuration looks like.
+    fn release(&self) -> (Release, &'static str) {
+        if let Some(release) = self.options.operator_release {
+            return (release, "policy.operator_release says so");
+        }
+        let v2 = self.config.and_then(|config| config.get("admission_inject_v2"));
+        if v2.is_some_and(|rules| !rules.is_null()) {
+            return (Release::V1_8, "the configuration has admission_inject_v2");
         }
         // Only those releases select by anything but annotations there.
         let is_filled = |value: &Value| {
@@ -237,10 +244,7 @@ impl<'s, 'a> Settings<'s, 'a> {
                 "logfwd or profiler have enabled_namespaces or _labelselectors",
             );
         }
-        match self.options.operator_release {
-            Some(_) => (Release::V1_5, "policy.operator_release says so"),
-            None => (Release::V1_5, "the configuration has no admission_inject_v2"),
-        }
+        (Release::V1_5, "the configuration has no admission_inject_v2")
     }
 
     /// The release and the reason, as a sentence.

@@ -70,33 +70,35 @@ fn read<'a>(source: RuleSource<'_, 'a>, errors: &mut Errors) -> Option<Box<dyn P
     let RuleSource { section, rule, .. } = source;
     let prometheus_annotations = section.boolean("enable_prometheus_annotations", errors);
     let processes = section.string("processes", errors);
-    match &processes {
-        None if section.get("processes").is_none() => {
-            section.error("processes", "is required: the processes to profile, as JSON", errors);
+    let text = processes.as_deref().map(str::trim);
+    let is_absent = section.get("processes").is_none();
+    if is_absent || text == Some("") {
+        section.missing("processes", "is required: the processes to profile, as JSON", errors);
+    } else if let Some(text) = &processes {
+        static PROCESSES: crate::json::types::Type =
+            crate::json::types::Type::Array(&crate::json::types::Type::Object(&[]));
+        if let Err(error) = crate::json::types::check(text, &PROCESSES) {
+            let (line, column) = (error.line(), error.column());
+            let message = format!("is not a JSON array of objects: line {line} column {column}");
+            section.error("processes", message, errors);
         }
-        Some(text) => {
-            static PROCESSES: crate::json::types::Type =
-                crate::json::types::Type::Array(&crate::json::types::Type::Object(&[]));
-            if let Err(error) = crate::json::types::check(text, &PROCESSES) {
-                let (line, column) = (error.line(), error.column());
-                let message =
-                    format!("is not a JSON array of objects: line {line} column {column}");
-                section.error("processes", message, errors);
-            }
-        }
-        None => {}
     }
     let envs = Path::Key(&section.path, "envs");
+    let mut required = |name, message| {
+        let path = Path::Key(&envs, name);
+        match rule.envs.iter().any(|variable| variable.name == name) {
+            true => errors.add(&path, message),
+            false => errors.missing(&path, message),
+        }
+    };
     let profiling_path = rule.literal(PATH).filter(|it| is_mountable(it));
     if profiling_path.is_none() {
-        let path = Path::Key(&envs, PATH);
-        errors.add(&path, "is required: the directory to share, an absolute path");
+        required(PATH, "is required: the directory to share, an absolute path");
     }
     let port = rule.literal(PORT).and_then(|port| port.parse().ok());
     let port = port.filter(|port: &u16| *port > 0);
     if port.is_none() {
-        let path = Path::Key(&envs, PORT);
-        errors.add(&path, "is required: a port from 1 to 65535");
+        required(PORT, "is required: a port from 1 to 65535");
     }
     let profiling_path = profiling_path?.clone().into_owned();
     let (processes, port) = (processes?, port?);

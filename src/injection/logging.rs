@@ -86,9 +86,10 @@ struct Logging<'a> {
 
 fn read<'a>(source: RuleSource<'_, 'a>, errors: &mut Errors) -> Option<Box<dyn Planner<'a> + 'a>> {
     let section = source.section;
-    let Some(config) = section.string("config", errors) else {
-        if section.get("config").is_none() {
-            section.error("config", "is required: a JSON array of objects, as a string", errors);
+    let config = section.string("config", errors);
+    let Some(config) = config.filter(|config| !config.trim().is_empty()) else {
+        if section.get("config").is_none_or(|config| config.type_name() == "a string") {
+            section.missing("config", "is required: a JSON array of objects, as a string", errors);
         }
         return None;
     };

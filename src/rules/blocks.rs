@@ -11,11 +11,11 @@ use crate::rules::selectors::{List, Mode, Selectors, label_selector, namespace_p
 use crate::selector::{LabelSelector, NamespacePattern, Syntax};
 
 /// An entry of `enabled_labelselectors` or `enabled_namespaces`.
-pub(crate) struct SelectorEntry<'b, 'a> {
+struct SelectorEntry<'b, 'a> {
     path: Path<'b>,
     selector: EntrySelector<'a>,
     variant: Option<&'static Variant>,
-    pub(crate) errors: Errors,
+    errors: Errors,
 }
 
 /// What an entry selects by; the inner `None` marks an invalid selector.
@@ -29,11 +29,13 @@ enum EntrySelector<'a> {
 /// Visits the candidates of a block.
 ///
 /// Up to release 1.6.1, annotations ask first, then each entry selects by itself. Since release 1.7,
-/// annotations ask, and the entries together limit where.
+/// annotations ask, and the entries together limit where. `errors` gets what keeps entries from being
+/// read.
 pub(super) fn visit<'a>(
     injection: &'static Injection,
     section: &Section<'_, 'a>,
     release: Release,
+    errors: &mut Errors,
     visit: &mut dyn FnMut(Candidate<'_, 'a>) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     if release == Release::V1_8 {
@@ -42,8 +44,14 @@ pub(super) fn visit<'a>(
     for variant in injection.variants.iter().filter(|variant| variant.asks_in_block) {
         visit(asked_by_annotation(injection, section, release, variant))?;
     }
-    let mut errors = Errors::default();
-    each_entry(injection, section, release, &mut errors, &mut |entry| {
+    let selects = release != Release::V1_5
+        || injection.block.as_ref().is_some_and(|block| block.selects_in_1_5);
+    let mut of_entries = Errors::default();
+    let end = each_entry(injection, section, release, errors, &mut |entry| {
+        if !selects {
+            of_entries.extend(entry.errors);
+            return ControlFlow::Continue(());
+        }
         let mut selectors = Selectors::default();
         match entry.selector {
             EntrySelector::Namespace(pattern) => selectors.namespaces.push(&entry.path, pattern),
@@ -61,7 +69,9 @@ pub(super) fn visit<'a>(
             form: Form::Block(release),
             errors: entry.errors,
         })
-    })
+    });
+    errors.extend(of_entries);
+    end
 }
 
 fn visit_since_1_7<'a>(
@@ -112,7 +122,7 @@ fn asked_by_annotation<'b, 'a>(
 }
 
 /// Visits `enabled_labelselectors`, then `enabled_namespaces`.
-pub(crate) fn each_entry<'a>(
+fn each_entry<'a>(
     injection: &'static Injection,
     section: &Section<'_, 'a>,
     release: Release,
@@ -166,9 +176,11 @@ fn read_entry<'b, 'a>(
         }
     };
     let variant = match release {
-        // Since release 1.7 the language of an entry has no effect.
+        // Since release 1.7 the language of an entry has no effect, and may be missing.
         Release::V1_8 => {
-            let _language = entry.string("language", &mut errors);
+            let mut of_language = Errors::default();
+            let _unused = language(injection, entry, &mut of_language);
+            errors.extend(of_language.without_missing());
             injection.variants.first()
         }
         _ => language(injection, entry, &mut errors),

@@ -103,7 +103,7 @@ impl<'a> Candidate<'_, 'a> {
 }
 
 /// The keys that a rule of an injection may have.
-pub(crate) fn known_keys(injection: &Injection, form: Form) -> Vec<&'static str> {
+fn known_keys(injection: &Injection, form: Form) -> Vec<&'static str> {
     let (common, own) = match form {
         Form::List => (Rule::KEYS, injection.list.keys),
         Form::Block(_) => {
@@ -115,7 +115,7 @@ pub(crate) fn known_keys(injection: &Injection, form: Form) -> Vec<&'static str>
 
 fn required_image(section: &Section, errors: &mut Errors) -> Option<ImageReference> {
     if section.get("image").is_none() {
-        section.error("image", "is required: the image to inject", errors);
+        section.missing("image", "is required: the image to inject", errors);
     }
     image(section, "image", errors)
 }

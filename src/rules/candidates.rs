@@ -7,7 +7,7 @@
 use std::ops::ControlFlow;
 
 use crate::injection::Injection;
-use crate::reader::{Case, Path, Section};
+use crate::reader::{Case, Errors, Path, Section};
 use crate::rules::candidate::Candidate;
 use crate::rules::{blocks, lists};
 use crate::settings::Settings;
@@ -17,15 +17,35 @@ pub type Visit<'v, 'a> = &'v mut dyn FnMut(Candidate<'_, 'a>) -> ControlFlow<()>
 
 /// Visits the candidate rules of an injection.
 pub fn visit<'a>(settings: &Settings<'_, 'a>, injection: &'static Injection, visit: Visit<'_, 'a>) {
-    let block = injection.block.as_ref();
-    let _end = match block.and_then(|block| Some((block, settings.block(block.name)?))) {
-        // Next to rules of `admission_inject_v2`, which is an error, the Operator prefers these.
-        Some((block, object)) => {
-            let inject = Path::Key(&Path::Root, "admission_inject");
-            let path = Path::Key(&inject, block.name);
-            let section = Section::new(path, object, Case::Sensitive);
-            blocks::visit(injection, &section, settings.release, visit)
-        }
-        None => lists::visit(settings, injection, visit),
-    };
+    let errors = &mut Errors::default();
+    // Next to rules of `admission_inject_v2`, which is an error, the Operator prefers the block.
+    if settings.block_of(injection).is_some() {
+        visit_block(settings, injection, errors, visit);
+    } else {
+        let _end = lists::visit(settings, injection, errors, visit);
+    }
+}
+
+/// Visits what [`visit`] could visit, wherever it is written, to check it.
+pub(crate) fn visit_all<'a>(
+    settings: &Settings<'_, 'a>,
+    injection: &'static Injection,
+    errors: &mut Errors,
+    visit: Visit<'_, 'a>,
+) {
+    visit_block(settings, injection, errors, visit);
+    let _end = lists::visit(settings, injection, errors, visit);
+}
+
+fn visit_block<'a>(
+    settings: &Settings<'_, 'a>,
+    injection: &'static Injection,
+    errors: &mut Errors,
+    visit: Visit<'_, 'a>,
+) {
+    if let Some((name, object)) = settings.block_of(injection) {
+        let inject = Path::Key(&Path::Root, "admission_inject");
+        let section = Section::new(Path::Key(&inject, name), object, Case::Sensitive);
+        let _end = blocks::visit(injection, &section, settings.release, errors, visit);
+    }
 }

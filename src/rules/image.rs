@@ -114,6 +114,10 @@ pub fn image(section: &Section, key: &str, errors: &mut Errors) -> Option<ImageR
     let text = section.string(key, errors)?;
     match ImageReference::parse(&text) {
         Ok(image) => Some(image),
+        Err(error @ ImageReferenceError::Empty) => {
+            section.missing(key, error, errors);
+            None
+        }
         Err(error) => {
             section.error(key, error, errors);
             None

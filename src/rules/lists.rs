@@ -4,25 +4,29 @@ use std::ops::ControlFlow;
 
 use crate::injection::{Injection, Variant};
 use crate::json::Value;
-use crate::reader::{Case, Errors, Path, Section, unknown};
+use crate::reader::{Case, Errors, Path, Section, expected, unknown};
 use crate::release::Release;
 use crate::rules::candidate::{Candidate, Form};
 use crate::rules::selectors::{Lists, Selectors};
 use crate::settings::Settings;
 
-/// Visits the candidates of an injection's list.
+/// Visits the candidates of an injection's list; `errors` gets what keeps rules from being read.
 pub(super) fn visit<'a>(
     settings: &Settings<'_, 'a>,
     injection: &'static Injection,
+    errors: &mut Errors,
     visit: &mut dyn FnMut(Candidate<'_, 'a>) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     let (home, key) = (injection.list.home, injection.list.key);
     let rules = settings.config.and_then(|config| config.get(home)?.as_object()?.get(key));
-    let Some(rules) = rules.and_then(Value::as_array) else {
-        return ControlFlow::Continue(());
-    };
     let home = Path::Key(&Path::Root, home);
     let list = Path::Key(&home, key);
+    let Some(rules) = rules.and_then(Value::as_array) else {
+        if let Some(value) = rules.filter(|value| !value.is_null()) {
+            expected(&list, "an array", value, errors);
+        }
+        return ControlFlow::Continue(());
+    };
     // Release 1.5 tries the rules of `admission_mutate` by label first, then by namespace.
     let passes: &[Lists] = match (injection.sets_annotation, settings.release) {
         (None, _) => &[Lists::EachGiven],
@@ -32,23 +36,22 @@ pub(super) fn visit<'a>(
     for lists in passes {
         for (index, value) in rules.iter().enumerate() {
             let path = Path::Index(&list, index);
-            let mut errors = Errors::default();
-            let Some(section) = Section::of_value(path, value, Case::Sensitive, &mut errors) else {
+            let Some(section) = Section::of_value(path, value, Case::Sensitive, errors) else {
                 continue;
             };
-            visit(read(injection, &section, *lists, errors))?;
+            visit(read(injection, &section, *lists))?;
         }
     }
     ControlFlow::Continue(())
 }
 
 /// Reads an element of a list as a candidate.
-pub(crate) fn read<'b, 'a>(
+fn read<'b, 'a>(
     injection: &'static Injection,
     section: &'b Section<'b, 'a>,
     lists: Lists,
-    mut errors: Errors,
 ) -> Candidate<'b, 'a> {
+    let mut errors = Errors::default();
     let selectors = Selectors::read(section, lists, &mut errors);
     let requires_annotation = section.boolean("check_annotation", &mut errors);
     let variant = language(injection, section, &mut errors);
@@ -79,9 +82,10 @@ pub(super) fn language(
         let _unused = section.string("language", errors);
         return injection.variants.first();
     }
-    let Some(text) = section.string("language", errors) else {
-        if section.get("language").is_none() {
-            section.error("language", format_args!("is required: {}", names.join(", ")), errors);
+    let text = section.string("language", errors);
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        if section.get("language").is_none_or(|it| *it == Value::Text("\"\"")) {
+            section.missing("language", format_args!("is required: {}", names.join(", ")), errors);
         }
         return None;
     };

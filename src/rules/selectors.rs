@@ -81,6 +81,10 @@ impl<T> List<T> {
         let list = Path::Key(&section.path, key);
         let elements = section.list(key, errors);
         let mut read_list = Self::default();
+        // What is not a list is not an empty one.
+        if section.get(key).is_some_and(|value| value.type_name() != "an array") {
+            read_list.push(&list, None);
+        }
         for (index, element) in elements.iter().enumerate() {
             let path = Path::Index(&list, index);
             let entry = crate::reader::string(&path, element, errors);
