@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde_norway::Value;
 use settings_tools::convert::to_v2;
+use settings_tools::workloads::{Resource, extras};
 
+use self::manifest::Manifest;
 use crate::args::{Access, Output};
 use crate::check_settings::located;
 use crate::settings_file::SettingsFile;
@@ -40,6 +42,13 @@ pub(crate) struct Convert {
     /// What a new policy injects into
     #[arg(long, value_enum, default_value_t)]
     resources: Resources,
+    /// The resource of a kind in `policy.extra_workloads`, such as `rollouts.argoproj.io`; may be
+    /// repeated [default: the plural of the kind]
+    #[arg(long = "resource", value_name = "PLURAL.GROUP")]
+    given: Vec<Resource>,
+    /// Leave out `matchConditions`: every request that the rules select reaches the policy server
+    #[arg(long)]
+    no_conditions: bool,
     /// The format: a manifest is YAML and settings are JSON, unless it says otherwise
     #[arg(short, long, value_enum, hide_possible_values = true, value_name = "yaml|json")]
     output: Option<Output>,
@@ -100,13 +109,18 @@ impl Convert {
                 let settings: Value = serde_json::from_str(settings).map_err(json)?;
                 self.output.unwrap_or(Output::Json).write(&settings)?
             }
-            (Target::Policy, Some(_)) => manifest::renewed(file, v2.as_deref(), &mut notes)?,
-            (Target::Policy, None) => {
-                let base = match self.resources {
-                    Resources::Pods => include_str!("../../../deploy/base/pods.yaml"),
-                    Resources::Workloads => include_str!("../../../deploy/base/workloads.yaml"),
-                };
-                manifest::new(base, settings, &mut notes)?
+            (Target::Policy, policy) => {
+                let extras = extras(settings, &self.given)?;
+                let manifest =
+                    Manifest { extras, has_conditions: !self.no_conditions, notes: &mut notes };
+                match (policy, self.resources) {
+                    (Some(_), _) => manifest.renewed(file, v2.as_deref())?,
+                    (None, Resources::Pods) => {
+                        manifest.new(include_str!("../../../deploy/base/pods.yaml"), settings)?
+                    }
+                    (None, Resources::Workloads) => manifest
+                        .new(include_str!("../../../deploy/base/workloads.yaml"), settings)?,
+                }
             }
         };
         if self.to == Target::Policy && self.output == Some(Output::Json) {

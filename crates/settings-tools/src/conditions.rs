@@ -154,13 +154,7 @@ impl<'s> Objects<'s> {
     fn of(settings: &'s Settings, scope: Scope) -> Self {
         let extras = settings.options.extra_workloads.iter();
         let extras = extras.filter(|_| scope != Scope::Pods);
-        let is_own = |extra: &&ExtraWorkload| match &*extra.group {
-            "" => extra.kind == "Pod",
-            "apps" => matches!(&*extra.kind, "Deployment" | "DaemonSet" | "StatefulSet"),
-            "batch" => matches!(&*extra.kind, "Job" | "CronJob"),
-            _ => false,
-        };
-        let (shadowed, extras) = extras.partition(is_own);
+        let (shadowed, extras) = extras.partition(|extra| is_built_in(extra));
         let record = settings.options.record_annotation().into_owned();
         Self { scope, record, extras, shadowed }
     }
@@ -256,6 +250,16 @@ impl<'s> Objects<'s> {
             is_there("pod.metadata"),
             is_there(&format!("pod.metadata.{entries}")),
         )
+    }
+}
+
+/// Whether a kind is one of Kubernetes' own, whose template the policy knows.
+pub(crate) fn is_built_in(extra: &ExtraWorkload) -> bool {
+    match &*extra.group {
+        "" => extra.kind == "Pod",
+        "apps" => matches!(&*extra.kind, "Deployment" | "DaemonSet" | "StatefulSet"),
+        "batch" => matches!(&*extra.kind, "Job" | "CronJob"),
+        _ => false,
     }
 }
 

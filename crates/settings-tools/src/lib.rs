@@ -6,6 +6,7 @@
 //! - [`convert`] turns rules of any release into rules of version 2.
 //! - [`conditions`] compiles settings into `matchConditions`, and [`manifest`] compares those of a policy
 //!   with them.
+//! - [`workloads`] names the resources of kinds that settings add.
 //! - [`endpoints`] finds the services that settings send data to.
 //!
 //! It reads rules by the policy's own code, so it cannot disagree with a request.
@@ -30,5 +31,6 @@ pub mod document;
 pub mod endpoints;
 pub mod manifest;
 mod notes;
+pub mod workloads;
 
 pub use notes::notes;

@@ -1,5 +1,9 @@
 //! Notes: what is valid, but probably unintended. They are for people; hosts never see them.
 
+mod address;
+mod namespaces;
+mod order;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
@@ -7,12 +11,13 @@ use datakit_injection::injection::Injection;
 use datakit_injection::injection::table::ALL;
 use datakit_injection::json::Value;
 use datakit_injection::reader::{Errors, Path, SettingsError, nearest};
+use datakit_injection::release::Release;
 use datakit_injection::rules::candidate::{Candidate, Form};
 use datakit_injection::rules::candidates::visit;
-use datakit_injection::rules::env::{PLACEHOLDERS, VariableValue, references};
-use datakit_injection::rules::read::Rule;
-use datakit_injection::selector::{NamespacePattern, Operator};
+use datakit_injection::rules::env::{PLACEHOLDERS, Variable, VariableValue, references};
+use datakit_injection::selector::Operator;
 use datakit_injection::settings::{Settings, with_settings};
+use order::Earlier;
 
 /// Variables that Kubernetes and container runtimes set in every container.
 const ALWAYS_SET: &[&str] =
@@ -39,71 +44,73 @@ fn note(settings: &Settings, notes: &mut Errors) {
     }
 }
 
-fn note_rules(settings: &Settings, injection: &'static Injection, notes: &mut Errors) {
+fn note_rules<'a>(settings: &Settings<'_, 'a>, injection: &'static Injection, notes: &mut Errors) {
     let mut earlier = Earlier::default();
-    let mut sections = BTreeSet::new();
+    // The candidates of a block share all but their selectors, and release 1.5 tries the rules of
+    // `admission_mutate` twice.
+    let mut sections = BTreeMap::new();
+    let is_logging = injection.sets_annotation.is_some();
     visit(settings, injection, &mut |candidate| {
         let section = candidate.section;
-        if candidate.form == Form::List {
+        let path = section.path.to_string();
+        if !sections.contains_key(&path) {
+            note_selectors(&candidate, notes);
+            let are_names = match is_logging {
+                true => settings.release != Release::V1_8,
+                false => candidate.form == Form::Block(Release::V1_5),
+            };
+            namespaces::note(&candidate, are_names, notes);
+        }
+        note_labels(&candidate, notes);
+        let variables = sections.entry(path).or_insert_with(|| variables(&candidate, notes));
+        let is_used = !candidate.selectors.is_off() && !candidate.is_switched_off();
+        if is_used && !variables.is_noted && address::has_image(&candidate) {
+            variables.is_noted = address::note(&candidate, &variables.envs, notes);
+        }
+        earlier.note(candidate, notes);
+        ControlFlow::Continue(())
+    });
+}
+
+/// The variables of a section.
+struct Variables<'a> {
+    envs: Vec<Variable<'a>>,
+    /// Whether an address that is missing was noted.
+    is_noted: bool,
+}
+
+/// Reads the variables of a candidate's section, and notes what is odd about them.
+fn variables<'a>(candidate: &Candidate<'_, 'a>, notes: &mut Errors) -> Variables<'a> {
+    let mut errors = Errors::default();
+    let compiled = candidate.variant.and_then(|variant| candidate.compile(variant, &mut errors));
+    let envs = compiled.map(|compiled| compiled.rule.envs).unwrap_or_default();
+    note_variables(&envs, &Path::Key(&candidate.section.path, "envs"), notes);
+    Variables { envs, is_noted: false }
+}
+
+/// Notes selectors that switch a rule off or have no effect.
+fn note_selectors(candidate: &Candidate, notes: &mut Errors) {
+    let section = candidate.section;
+    match candidate.form {
+        Form::List => {
             let is_used = section.get("image").is_some_and(|it| *it != Value::Text("\"\""));
             if candidate.selectors.is_off() && is_used {
                 let message = "has no selectors that can match, so the rule is switched off";
                 notes.add(&candidate.path, message);
             }
-            earlier.note_shadowed(&candidate, notes);
         }
-        note_labels(&candidate, notes);
-        // The candidates of a block share its variables.
-        if sections.insert(section.path.to_string())
-            && let Some(variant) = candidate.variant
-        {
-            let mut errors = Errors::default();
-            if let Some(compiled) = candidate.compile(variant, &mut errors) {
-                note_variables(&compiled.rule, &Path::Key(&section.path, "envs"), notes);
+        Form::Block(Release::V1_5) => {
+            let selects = candidate.injection.block.as_ref().is_some_and(|it| it.selects_in_1_5);
+            for key in ["enabled_labelselectors", "enabled_namespaces"] {
+                let mut errors = Errors::default();
+                if !selects && !section.list(key, &mut errors).is_empty() {
+                    let message = "has no effect up to release 1.5.12; for later ones, set \
+                                   `policy.operator_release` to 1.5.13";
+                    notes.add(&Path::Key(&section.path, key), message);
+                }
             }
         }
-        ControlFlow::Continue(())
-    });
-}
-
-/// The rules of an injection that were looked at.
-#[derive(Default)]
-struct Earlier {
-    paths: BTreeSet<String>,
-    /// The path of the first rule that takes every pod.
-    takes_all: Option<String>,
-    /// The path of the first rule with certain selectors, by their text.
-    by_selectors: BTreeMap<String, String>,
-}
-
-impl Earlier {
-    /// Notes a rule that an earlier one keeps from ever being used.
-    fn note_shadowed(&mut self, candidate: &Candidate, notes: &mut Errors) {
-        if candidate.form != Form::List {
-            return;
-        }
-        let selectors = &candidate.selectors;
-        let path = candidate.path.to_string();
-        // Release 1.5 tries the rules of `admission_mutate` twice.
-        if selectors.is_off() || !self.paths.insert(path.clone()) {
-            return;
-        }
-        let list = |key| candidate.section.get(key).map(Value::to_json).unwrap_or_default();
-        let text = format!("{} {}", list("namespace_selectors"), list("label_selectors"));
-        if let Some(first) = self.by_selectors.get(&text).or(self.takes_all.as_ref()) {
-            notes.add(&candidate.path, format_args!("is never used: {first} always comes first"));
-            return;
-        }
-        // A rule that requires an annotation leaves pods to the next one.
-        if candidate.requires_annotation && !candidate.injection.precedence.first_match_decides {
-            return;
-        }
-        let is_all = |pattern: &NamespacePattern| matches!(pattern, NamespacePattern::All);
-        if selectors.labels.is_empty && selectors.namespaces.valid.iter().any(is_all) {
-            self.takes_all = Some(path);
-        } else {
-            self.by_selectors.insert(text, path);
-        }
+        Form::Block(_) => {}
     }
 }
 
@@ -125,9 +132,9 @@ fn note_labels(candidate: &Candidate, notes: &mut Errors) {
     }
 }
 
-fn note_variables(rule: &Rule, envs: &Path, notes: &mut Errors) {
-    let names: BTreeSet<&str> = rule.envs.iter().map(|variable| &*variable.name).collect();
-    for variable in &rule.envs {
+fn note_variables(variables: &[Variable], envs: &Path, notes: &mut Errors) {
+    let names: BTreeSet<&str> = variables.iter().map(|variable| &*variable.name).collect();
+    for variable in variables {
         let path = Path::Key(envs, &variable.name);
         if variable.name == "LOGFWD_DATAKIT_OPERATOR_ENDPOINT" {
             let message = "makes logfwd ask Datakit Operator for its configuration: the \

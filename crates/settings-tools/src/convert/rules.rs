@@ -19,11 +19,14 @@ pub(super) fn of(settings: &Mapping, release: Release, notes: &mut Vec<String>) 
     for injection in ALL {
         let name = injection.block.as_ref().map_or("", |block| block.name);
         let Some(block) = blocks.get(name).and_then(Value::as_mapping) else { continue };
-        let block = Block { name, injection, block };
+        let selects_in_1_5 = injection.block.as_ref().is_some_and(|block| block.selects_in_1_5);
+        let selects = release != Release::V1_5 || selects_in_1_5;
+        let block = Block { name, injection, block, selects };
         let of_block = match release {
             Release::V1_8 => block.as_read_since_1_7(notes),
             _ => block.as_read_up_to_1_6(release, notes),
         };
+        block.note_lists_without_effect(notes);
         if !of_block.is_empty() {
             if release != Release::V1_8 {
                 block.note_differences(notes);
@@ -39,6 +42,8 @@ struct Block<'b> {
     name: &'static str,
     injection: &'static Injection,
     block: &'b Mapping,
+    /// Whether its lists select anything.
+    selects: bool,
 }
 
 impl Block<'_> {
@@ -169,7 +174,8 @@ impl Block<'_> {
     }
 
     fn entries(&self, list: &str) -> impl Iterator<Item = Mapping> {
-        let entries = self.block.get(list).and_then(Value::as_sequence).into_iter().flatten();
+        let list = self.block.get(list).filter(|_| self.selects);
+        let entries = list.and_then(Value::as_sequence).into_iter().flatten();
         entries.map(|entry| entry.as_mapping().cloned().unwrap_or_default())
     }
 
@@ -186,6 +192,19 @@ impl Block<'_> {
             }
         }
         Value::Mapping(rule)
+    }
+
+    /// Notes lists that the release does not read.
+    fn note_lists_without_effect(&self, notes: &mut Vec<String>) {
+        let name = self.name;
+        for (list, _) in ENTRIES.into_iter().filter(|_| !self.selects) {
+            let entries = self.block.get(list).and_then(Value::as_sequence);
+            if entries.is_some_and(|entries| !entries.is_empty()) {
+                notes.push(format!(
+                    "admission_inject.{name}.{list} is left out: it has no effect up to release 1.5.12"
+                ));
+            }
+        }
     }
 
     /// Notes what version 2 does in another way than releases up to 1.6.
