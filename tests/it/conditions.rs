@@ -141,6 +141,8 @@ fn settings() -> impl Strategy<Value = String> {
         json!({ "ignored_namespaces": ["shop"], "id": "one" }),
         json!({ "operator_release": "1.8" }),
         json!({ "operator_release": "1.5", "security_context": 7 }),
+        json!({ "operator_release": "1.5.13" }),
+        json!({ "operator_release": "1.9" }),
         json!({ "extra_workloads": [
             { "group": "argoproj.io", "kind": "Rollout", "template": "/spec/pod~1template/t" },
             { "group": "example.com", "kind": "Rollout", "template": "/spec/sets/1/template" },

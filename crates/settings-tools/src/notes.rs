@@ -54,12 +54,13 @@ fn note_rules<'a>(settings: &Settings<'_, 'a>, injection: &'static Injection, no
         let section = candidate.section;
         let path = section.path.to_string();
         if !sections.contains_key(&path) {
-            note_selectors(&candidate, notes);
             let are_names = match is_logging {
                 true => settings.release != Release::V1_8,
                 false => candidate.form == Form::Block(Release::V1_5),
             };
-            namespaces::note(&candidate, are_names, notes);
+            if note_effect(&candidate, notes) {
+                namespaces::note(&candidate, are_names, notes);
+            }
         }
         note_labels(&candidate, notes);
         let variables = sections.entry(path).or_insert_with(|| variables(&candidate, notes));
@@ -88,30 +89,30 @@ fn variables<'a>(candidate: &Candidate<'_, 'a>, notes: &mut Errors) -> Variables
     Variables { envs, is_noted: false }
 }
 
-/// Notes selectors that switch a rule off or have no effect.
-fn note_selectors(candidate: &Candidate, notes: &mut Errors) {
+/// Notes selectors that switch a rule off, or that the release does not read; returns whether they have an
+/// effect.
+fn note_effect(candidate: &Candidate, notes: &mut Errors) -> bool {
     let section = candidate.section;
-    match candidate.form {
-        Form::List => {
-            let is_used = section.get("image").is_some_and(|it| *it != Value::Text("\"\""));
-            if candidate.selectors.is_off() && is_used {
-                let message = "has no selectors that can match, so the rule is switched off";
-                notes.add(&candidate.path, message);
-            }
+    if candidate.form == Form::List {
+        let is_used = section.get("image").is_some_and(|it| *it != Value::Text("\"\""));
+        if candidate.selectors.is_off() && is_used {
+            let message = "has no selectors that can match, so the rule is switched off";
+            notes.add(&candidate.path, message);
         }
-        Form::Block(Release::V1_5) => {
-            let selects = candidate.injection.block.as_ref().is_some_and(|it| it.selects_in_1_5);
-            for key in ["enabled_labelselectors", "enabled_namespaces"] {
-                let mut errors = Errors::default();
-                if !selects && !section.list(key, &mut errors).is_empty() {
-                    let message = "has no effect up to release 1.5.12; for later ones, set \
-                                   `policy.operator_release` to 1.5.13";
-                    notes.add(&Path::Key(&section.path, key), message);
-                }
-            }
-        }
-        Form::Block(_) => {}
+        return true;
     }
+    let selects_in_1_5 = candidate.injection.block.as_ref().is_some_and(|it| it.selects_in_1_5);
+    if candidate.form != Form::Block(Release::V1_5) || selects_in_1_5 {
+        return true;
+    }
+    for key in ["enabled_labelselectors", "enabled_namespaces"] {
+        if !section.list(key, &mut Errors::default()).is_empty() {
+            let message = "has no effect up to release 1.5.12; for later ones, set \
+                           `policy.operator_release` to 1.5.13";
+            notes.add(&Path::Key(&section.path, key), message);
+        }
+    }
+    false
 }
 
 /// Notes label selectors that contradict themselves.

@@ -224,3 +224,129 @@ note: A of ddtrace becomes a reference; version 1 took it literally
     assert_eq!(rules[1]["namespace_selectors"][0], "^a\\.b$");
     assert_eq!(rules.as_array().unwrap().len(), 2);
 }
+
+const ROLLOUTS: &str = r#"{"policy":{"extra_workloads":[
+    {"group":"argoproj.io","kind":"Rollout","template":"/spec/template"},
+    {"group":"kruise.io","kind":"CloneSet","template":"/spec/template"}]}}"#;
+
+/// The rules of a manifest as `group/versions/resources/operations`, without those of Kubernetes' kinds.
+fn extra_rules(manifest: &[u8]) -> Vec<String> {
+    let policy: Value = serde_norway::from_slice(manifest).unwrap();
+    let rules = policy["spec"]["rules"].as_array().unwrap().iter();
+    let joined = |rule: &Value, key: &str| {
+        let list = rule[key].as_array().unwrap().iter();
+        list.map(|it| it.as_str().unwrap()).collect::<Vec<_>>().join("+")
+    };
+    let keys = ["apiGroups", "apiVersions", "resources", "operations"];
+    let rules = rules.map(|rule| keys.map(|key| joined(rule, key)).join("/"));
+    rules.filter(|rule| !rule.starts_with("apps/") && !rule.starts_with("batch/")).collect()
+}
+
+#[test]
+fn writes_rules_for_kinds_that_the_settings_name() {
+    let workloads = ["convert", "-", "--resources", "workloads"];
+    let output = run(&workloads, ROLLOUTS);
+    let rules = extra_rules(&output.stdout);
+    let expected = ["argoproj.io/*/rollouts/CREATE+UPDATE", "kruise.io/*/clonesets/CREATE+UPDATE"];
+    assert_eq!(rules, expected);
+    let guessed = "\
+note: `rollouts.argoproj.io` is guessed from the kind `Rollout`; if it has another name, pass `--resource`
+note: `clonesets.kruise.io` is guessed from the kind `CloneSet`; if it has another name, pass `--resource`
+";
+    assert_eq!(text(&output.stderr), guessed);
+    let given = ["--resource", "rollouts.v1alpha1.argoproj.io", "--resource", "clones.kruise.io"];
+    let output = run(&[&workloads[..], &given].concat(), ROLLOUTS);
+    assert_eq!(text(&output.stderr), "");
+    let rules = extra_rules(&output.stdout);
+    let expected =
+        ["argoproj.io/v1alpha1/rollouts/CREATE+UPDATE", "kruise.io/*/clones/CREATE+UPDATE"];
+    assert_eq!(rules, expected);
+    // A policy of Pods sees the Pods of these kinds, and not the kinds.
+    let output = run(&["convert", "-"], ROLLOUTS);
+    assert_eq!(extra_rules(&output.stdout), ["/v1/pods/CREATE"]);
+    let note = "note: policy.extra_workloads has no effect in a policy of Pods; pass `--resources workloads`\n";
+    assert_eq!(text(&output.stderr), note);
+    for (resource, reason) in [
+        (
+            "things.example.com",
+            "policy.extra_workloads has no kind of the group of `things.example.com`",
+        ),
+        ("Rollout", "is not a resource, such as `rollouts.argoproj.io`"),
+    ] {
+        let output = run(&[&workloads[..], &["--resource", resource]].concat(), ROLLOUTS);
+        assert_eq!(output.status.code(), Some(2), "{resource}");
+        assert!(text(&output.stderr).contains(reason), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn adds_the_rules_that_a_manifest_lacks() {
+    let settings: Value = serde_json::from_str(ROLLOUTS).unwrap();
+    let manifest = |rules: &str| {
+        format!(
+            "kind: ClusterAdmissionPolicy # mine\nspec:\n  rules:\n{rules}  settings: {settings}\n"
+        )
+    };
+    let given = "  - apiGroups: [apps]\n    apiVersions: [v1]\n    resources: [deployments]\n    operations: [CREATE]\n";
+    let output = run(&["convert", "-"], &manifest(given));
+    let added = ["argoproj.io/*/rollouts/CREATE+UPDATE", "kruise.io/*/clonesets/CREATE+UPDATE"];
+    assert_eq!(extra_rules(&output.stdout), added);
+    assert!(text(&output.stdout).starts_with("kind: ClusterAdmissionPolicy # mine\n"));
+    // Once is enough, and a rule of the group may name what is not guessed.
+    let again = run(&["convert", "-"], &text(&output.stdout));
+    assert_eq!((text(&again.stdout), text(&again.stderr)), (text(&output.stdout), String::new()));
+    let other = "  - apiGroups: [\"*\"]\n    apiVersions: [\"*\"]\n    resources: [things]\n    operations: [CREATE]\n";
+    assert_eq!(
+        extra_rules(&run(&["convert", "-"], &manifest(other)).stdout),
+        ["*/*/things/CREATE"]
+    );
+}
+
+#[test]
+fn leaves_conditions_out_where_they_are_not_wanted() {
+    for resources in ["pods", "workloads"] {
+        let new = ["convert", "examples/settings.json", "--resources", resources];
+        let with: Value = serde_norway::from_slice(&run(&new, "").stdout).unwrap();
+        let output = run(&[&new[..], &["--no-conditions"]].concat(), "");
+        assert!(!text(&output.stdout).contains("These requests pass"), "{}", text(&output.stdout));
+        let mut without: Value = serde_norway::from_slice(&output.stdout).unwrap();
+        assert!(without["spec"].get("matchConditions").is_none());
+        without["spec"]["matchConditions"] = with["spec"]["matchConditions"].clone();
+        assert_eq!(without, with);
+        // Those that others wrote stay.
+        let mut others = with.clone();
+        let conditions = others["spec"]["matchConditions"].as_array_mut().unwrap();
+        conditions.push(serde_json::json!({ "name": "mine", "expression": "true" }));
+        let renewed = run(&["convert", "-", "--no-conditions"], &others.to_string());
+        let renewed: Value = serde_json::from_slice(&renewed.stdout).unwrap();
+        assert_eq!(
+            renewed["spec"]["matchConditions"],
+            serde_json::json!([{ "name": "mine", "expression": "true" }])
+        );
+        let renewed = run(&["convert", "-", "--no-conditions"], &with.to_string());
+        let renewed: Value = serde_json::from_slice(&renewed.stdout).unwrap();
+        assert!(renewed["spec"].get("matchConditions").is_none());
+    }
+}
+
+/// Lists that a release does not read select nothing after the conversion either.
+#[test]
+fn leaves_lists_out_that_the_release_does_not_read() {
+    let settings = |release: &str| {
+        format!(
+            r#"{{"admission_inject":{{"logfwd":{{"enabled_namespaces":[{{"namespace":"^a"}}],
+                "images":{{"logfwd_image":"a/b:1"}}}}}},"policy":{{"operator_release":"{release}"}}}}"#
+        )
+    };
+    let note = "admission_inject.logfwd.enabled_namespaces is left out: it has no effect up to release 1.5.12";
+    for (release, rules, is_noted) in [("1.5", 1, true), ("1.5.13", 2, false), ("1.9", 1, false)] {
+        let output = run(&["convert", "-", "--v2", "--to", "settings"], &settings(release));
+        let converted: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let logfwds = converted["admission_inject_v2"]["logfwds"].as_array().unwrap();
+        assert_eq!(
+            (logfwds.len(), text(&output.stderr).contains(note)),
+            (rules, is_noted),
+            "{release}"
+        );
+    }
+}
