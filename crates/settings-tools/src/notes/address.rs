@@ -56,7 +56,7 @@ pub(super) fn note(candidate: &Candidate, envs: &[Variable], notes: &mut Errors)
             variable.name == *name && !is_empty
         })
     };
-    if address.instead.iter().any(|name| is_set(name)) {
+    if address.instead.iter().any(is_set) {
         return false;
     }
     let missing = address.variables.iter().filter(|name| !is_set(name));
