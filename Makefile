@@ -7,7 +7,7 @@ MAKEFLAGS += --no-builtin-rules
 
 TARGET := wasm32-unknown-unknown
 BUILT := target/$(TARGET)/release/datakit_injection.wasm
-SOURCES := $(shell find src -name '*.rs') build.rs Cargo.toml Cargo.lock rust-toolchain.toml
+SOURCES := $(shell find src -name '*.rs') build.rs Cargo.toml Cargo.lock rust-toolchain.toml .cargo/config.toml
 JS_SOURCES := $(SOURCES) $(shell find npm/bindings npm/bindgen crates/settings-tools crates/messages -type f)
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
@@ -20,7 +20,9 @@ GET_KWCTL := see https://docs.kubewarden.io/howtos/install-kwctl
 need = command -v $(1) > /dev/null || { echo '$(1) is missing: $(2)' >&2; exit 1; }
 
 CARGO_HOME ?= $(HOME)/.cargo
-REMAP := --remap-path-prefix=$(CARGO_HOME)=cargo --remap-path-prefix=$(CURDIR)=.
+# Joins the flags of .cargo/config.toml, which RUSTFLAGS would replace.
+REMAP := --config "target.$(TARGET).rustflags = \
+  ['--remap-path-prefix=$(CARGO_HOME)=cargo', '--remap-path-prefix=$(CURDIR)=.']"
 
 MANIFEST ?= examples/nginx.yaml
 SETTINGS ?= examples/settings.json
@@ -41,6 +43,7 @@ SEED := 1
 test: export PROPTEST_RNG_SEED = $(SEED)
 test: lint policy.wasm npm/wasm/datakit_injection_bg.wasm node_modules/.package-lock.json chromium ## Check formats and lints; test natively, on the module, in Node, in a browser.
 	cargo test --locked --workspace
+	@$(MAKE) --no-print-directory instructions
 	npm test --workspaces
 
 .PHONY: lint
@@ -64,9 +67,8 @@ advisories: ## Check dependencies against the advisory databases, which are fetc
 # bindgen reads from what `strip` would remove which features of WebAssembly a module uses, and strips it
 # itself; so this module has a target folder of its own.
 npm/wasm/datakit_injection_bg.wasm: export CARGO_PROFILE_RELEASE_STRIP = false
-npm/wasm/datakit_injection_bg.wasm: export RUSTFLAGS = $(REMAP)
 npm/wasm/datakit_injection_bg.wasm: $(JS_SOURCES) | setup
-	cargo build --locked --release --target $(TARGET) --package datakit-injection-js --target-dir target/js
+	cargo build $(REMAP) --locked --release --target $(TARGET) --package datakit-injection-js --target-dir target/js
 	cargo run --quiet --locked --package bindgen -- \
 	  target/js/$(TARGET)/release/datakit_injection_js.wasm npm/wasm
 
@@ -95,9 +97,8 @@ npm: npm/wasm/datakit_injection_bg.wasm node_modules/.package-lock.json ## Build
 	npm pack --workspace npm --pack-destination npm
 
 # Paths of this machine are no part of the module: two builds in two folders give the same bytes.
-policy.wasm: export RUSTFLAGS = $(REMAP)
 policy.wasm: $(SOURCES) | setup ## Build the policy module.
-	cargo build --locked --release --target $(TARGET)
+	cargo build $(REMAP) --locked --release --target $(TARGET)
 	@cp $(BUILT) $@
 
 .PHONY: verify-reproducible
@@ -156,8 +157,14 @@ publish: $(MODULE) clean-tree ## Push MODULE to its registry (kwctl): a clean tr
 conditions: ## Renew the conditions in deploy/ from the settings of each manifest.
 	UPDATE_EXPECT=1 cargo test --locked --test it deploy::conditions_are_compiled
 
+.PHONY: instructions
+instructions: ## Count a request's instructions; fail where they grew by 5 % (valgrind; UPDATE=--update).
+	@if command -v valgrind > /dev/null; then \
+	  cargo build --locked --release --bin datakit_injection && benches/instructions.sh $(UPDATE); \
+	  else echo 'NOT CHECKED: instructions; apt install valgrind'; fi
+
 .PHONY: bench
-bench: policy.wasm ## Measure against baselines of the same run; print ratios. Then the companion's load.
+bench: instructions policy.wasm ## Measure against baselines of the same run; print ratios. Then the companion's load.
 	cargo build --locked --release --target $(TARGET) --package bench-guests --examples
 	cargo bench --locked --bench evaluate
 	@$(MAKE) --no-print-directory bench-companion
