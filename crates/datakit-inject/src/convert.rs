@@ -115,11 +115,10 @@ impl Convert {
                     Manifest { extras, has_conditions: !self.no_conditions, notes: &mut notes };
                 match (policy, self.resources) {
                     (Some(_), _) => manifest.renewed(file, v2.as_deref())?,
-                    (None, Resources::Pods) => {
-                        manifest.new(include_str!("../../../deploy/base/pods.yaml"), settings)?
-                    }
+                    (None, Resources::Pods) => manifest
+                        .of_base(include_str!("../../../deploy/base/pods.yaml"), settings)?,
                     (None, Resources::Workloads) => manifest
-                        .new(include_str!("../../../deploy/base/workloads.yaml"), settings)?,
+                        .of_base(include_str!("../../../deploy/base/workloads.yaml"), settings)?,
                 }
             }
         };

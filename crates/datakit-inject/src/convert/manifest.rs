@@ -19,7 +19,7 @@ pub(super) struct Manifest<'n> {
 
 impl Manifest<'_> {
     /// A manifest of `deploy/` with other settings and matching conditions.
-    pub(super) fn new(mut self, base: &str, settings: &str) -> Result<String, String> {
+    pub(super) fn of_base(mut self, base: &str, settings: &str) -> Result<String, String> {
         let error = |error: serde_norway::Error| error.to_string();
         let mut policy: Yaml = serde_norway::from_str(base).map_err(error)?;
         let scope = scope(&serde_json::to_string(&policy).unwrap_or_default());
