@@ -60,6 +60,11 @@ pub enum SidecarMode {
     Native,
 }
 
+impl SidecarMode {
+    const NAMES: &[(&str, Self)] =
+        &[("auto", Self::Auto), ("container", Self::Container), ("native", Self::Native)];
+}
+
 /// What is made of a pod that meets the Pod Security level `restricted`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PodSecurity {
@@ -70,6 +75,10 @@ pub enum PodSecurity {
     Ignore,
 }
 
+impl PodSecurity {
+    const NAMES: &[(&str, Self)] = &[("respect", Self::Respect), ("ignore", Self::Ignore)];
+}
+
 /// What is made of a pod whose quality of service class is `Guaranteed`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum QosClass {
@@ -78,6 +87,10 @@ pub enum QosClass {
     Ignore,
     /// Added containers request what they are limited to, so that it keeps the class.
     Preserve,
+}
+
+impl QosClass {
+    const NAMES: &[(&str, Self)] = &[("ignore", Self::Ignore), ("preserve", Self::Preserve)];
 }
 
 /// A kind that holds a pod template, besides those of Kubernetes itself.
@@ -171,89 +184,47 @@ impl<'a> Options<'a> {
             return options;
         };
         section.check_keys(KEYS, errors);
-        let modes = &[
-            ("auto", SidecarMode::Auto),
-            ("container", SidecarMode::Container),
-            ("native", SidecarMode::Native),
-        ];
-        options.sidecar_mode = one_of(&section, "sidecar_mode", modes, errors);
+        options.sidecar_mode = one_of(&section, "sidecar_mode", SidecarMode::NAMES, errors);
         names(&section, "ignored_namespaces", &mut options.ignored_namespaces, errors);
         names(&section, "ignored_containers", &mut options.ignored_containers, errors);
         options.extra_workloads = extra_workloads(&section, errors);
-        options.image_pull_secrets =
-            section.strings("image_pull_secrets", errors, |path, name, errors| {
-                let is_name = is_dns_subdomain(&name);
-                if !is_name {
-                    errors.add(path, "is not the name of a secret");
-                }
-                is_name.then_some(name)
-            });
-        let limit = section.scalar("empty_dir_size_limit", errors).filter(|text| !text.is_empty());
-        options.empty_dir_size_limit = limit;
-        if options.empty_dir_size_limit.as_deref().is_some_and(|q| nanos(q).is_none()) {
-            section.error("empty_dir_size_limit", "is not a quantity, such as `1Gi`", errors);
-            options.empty_dir_size_limit = None;
-        }
+        options.image_pull_secrets = image_pull_secrets(&section, errors);
+        options.empty_dir_size_limit = empty_dir_size_limit(&section, errors);
         options.operator_release = one_of(&section, "operator_release", RELEASES, errors);
-        options.id = section.string("id", errors).filter(|id| !id.is_empty());
-        options.has_unreadable_id =
-            options.id.is_none() && section.get("id").is_some_and(|id| *id != Value::Text("\"\""));
-        if options.id.as_deref().is_some_and(|id| !is_dns_label(id) || id.len() > MAX_ID) {
-            let message = "is not a DNS label of at most 20 characters";
-            section.error("id", message, errors);
-            options.id = None;
-            options.has_unreadable_id = true;
-        }
+        (options.id, options.has_unreadable_id) = id(&section, errors);
         options.status_annotation = section.boolean("status_annotation", errors);
-        let classes = &[("ignore", QosClass::Ignore), ("preserve", QosClass::Preserve)];
-        options.qos_class = one_of(&section, "qos_class", classes, errors);
+        options.qos_class = one_of(&section, "qos_class", QosClass::NAMES, errors);
         options.safe_to_evict = section.boolean("safe_to_evict", errors);
-        let read = |read: &mut dyn FnMut(&mut Errors),
-                    key: &str,
-                    unsafe_option: &mut Option<String>,
-                    errors: &mut Errors| {
-            let mut of_option = Errors::default();
-            read(&mut of_option);
-            if !of_option.is_empty() && unsafe_option.is_none() {
-                *unsafe_option = Some(Path::Key(&path, key).to_string());
+        options.read_unsafe(&section, errors);
+        options
+    }
+
+    /// Reads the options whose default may be weaker than what was meant.
+    fn read_unsafe(&mut self, section: &Section<'_, 'a>, errors: &mut Errors) {
+        let mut invalid = None;
+        let mut check = |key: &str, of_option: Errors| {
+            if !of_option.is_empty() && invalid.is_none() {
+                invalid = Some(Path::Key(&section.path, key).to_string());
             }
             errors.extend(of_option);
         };
-        let mut unsafe_option = None;
-        let context = &mut options.security_context;
-        read(
-            &mut |errors| *context = security_context(&section, errors),
-            "security_context",
-            &mut unsafe_option,
-            errors,
-        );
-        let allowed = &mut options.allow_version_annotations;
-        read(
-            &mut |errors| {
-                if section.get("allow_version_annotations").is_some() {
-                    *allowed = section.boolean("allow_version_annotations", errors);
-                }
-            },
-            "allow_version_annotations",
-            &mut unsafe_option,
-            errors,
-        );
-        let levels = &[("respect", PodSecurity::Respect), ("ignore", PodSecurity::Ignore)];
-        let pod_security = &mut options.pod_security;
-        read(
-            &mut |errors| *pod_security = one_of(&section, "pod_security", levels, errors),
-            "pod_security",
-            &mut unsafe_option,
-            errors,
-        );
+        let mut found = Errors::default();
+        self.security_context = security_context(section, &mut found);
+        check("security_context", std::mem::take(&mut found));
+        if section.get("allow_version_annotations").is_some() {
+            self.allow_version_annotations =
+                section.boolean("allow_version_annotations", &mut found);
+        }
+        check("allow_version_annotations", std::mem::take(&mut found));
+        self.pod_security = one_of(section, "pod_security", PodSecurity::NAMES, &mut found);
+        check("pod_security", found);
         // A misspelt option keeps its default as well.
         let misspelt = section.members().find(|(name, _)| {
             !KEYS.contains(&&**name) && nearest(name, KEYS).is_some_and(|it| UNSAFE.contains(&it))
         });
-        let misspelt = misspelt.map(|(name, _)| Path::Key(&path, &name).to_string());
-        let id = options.has_unreadable_id.then(|| Path::Key(&path, "id").to_string());
-        options.unsafe_option = unsafe_option.or(misspelt).or(id);
-        options
+        let misspelt = misspelt.map(|(name, _)| Path::Key(&section.path, &name).to_string());
+        let id = self.has_unreadable_id.then(|| Path::Key(&section.path, "id").to_string());
+        self.unsafe_option = invalid.or(misspelt).or(id);
     }
 
     /// Whether a namespace is left alone.
@@ -300,6 +271,40 @@ fn names<'a>(
         names.extend(read);
     }
     errors.extend(of_list);
+}
+
+fn image_pull_secrets<'a>(section: &Section<'_, 'a>, errors: &mut Errors) -> Vec<Cow<'a, str>> {
+    section.strings("image_pull_secrets", errors, |path, name, errors| {
+        let is_name = is_dns_subdomain(&name);
+        if !is_name {
+            errors.add(path, "is not the name of a secret");
+        }
+        is_name.then_some(name)
+    })
+}
+
+fn empty_dir_size_limit<'a>(
+    section: &Section<'_, 'a>,
+    errors: &mut Errors,
+) -> Option<Cow<'a, str>> {
+    let limit = section.scalar("empty_dir_size_limit", errors).filter(|text| !text.is_empty())?;
+    if nanos(&limit).is_none() {
+        section.error("empty_dir_size_limit", "is not a quantity, such as `1Gi`", errors);
+        return None;
+    }
+    Some(limit)
+}
+
+/// The `id`, and whether there is one that cannot be read.
+fn id<'a>(section: &Section<'_, 'a>, errors: &mut Errors) -> (Option<Cow<'a, str>>, bool) {
+    let Some(id) = section.string("id", errors) else {
+        return (None, section.get("id").is_some());
+    };
+    if !id.is_empty() && (!is_dns_label(&id) || id.len() > MAX_ID) {
+        section.error("id", "is not a DNS label of at most 20 characters", errors);
+        return (None, true);
+    }
+    (Some(id).filter(|id| !id.is_empty()), false)
 }
 
 fn extra_workloads<'a>(section: &Section<'_, 'a>, errors: &mut Errors) -> Vec<ExtraWorkload<'a>> {

@@ -151,14 +151,8 @@ fn mutate<'a>(
     let Some(template) = workload.template(&mut object) else {
         return untouched(Reason::NoTemplate, trace);
     };
-    if !has_valid_metadata(template) && !settings.options.is_ignored(&facts.namespace) {
-        let note = "metadata, labels or annotations of the pod template are not objects; nothing \
-                    is injected";
-        report.warned(note);
-        return unchanged(Reason::Malformed, report, trace);
-    }
-    if is_mirror_pod(template) {
-        return untouched(Reason::MirrorPod, trace);
+    if let Some(reason) = reason_to_leave(template, &facts, settings, &mut report) {
+        return unchanged(reason, report, trace);
     }
     facts.warn_of_misplaced(template, settings, &mut report, trace);
     let stored = old_object.as_mut().and_then(|old| workload.template(old));
@@ -170,8 +164,8 @@ fn mutate<'a>(
         false => life::decide(template, stored, &key, workload.lists_are_atomic),
     };
     let is_fixed = is_update && !workload.template_is_mutable;
-    match decision {
-        Decision::Unchanged => unchanged(Reason::Unchanged, report, trace),
+    let is_changed = match decision {
+        Decision::Unchanged => return unchanged(Reason::Unchanged, report, trace),
         Decision::Restore { by_hand } => {
             if by_hand {
                 report.warned(RESTORED);
@@ -180,43 +174,54 @@ fn mutate<'a>(
             if let Some(stored) = stored {
                 *template = stored.clone();
             }
-            Answer::mutated(&object, report)
+            true
         }
-        _ if is_fixed => unchanged(Reason::FixedTemplate, report, trace),
+        _ if is_fixed => return unchanged(Reason::FixedTemplate, report, trace),
         Decision::Unreadable => {
             report.warned(&format!("cannot parse annotation {key}; injection skipped; remove it"));
-            unchanged(Reason::UnreadableRecord, report, trace)
+            return unchanged(Reason::UnreadableRecord, report, trace);
         }
         Decision::Rebuild(part) => {
             if part.is_unreadable {
                 report.warned(&format!("cannot parse annotation {key}; the stored one is used"));
             }
-            let given = rebuild(template, part, &facts, settings, &mut report, trace);
-            match json::same_objects(&given, template) {
-                true => Answer::unchanged(report),
-                false => Answer::mutated(&object, report),
-            }
+            rebuild(template, part, &facts, settings, &mut report, trace)
         }
         Decision::Uninjected | Decision::Malformed => {
             if matches!(decision, Decision::Malformed) {
                 report.warned("the pod template is malformed; what was injected stays");
             }
-            match inject(template, stored, &facts, settings, &mut report, trace) {
-                Outcome::Changed => Answer::mutated(&object, report),
-                Outcome::Unchanged(reason) => {
-                    explain_silence(reason, &report, trace);
-                    Answer::unchanged(report)
-                }
+            let outcome = inject(template, stored, &facts, settings, &mut report, trace);
+            if let Outcome::Unchanged(reason) = &outcome {
+                explain_silence(reason.clone(), &report, trace);
             }
+            matches!(outcome, Outcome::Changed)
         }
+    };
+    if is_changed { Answer::mutated(&object, report) } else { Answer::unchanged(report) }
+}
+
+/// Why a template is left as it is, whatever the rules.
+fn reason_to_leave(
+    template: &Object,
+    facts: &Facts,
+    settings: &Settings,
+    report: &mut Report,
+) -> Option<Reason> {
+    if !has_valid_metadata(template) && !settings.options.is_ignored(&facts.namespace) {
+        let note = "metadata, labels or annotations of the pod template are not objects; nothing \
+                    is injected";
+        report.warned(note);
+        return Some(Reason::Malformed);
     }
+    is_mirror_pod(template).then_some(Reason::MirrorPod)
 }
 
 const RESTORED: &str = "restored injected fields that were removed or changed manually; change the \
                         settings or the version annotation, or opt out with \
                         admission.datakit/enabled: \"false\"";
 
-/// Injects anew into the user's part of a template. Returns the template as it was.
+/// Injects anew into the user's part of a template. Returns whether the template changed.
 fn rebuild<'a>(
     template: &mut Object<'a>,
     part: UserPart<'a>,
@@ -224,7 +229,7 @@ fn rebuild<'a>(
     settings: &Settings<'_, 'a>,
     report: &mut Report,
     trace: &mut Trace,
-) -> Object<'a> {
+) -> bool {
     let given = std::mem::replace(template, part.template);
     let outcome = inject(template, None, facts, settings, report, trace);
     let is_injected = |name: &String| report.injected.iter().any(|(it, _)| it.to_string() == *name);
@@ -236,7 +241,7 @@ fn rebuild<'a>(
         };
         explain_silence(reason, report, trace);
     }
-    given
+    !json::same_objects(&given, template)
 }
 
 /// Explains why nothing is injected, if the report does not.

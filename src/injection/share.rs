@@ -131,19 +131,7 @@ pub(super) fn share<'d, 'a>(
                 mount(volume(pod, new, ask, &mut plan.edits)?, directory.clone().into_owned())
             }
         };
-        for (place, container) in sharing_containers(pod, ask.context.options) {
-            let of_volume = container.mount_above(directory, |it| it.volume == mount.volume);
-            if of_volume.is_some_and(|(there, rest)| is_part(there, &rest, &mount)) {
-                continue;
-            }
-            match container.find(directory, counts(ask)) {
-                Found::Image => plan.edits.mounts.push((place, mount.clone())),
-                Found::At(there) if is_part(there, "", &mount) => {}
-                _ => {
-                    unread.insert(&*container.name);
-                }
-            }
-        }
+        unread.extend(mount_everywhere(pod, directory, &mount, ask, plan));
         mounts.push(mount);
     }
     unshared.notes(&mut plan.notes);
@@ -154,6 +142,30 @@ pub(super) fn share<'d, 'a>(
         ));
     }
     Ok(mounts)
+}
+
+/// Mounts a directory in every container that has nothing there. Returns the names of those that
+/// have something else.
+fn mount_everywhere<'p, 'a>(
+    pod: &'p Pod<'_, 'a>,
+    directory: &str,
+    mount: &VolumeMount<'a>,
+    ask: &Ask<'_, 'a>,
+    plan: &mut Plan<'a>,
+) -> Vec<&'p str> {
+    let mut unread = Vec::new();
+    for (place, container) in sharing_containers(pod, ask.context.options) {
+        let of_volume = container.mount_above(directory, |it| it.volume == mount.volume);
+        if of_volume.is_some_and(|(there, rest)| is_part(there, &rest, mount)) {
+            continue;
+        }
+        match container.find(directory, counts(ask)) {
+            Found::Image => plan.edits.mounts.push((place, mount.clone())),
+            Found::At(there) if is_part(there, "", mount) => {}
+            _ => unread.push(&*container.name),
+        }
+    }
+    unread
 }
 
 /// The directories, each once, with their places.
