@@ -99,7 +99,7 @@ impl Language {
     }
 
     /// Translates the messages of an answer for machines: every `message`, `reason`, `release` and
-    /// `readAs`, and the texts in `warnings` and `notes`.
+    /// `readAs`, and the texts in `warnings`, `notes` and `words`.
     pub fn translate_members(self, answer: &mut Value) {
         match answer {
             Value::Array(elements) => elements.iter_mut().for_each(|it| self.translate_members(it)),
@@ -109,7 +109,7 @@ impl Language {
                         *text = self.translate(text).into_owned();
                     }
                 }
-                Value::Array(elements) if matches!(&**key, "warnings" | "notes") => {
+                Value::Array(elements) if matches!(&**key, "warnings" | "notes" | "words") => {
                     for element in elements {
                         match element {
                             Value::String(text) => *text = self.translate(text).into_owned(),
@@ -277,12 +277,14 @@ mod tests {
             "errors": [{ "code": "matches", "path": "matches", "message": "is required" }],
             "notes": [{ "path": "", "message": "is empty" }, "is empty"],
             "object": { "name": "is empty" }, "reason": { "message": "matches" }, "release": null,
+            "words": ["ddtrace: namespaces ^a or b; labels x=y", "never: namespaces a, b"],
         });
         Language::Chinese.translate_members(&mut answer);
         let expected = serde_json::json!({
             "errors": [{ "code": "matches", "path": "matches", "message": "必填" }],
             "notes": [{ "path": "", "message": "为空" }, "为空"],
             "object": { "name": "is empty" }, "reason": { "message": "匹配" }, "release": null,
+            "words": ["ddtrace：命名空间 ^a or b；标签 x=y", "从不：命名空间 a、b"],
         });
         assert_eq!(answer, expected);
     }
