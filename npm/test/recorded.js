@@ -43,11 +43,13 @@ export function wrapped(pod, kind) {
  * @param {any} object
  */
 export function withoutRecord(object) {
-  const { [RECORD]: record, ...annotations } = object.metadata.annotations ?? {};
+  const template = object.spec?.template;
+  const { [RECORD]: record, ...annotations } = template?.metadata?.annotations ?? {};
   if (record === undefined) return object;
-  const { annotations: _, ...metadata } = object.metadata;
+  const { annotations: _, ...metadata } = template.metadata;
   const others = Object.keys(annotations).length > 0 && { annotations };
-  return { ...object, metadata: { ...metadata, ...others } };
+  const without = { ...template, metadata: { ...metadata, ...others } };
+  return { ...object, spec: { ...object.spec, template: without } };
 }
 
 /**
