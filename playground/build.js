@@ -1,6 +1,7 @@
 // Builds the page into dist/; with --serve, serves it on loopback and builds again on changes.
 
 import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { context } from 'esbuild';
 
@@ -8,10 +9,10 @@ const path = (name) => fileURLToPath(new URL(name, import.meta.url));
 const wasm = 'wasm/datakit_injection_bg.wasm';
 
 /** What esbuild makes of the page. The package is an entry of its own for tests to call. */
-export function builder(options) {
-  rmSync(path('dist'), { recursive: true, force: true });
-  mkdirSync(path('dist/wasm'), { recursive: true });
-  copyFileSync(path(`../npm/${wasm}`), path(`dist/${wasm}`));
+export function builder({ outdir = path('dist'), ...options } = {}) {
+  rmSync(outdir, { recursive: true, force: true });
+  mkdirSync(join(outdir, 'wasm'), { recursive: true });
+  copyFileSync(path(`../npm/${wasm}`), join(outdir, wasm));
   return context({
     entryPoints: {
       app: path('src/app.js'),
@@ -19,7 +20,7 @@ export function builder(options) {
       index: path('src/index.html'),
       'datakit-injection': 'datakit-injection',
     },
-    outdir: path('dist'),
+    outdir,
     bundle: true,
     splitting: true,
     format: 'esm',

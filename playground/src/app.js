@@ -2,11 +2,13 @@
 
 import { conditions, convertSettings, mutate } from 'datakit-injection';
 import { patchedText, readManifests, readSettings } from './documents.js';
-import { editor, mark, rename, reveal, setText, showDiff } from './editor.js';
+import { editor, mark, rename, reveal, setText, showDiff, showText } from './editor.js';
 import { examples, request } from './examples.js';
 import { download, ignoreOtherDrops, takeFiles } from './files.js';
 import { pack, unpack } from './link.js';
 import { policyManifest } from './policy.js';
+import { reasonOf } from './reason.js';
+import { complete, hover } from './schema.js';
 import { startTabs } from './tabs.js';
 import { documents, preferred, texts } from './texts.js';
 import { podOf } from './workloads.js';
@@ -24,18 +26,28 @@ const changed = () => {
   clearTimeout(timer);
   timer = setTimeout(decide, PAUSE);
 };
-const settings = editor(element('settings'), '', changed);
-const manifest = editor(element('manifest'), '', changed);
-const [namespace, operation, mode] = ['namespace', 'operation', 'mode'].map(element);
-
 /** The language that was chosen, by the user or by a link; else the browser decides. */
 let chosenLanguage;
 /** The language of the page. */
 let language = 'en';
 let text = texts[language];
+const spoken = () => language;
 
-/** What the buttons download. */
-const files = { policy: '', converted: '', manifest: { name: '', text: '' } };
+const assistance = { complete: complete(spoken), hover: hover(spoken) };
+const settings = editor(element('settings'), '', changed, assistance);
+const manifest = editor(element('manifest'), '', changed);
+const [namespace, operation, mode] = ['namespace', 'operation', 'mode'].map(element);
+
+/** What each tab shows, to be copied, and to be downloaded where it has a name. */
+const shown = {
+  explanation: {
+    get text() {
+      return element('explanation').innerText;
+    },
+  },
+};
+/** The open tab. */
+let panel = 'diff';
 
 /** What is in the address. */
 function state() {
@@ -70,17 +82,9 @@ function decide() {
   const isPlain = !read.ok || read.source === 'configuration';
   element('kind').textContent = isPlain ? '' : text.readAs(read.readAs);
 
-  files.policy = policyOf(now.mode, read.valid, read.settings);
-  const downloads = element('download-policy');
-  downloads.disabled = files.policy === '';
-  downloads.title = downloads.disabled ? text.downloadPolicyErrors : text.downloadPolicyTitle;
-  const converted = read.valid ? convertSettings(read.settings) : undefined;
-  files.converted = converted?.ok
-    ? policyOf(now.mode, true, converted.settings, converted.notes)
-    : '';
-  element('download-converted').hidden = files.converted === '' || files.converted === files.policy;
+  showPolicy(now.mode, read);
 
-  const manifests = readManifests(now.manifest);
+  const manifests = readManifests(now.manifest, language);
   if (now.mode === 'pods') {
     const items = manifests.objects;
     for (const item of items) item.pod = podOf(item.object, read.settings);
@@ -108,13 +112,42 @@ function decide() {
 
   const isError = ({ severity }) => severity === 'error';
   const errors = [...problems, ...manifestErrors].filter(isError).length;
-  show(manifests, results, errors, read.notes.length);
+  show(manifests, results, errors, read);
+  labelButtons();
 }
 
-/** The manifest of a policy with settings, and with notes about them; nothing where they have errors. */
-function policyOf(mode, valid, settings, notes = []) {
-  const compiled = valid ? conditions(settings, mode) : undefined;
-  return compiled?.ok ? policyManifest(mode, settings, compiled, notes) : '';
+/** Shows the policy that the settings make: its manifest, and in words which requests it gets. */
+function showPolicy(mode, { valid, settings }) {
+  const convert = (language) => (valid ? convertSettings(settings, language) : undefined);
+  const converted = convert(language);
+  const isOlder = Boolean(converted?.ok) && !isSame(converted.settings, settings);
+  element('version-2').hidden = !isOlder;
+  const isConverted = isOlder && element('converted').checked;
+  const used = isConverted ? converted.settings : settings;
+  const compiled = valid ? conditions(used, mode, language) : undefined;
+  let manifest = '';
+  if (compiled?.ok) {
+    // Comments in files are in English, as those of the command.
+    const notes = isConverted ? convert().notes : [];
+    manifest = policyManifest(mode, used, conditions(used, mode), notes);
+    const items = (lines) => make('ul', ...lines.map((line) => make('li', line)));
+    const notesHere = [...compiled.notes, ...(isConverted ? converted.notes : [])];
+    element('passing').replaceChildren(
+      make('p', text.passing),
+      items(compiled.words),
+      items(notesHere),
+    );
+  } else {
+    element('passing').replaceChildren(make('p', text.policyErrors));
+  }
+  element('policy-manifest').hidden = manifest === '';
+  showText(element('policy-manifest'), manifest, text.policyLabel);
+  shown.policy = { name: 'datakit-injection-policy.yaml', text: manifest };
+}
+
+/** Whether two settings are written alike. */
+function isSame(one, other) {
+  return JSON.stringify(one) === JSON.stringify(other);
 }
 
 /** Marks errors and notes in an editor, and lists them with their lines. */
@@ -131,64 +164,83 @@ function list(view, parent, problems) {
   parent.replaceChildren(...entries);
 }
 
-function show(manifests, results, errors, notes) {
+function show(manifests, results, errors, { ok: isRead, notes, placeOf }) {
   const expected = results.map(({ object, mutation }) => (mutation.ok ? mutation.object : object));
   const patches = results.map(({ mutation }) => (mutation.ok ? mutation.patch : []));
   const { before, after } = patchedText(manifests, patches, expected);
   showDiff(element('diff'), before, after, text);
+  const names = expected.map(({ metadata }) => metadata?.name ?? metadata?.generateName);
+  const name = names.length === 1 ? String(names[0] ?? '') : '';
+  const base = /^[a-z0-9][a-z0-9.-]*$/.test(name) ? name.replace(/-$/, '') : 'manifest';
+  shown.diff = { name: `${base}-injected.yaml`, text: after };
 
-  const names = expected.map((object) => object?.metadata?.name);
-  const name = names.length === 1 && /^[a-z0-9.-]+$/.test(names[0]) ? names[0] : 'manifest';
-  files.manifest = { name: `${name}-injected.yaml`, text: after };
-  element('download-manifest').disabled = after === '';
+  const patch = JSON.stringify(patches.length === 1 ? patches[0] : patches, null, 2);
+  element('patch').querySelector('pre').textContent = patch;
+  shown.patch = { name: `${base}-patch.json`, text: patch };
 
-  const patch = patches.length === 1 ? patches[0] : patches;
-  element('patch').querySelector('pre').textContent = JSON.stringify(patch, null, 2);
-
-  const mutations = results.map(({ mutation }) => mutation).filter(({ ok }) => ok);
-  const warnings = mutations.flatMap(({ explanation }) => explanation.warnings);
-  element('warnings').replaceChildren(...warnings.map((warning) => make('li', warning)));
-  const explanations = results
-    .filter(({ mutation }) => mutation.ok)
-    .flatMap(({ object, mutation }) => explained(object, mutation.explanation));
-  element('explanation').replaceChildren(...explanations);
-
-  const injected = mutations.flatMap(({ explanation }) =>
-    explanation.injected.map(({ injection }) => injection),
+  const explanations = results.flatMap(({ object, mutation }) =>
+    mutation.ok ? [{ object, ...mutation.explanation }] : [],
   );
-  const what = injected.length === 0 ? text.nothingInjected : text.injected(injected);
-  const count = (errors > 0 ? text.errors(errors) : '') + (notes > 0 ? text.notes(notes) : '');
+  const warnings = explanations.flatMap((explanation) => explanation.warnings);
+  element('warnings').replaceChildren(...warnings.map((warning) => make('li', warning)));
+  element('explanation').replaceChildren(...explanations.flatMap((it) => explain(it, placeOf)));
+
+  const injected = explanations.flatMap(({ injected }) =>
+    injected.map(({ injection }) => injection),
+  );
+  const what =
+    injected.length > 0
+      ? text.injected(injected)
+      : text.nothing(isRead ? reasonOf(explanations, text) : text.reasons.unread());
+  const count =
+    (errors > 0 ? text.errors(errors) : '') + (notes.length > 0 ? text.notes(notes.length) : '');
   element('summary').textContent = what + count;
 }
 
-/** The explanation of one object: what was done, then what was considered. */
-function explained(object, explanation) {
-  const { workload, reason, release, steps } = explanation;
+/** The explanation of one object: what was done, then what was considered, with links to rules. */
+function explain(explanation, placeOf) {
+  const { object, workload, namespace, reason, release, steps } = explanation;
   const { injected, present, skipped, removed } = explanation;
   const { outcome } = text;
+  const link = (rule) => linkTo(rule, placeOf);
   const outcomes = [
-    ...injected.map(({ injection, rule }) => outcome.injected(injection, rule)),
-    ...present.map((injection) => outcome.present(injection)),
-    ...skipped.map(({ injection, reason }) => outcome.skipped(injection, reason)),
-    ...removed.map((injection) => outcome.removed(injection)),
-    ...(reason ? [outcome.nothing(reason.message)] : []),
+    ...injected.map(({ injection, rule }) => [outcome.injected(injection), link(rule)]),
+    ...present.map((injection) => [outcome.present(injection)]),
+    ...skipped.map(({ injection, reason }) => [outcome.skipped(injection, reason)]),
+    ...removed.map((injection) => [outcome.removed(injection)]),
+    ...(reason ? [[outcome.nothing(reason.message)]] : []),
   ];
-  const chosen = outcomes.map((outcome) => {
-    const entry = make('li', outcome);
+  const chosen = outcomes.map((parts) => {
+    const entry = make('li', ...parts);
     entry.className = 'chosen';
     return entry;
   });
   const considered = steps.map(({ injection, rule, message }) =>
-    make('li', `${text.step(injection, message)} `, make('code', rule ?? '')),
+    make('li', `${text.step(injection, message)} `, link(rule)),
   );
   const isNamed = Boolean(object?.metadata?.namespace);
   const context = [
-    (isNamed ? text.ofManifest : text.ofField)(explanation.namespace),
+    (isNamed ? text.ofManifest : text.ofField)(namespace),
     ...(operation.value === 'UPDATE' ? [text.asUpdate] : []),
+    release,
   ].map((line) => make('p', line));
   const heading = make('h3', workload || text.noObject);
-  const releaseLine = make('p', release);
-  return [heading, make('ul', ...chosen), ...context, releaseLine, make('ul', ...considered)];
+  return [heading, make('ul', ...chosen), ...context, make('ul', ...considered)];
+}
+
+/** A link from a rule to its line in the settings; its path alone where they do not have it as a line. */
+function linkTo(rule, placeOf) {
+  const { from, to } = (rule && placeOf(rule)) || {};
+  if (!to) return make('code', rule ?? '');
+  const button = make(
+    'button',
+    make('code', rule),
+    ` ${text.line(settings.state.doc.lineAt(from).number)}`,
+  );
+  button.type = 'button';
+  button.className = 'link';
+  button.addEventListener('click', () => reveal(settings, from));
+  return button;
 }
 
 function make(name, ...children) {
@@ -250,6 +302,7 @@ function speak(spoken) {
   own.hidden = true;
   const options = examples.map(({ key }) => new Option(text.examples[key], key));
   element('example').replaceChildren(own, ...options);
+  labelButtons();
   rename(settings, text.settingsLabel);
   rename(manifest, text.manifestLabel);
 }
@@ -269,25 +322,44 @@ mode.addEventListener('change', decide);
 element('share').addEventListener('click', async () => {
   decide();
   if (!(await save(state()))) return;
+  element('status').textContent = await copy(location.href, text.linkCopied, text.linkInAddress);
+});
+
+/** Writes what the buttons beside the tabs do; nothing can be done with an empty text. */
+function labelButtons() {
+  const [copy, save] = [document.querySelector('[data-copies=shown]'), element('download')];
+  copy.textContent = text.copyShown[panel];
+  save.textContent = text.downloadShown[panel] ?? '';
+  save.hidden = shown[panel]?.name === undefined;
+  copy.disabled = save.disabled = !shown[panel]?.text;
+}
+
+const copied = {
+  settings: () => state().settings,
+  manifest: () => state().manifest,
+  shown: () => shown[panel].text,
+};
+for (const button of document.querySelectorAll('[data-copies]')) {
+  button.addEventListener('click', async () => {
+    decide();
+    element('status').textContent = await copy(copied[button.dataset.copies](), text.copied);
+  });
+}
+
+/** Copies a text; gives what to say. */
+async function copy(copied, done, refused = text.copyRefused) {
   try {
-    await navigator.clipboard.writeText(location.href);
-    element('status').textContent = text.linkCopied;
+    await navigator.clipboard.writeText(copied);
+    return done;
   } catch {
-    element('status').textContent = text.linkInAddress;
+    return refused;
   }
-});
-element('download-policy').addEventListener('click', () => {
+}
+element('download').addEventListener('click', () => {
   decide();
-  download('datakit-injection-policy.yaml', files.policy);
+  download(shown[panel].name, shown[panel].text);
 });
-element('download-converted').addEventListener('click', () => {
-  decide();
-  download('datakit-injection-policy.yaml', files.converted);
-});
-element('download-manifest').addEventListener('click', () => {
-  decide();
-  download(files.manifest.name, files.manifest.text);
-});
+element('converted').addEventListener('change', decide);
 for (const [name, view] of Object.entries({ settings, manifest })) {
   const refuse = (reason, file) => {
     element('status').textContent = text[reason](file);
@@ -311,7 +383,10 @@ function arrange() {
 }
 NARROW.addEventListener('change', arrange);
 arrange();
-startTabs();
+startTabs((opened) => {
+  panel = opened;
+  labelButtons();
+});
 
 async function open() {
   const { state, language } = await unpack(location.hash.slice(1));

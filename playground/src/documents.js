@@ -2,36 +2,39 @@
 
 import { checkSettings } from 'datakit-injection';
 import { isMap, isSeq, parseAllDocuments, stringify } from 'yaml';
+import { inChinese } from './yaml-errors.js';
 
 const OPTIONS = { prettyErrors: false };
 
 /**
  * Reads settings from whatever holds them: what the policy found, in a language, each error and note
- * with its place. What is not YAML has no other errors.
+ * with its place, and `placeOf`, which gives the place of a path. What is not YAML has no other errors.
  */
 export function readSettings(text, language) {
   const documents = [...parseAllDocuments(text, OPTIONS)].filter(({ contents }) => contents);
-  const results = documents.map(read);
+  const results = documents.map((document) => read(document, language));
   const errors = results.flatMap((result) => result.errors);
-  if (errors.length > 0) return { ok: false, errors, notes: [] };
+  if (errors.length > 0) return { ok: false, errors, notes: [], placeOf: () => undefined };
   const values = results.map(({ value }) => value);
   const checked = checkSettings(values, language);
   const at = checked.ok ? keysOf(checked.place) : [];
-  const placed = (problem) => ({
-    ...problem,
-    ...place(documents[checked.document ?? 0], [...at, ...names(problem.path)]),
-  });
+  const placeOf = (path) => place(documents[checked.document ?? 0], [...at, ...names(path)]);
+  const placed = (problem) => ({ ...problem, ...placeOf(problem.path) });
   return {
     ...checked,
+    placeOf,
     errors: checked.errors.map(placed),
     notes: (checked.notes ?? []).map(placed),
   };
 }
 
-/** Reads manifests: the objects of all documents, a `List` as its items, each with its place. */
-export function readManifests(text) {
+/**
+ * Reads manifests: the objects of all documents, a `List` as its items, each with its place. Errors are
+ * in a language.
+ */
+export function readManifests(text, language) {
   const documents = parseAllDocuments(text, OPTIONS);
-  const results = [...documents].map(read);
+  const results = [...documents].map((document) => read(document, language));
   const errors = results.flatMap((result) => result.errors);
   const items = ({ value }, index) => {
     const document = documents[index];
@@ -46,15 +49,19 @@ export function readManifests(text) {
   return { errors, objects: objects.filter(({ object }) => object != null), text };
 }
 
-/** The value of a document, or its errors. */
-function read(document) {
-  const errors = document.errors.map(({ pos: [from, to], message }) => ({ from, to, message }));
+/** The value of a document, or its errors in a language. */
+function read(document, language) {
+  const words = (error) => (language === 'zh' ? inChinese(error) : error.message);
+  const errors = document.errors.map((error) => {
+    const [from, to] = error.pos;
+    return { from, to, message: words(error) };
+  });
   if (errors.length > 0) return { errors };
   try {
     return { errors, value: document.toJS() };
   } catch (error) {
     // An alias of nothing, or so many that they are an attack.
-    return { errors: [{ from: 0, to: 0, message: error.message }] };
+    return { errors: [{ from: 0, to: 0, message: words(error) }] };
   }
 }
 

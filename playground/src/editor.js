@@ -1,8 +1,15 @@
 // The editors: CodeMirror in the colours of the page.
 
+import { autocompletion, completionKeymap } from '@codemirror/autocomplete';
 import { defaultKeymap, history, historyKeymap } from '@codemirror/commands';
 import { yaml } from '@codemirror/lang-yaml';
-import { HighlightStyle, syntaxHighlighting } from '@codemirror/language';
+import {
+  codeFolding,
+  foldEffect,
+  foldKeymap,
+  HighlightStyle,
+  syntaxHighlighting,
+} from '@codemirror/language';
 import { lintGutter, setDiagnostics } from '@codemirror/lint';
 import { unifiedMergeView } from '@codemirror/merge';
 import { Compartment, EditorState, RangeSetBuilder } from '@codemirror/state';
@@ -11,6 +18,7 @@ import {
   drawSelection,
   EditorView,
   highlightActiveLine,
+  hoverTooltip,
   keymap,
   lineNumbers,
   ViewPlugin,
@@ -39,6 +47,11 @@ const theme = EditorView.theme({
     backgroundColor: 'var(--paper)',
     color: 'var(--ink)',
     border: '1px solid var(--line)',
+  },
+  '.cm-tooltip.cm-tooltip-autocomplete > ul': { fontFamily: 'var(--mono)' },
+  '.cm-tooltip.cm-tooltip-autocomplete > ul > li[aria-selected]': {
+    backgroundColor: 'var(--accent)',
+    color: 'var(--on-accent)',
   },
   '&.cm-merge-b .cm-changedLine, .cm-inlineChangedLine': { backgroundColor: 'var(--added)' },
   '.cm-deletedChunk': { backgroundColor: 'var(--removed)', color: 'var(--ink)' },
@@ -102,12 +115,24 @@ const common = (label) => [
   theme,
 ];
 
-/** An editor of YAML in an element, labelled for screen readers. */
-export function editor(parent, label, changed) {
+/** Completion by one source, and hover by another. */
+const assisted = ({ complete, hover }) => [
+  autocompletion({
+    override: [complete],
+    icons: false,
+    activateOnCompletion: ({ hasValues }) => hasValues,
+  }),
+  hoverTooltip(hover),
+  keymap.of(completionKeymap),
+];
+
+/** An editor of YAML in an element, labelled for screen readers; it may be assisted. */
+export function editor(parent, label, changed, assistance) {
   return new EditorView({
     parent,
     extensions: [
       common(label),
+      assistance ? assisted(assistance) : [],
       history(),
       highlightActiveLine(),
       lintGutter(),
@@ -146,24 +171,66 @@ export function reveal(view, position) {
   view.focus();
 }
 
+/** The record of what was injected: the key, the version and the rest, which only the policy reads. */
+const RECORD = /^\s*admission\.datakit\/injected\S*: '\{"v":\d+(.*)\}'$/;
+
+/** Folds the records in a text to the width of a line; a click opens them. */
+function foldRecords(view) {
+  const effects = [];
+  const { doc } = view.state;
+  for (let number = 1; number <= doc.lines; number += 1) {
+    const { text, to } = doc.line(number);
+    const rest = RECORD.exec(text)?.[1];
+    if (rest) effects.push(foldEffect.of({ from: to - 2 - rest.length, to: to - 2 }));
+  }
+  view.dispatch({ effects });
+}
+
+const folding = (label) =>
+  codeFolding({
+    placeholderDOM(view, open) {
+      const button = document.createElement('button');
+      button.type = 'button';
+      button.className = 'fold';
+      button.textContent = '…';
+      button.title = label;
+      button.setAttribute('aria-label', label);
+      button.addEventListener('click', open);
+      return button;
+    },
+  });
+
+/** A text in an element, to be read, with the texts of a language. */
+export function showText(parent, text, label) {
+  show(parent, text, common(label));
+}
+
 /** Shows how one text becomes another, in an element, with the texts of a language. */
-export function showDiff(parent, before, after, { diff, unchangedLines }) {
+export function showDiff(parent, before, after, { diff, unchangedLines, openRecord }) {
+  const view = show(parent, after, [
+    common(diff),
+    EditorState.phrases.of({ '$ unchanged lines': unchangedLines }),
+    folding(openRecord),
+    keymap.of(foldKeymap),
+    unifiedMergeView({
+      original: before,
+      mergeControls: false,
+      highlightChanges: false,
+      ...(before !== after && { collapseUnchanged: { margin: 3, minSize: 8 } }),
+    }),
+  ]);
+  foldRecords(view);
+}
+
+/** Replaces what an element shows, and keeps how far it is scrolled. */
+function show(parent, doc, extensions) {
   const scroll = parent.querySelector('.cm-scroller')?.scrollTop ?? 0;
   parent.replaceChildren();
   const view = new EditorView({
     parent,
-    doc: after,
-    extensions: [
-      common(diff),
-      EditorState.phrases.of({ '$ unchanged lines': unchangedLines }),
-      EditorState.readOnly.of(true),
-      unifiedMergeView({
-        original: before,
-        mergeControls: false,
-        highlightChanges: false,
-        collapseUnchanged: { margin: 3, minSize: 8 },
-      }),
-    ],
+    doc,
+    extensions: [extensions, EditorState.readOnly.of(true)],
   });
   view.scrollDOM.scrollTop = scroll;
+  return view;
 }

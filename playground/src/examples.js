@@ -18,7 +18,7 @@ function everywhere(text) {
 }
 
 /** What a request is where a state does not say. */
-export const request = { namespace: 'default', operation: 'CREATE', mode: 'workloads' };
+export const request = { namespace: 'default', operation: 'CREATE', mode: 'pods' };
 
 const example = (key, rules, manifest, namespace = request.namespace) => ({
   key,

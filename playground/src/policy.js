@@ -10,7 +10,7 @@ const BASES = { pods, workloads };
  * The text of a policy that injects into workloads or into Pods; its settings are valid, and there may
  * be notes about them.
  */
-export function policyManifest(mode, settings, { conditions, notes }, settingsNotes) {
+export function policyManifest(mode, settings, { conditions, words, notes }, settingsNotes) {
   const document = parseDocument(BASES[mode]);
   document.contents.items[0].key.commentBefore = comment(
     '`mode: monitor` logs and changes nothing; set it to `protect` to inject.',
@@ -28,7 +28,8 @@ export function policyManifest(mode, settings, { conditions, notes }, settingsNo
     const pair = document.createPair('matchConditions', list);
     pair.key.commentBefore = comment(
       'Objects that ask for nothing never reach the policy server. Made from the settings: make',
-      'them anew when the settings change.',
+      'them anew when the settings change. These requests pass:',
+      ...words.map((word) => `  ${word}`),
       ...notes,
     );
     spec.items.splice(indexOf('settings'), 0, pair);

@@ -2,17 +2,17 @@
 
 const tabs = [...document.querySelectorAll('[role="tab"]')];
 
-function activate(chosen) {
-  for (const tab of tabs) {
-    const isChosen = tab === chosen;
-    tab.setAttribute('aria-selected', String(isChosen));
-    tab.tabIndex = isChosen ? 0 : -1;
-    document.getElementById(tab.getAttribute('aria-controls')).hidden = !isChosen;
-  }
-}
-
-/** Makes the tabs of the page work. */
-export function startTabs() {
+/** Makes the tabs of the page work; `opened` gets the panel of each that is opened. */
+export function startTabs(opened) {
+  const activate = (chosen) => {
+    for (const tab of tabs) {
+      const isChosen = tab === chosen;
+      tab.setAttribute('aria-selected', String(isChosen));
+      tab.tabIndex = isChosen ? 0 : -1;
+      document.getElementById(tab.getAttribute('aria-controls')).hidden = !isChosen;
+    }
+    opened(chosen.getAttribute('aria-controls'));
+  };
   for (const [index, tab] of tabs.entries()) {
     tab.addEventListener('click', () => activate(tab));
     tab.addEventListener('keydown', ({ key }) => {

@@ -21,13 +21,17 @@ export function podOf(object, settings) {
   const { name, namespace } = object.metadata ?? {};
   const isJob = object.apiVersion === 'batch/v1';
   const owner = { apiVersion: 'batch/v1', kind: 'Job', name, controller: true };
+  const own = {
+    ...(name !== undefined && { generateName: `${name}-` }),
+    ...(namespace !== undefined && { namespace }),
+  };
   return {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: {
+      ...own, // the first that is read
       ...template.metadata,
-      ...(name !== undefined && { generateName: `${name}-` }),
-      ...(namespace !== undefined && { namespace }),
+      ...own,
       ...(isJob && { ownerReferences: [owner] }),
     },
     spec: template.spec,

@@ -3,18 +3,18 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { delimiter, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { conditions, convertSettings, mutate } from 'datakit-injection';
-import { chromium } from 'playwright-core';
 import { parse, parseAllDocuments } from 'yaml';
 import { KINDS, normalised, recorded, withoutRecord, wrapped } from '../../npm/test/recorded.js';
 import { builder, serve } from '../build.js';
+import { readManifests } from '../src/documents.js';
+import schemaInChinese from '../src/schema-zh.js';
 import { documents, preferred, texts } from '../src/texts.js';
+import { CODES } from '../src/yaml-errors.js';
+import { launch } from './browser.js';
 
-const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome'];
-const FOLDERS = (process.env.PATH ?? '').split(delimiter);
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 const SCREENSHOT = fileURLToPath(new URL('../../docs/playground.png', import.meta.url));
 
@@ -23,23 +23,10 @@ let browser;
 let address;
 
 before(async () => {
-  const executablePath =
-    process.env.CHROMIUM ??
-    FOLDERS.flatMap((folder) => BROWSERS.map((name) => join(folder, name))).find(existsSync);
-  assert(executablePath, 'no Chromium: apt install chromium, or name one in CHROMIUM');
   page = await builder();
   await page.rebuild();
   address = await serve(page, 0);
-  const quiet = [
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-quic',
-    '--no-first-run',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-  ];
-  browser = await chromium.launch({ executablePath, args: quiet });
+  browser = await launch();
 });
 
 after(async () => {
@@ -50,11 +37,11 @@ after(async () => {
 /** Opens the page; any error in it, and any request to elsewhere, fails the test. */
 async function open(context, { fragment = '', ...options } = {}) {
   const session = await browser.newContext({
-    viewport: { width: 1400, height: 800 },
+    viewport: { width: 1400, height: 900 },
     permissions: ['clipboard-read', 'clipboard-write'],
     ...options,
   });
-  session.setDefaultTimeout(10_000);
+  session.setDefaultTimeout(30_000);
   const tab = await session.newPage();
   const errors = [];
   tab.on('pageerror', (error) => errors.push(String(error)));
@@ -124,6 +111,7 @@ test('opens on a rule and a Deployment that it selects', async (context) => {
   assert.equal((await lines(tab, 'settings')).trim().split('\n').length, 6);
   assert.match(await lines(tab, 'settings'), /^admission_inject_v2:/);
   assert.match(await lines(tab, 'manifest'), /kind: Deployment/);
+  assert.equal(await tab.getByLabel('Inject into').inputValue(), 'pods', 'as `convert` has it');
   const added = await tab.locator('#diff .cm-changedLine').allInnerTexts();
   assert(
     added.some((line) => line.includes('datakit-lib-init')),
@@ -131,7 +119,7 @@ test('opens on a rule and a Deployment that it selects', async (context) => {
   );
   await tab.getByRole('tab', { name: 'Patch' }).click();
   const patch = JSON.parse(await tab.locator('#patch').innerText());
-  assert(patch.some(({ path }) => path === '/spec/template/spec/initContainers'));
+  assert(patch.some(({ path }) => path === '/spec/initContainers'));
   await tab.getByRole('tab', { name: 'Explanation' }).click();
   const explanation = await tab.locator('#explanation').innerText();
   assert.match(explanation, /injected ddtrace-java: by admission_inject_v2\.ddtraces\[0\]/);
@@ -162,7 +150,7 @@ test('has an example for every kind of injection', async (context) => {
 test('follows what is written', async (context) => {
   const tab = await open(context);
   await write(tab, 'manifest', POD.replace('v1', 'v0'));
-  await waitForSummary(tab, 'Nothing is injected.');
+  await waitForSummary(tab, 'Nothing is injected: this kind has no known pod template;');
   await write(tab, 'manifest', POD);
   await waitForSummary(tab, 'Injected: ddtrace-java.');
   await write(tab, 'settings', settingsWith({ language: 'php' }));
@@ -177,7 +165,7 @@ test('warns of what is not injected', async (context) => {
   await tab.selectOption('#example', 'ddtrace');
   const pod = await lines(tab, 'manifest');
   await write(tab, 'manifest', pod.replace('java-lib.version: ""', 'java-lib.version: "no tag"'));
-  await waitForSummary(tab, 'Nothing is injected.');
+  await waitForSummary(tab, 'Nothing is injected: ddtrace-java: annotation ');
   assert.match(await tab.locator('#warnings').innerText(), /is not an image tag; use a version/);
 });
 
@@ -287,7 +275,7 @@ test('refuses what is not an object', async (context) => {
 test('compares with the namespace of the field, or of the manifest', async (context) => {
   const tab = await open(context);
   await tab.getByLabel('Namespace').fill('other');
-  await waitForSummary(tab, 'Nothing is injected.');
+  await waitForSummary(tab, 'Nothing is injected: no rule selects namespace other.');
   await tab.getByRole('tab', { name: 'Explanation' }).click();
   const explanation = tab.locator('#explanation');
   assert.match(await explanation.innerText(), /namespace selectors do not match `other`/);
@@ -301,7 +289,8 @@ test('compares with the namespace of the field, or of the manifest', async (cont
 
 test('asks as for an update, and for the Pods of a workload', async (context) => {
   const tab = await open(context);
-  const injected = await downloaded(tab, 'Download manifest');
+  await tab.getByLabel('Inject into').selectOption('workloads');
+  const injected = await downloaded(tab, 'Download result');
   await write(tab, 'manifest', injected.text);
   await write(tab, 'settings', settingsWith({ namespace_selectors: ['^other$'] }));
   await tab.getByLabel('Operation').selectOption('UPDATE');
@@ -311,25 +300,223 @@ test('asks as for an update, and for the Pods of a workload', async (context) =>
   await explanation.getByText('Taken as an update that changes the pod template.').waitFor();
 
   await tab.selectOption('#example', 'start');
-  await tab.getByLabel('Inject into').selectOption('pods');
   await waitForSummary(tab, 'Injected: ddtrace-java.');
   assert.match(await explanation.innerText(), /^Pod\/orders-/);
-  const { text } = await downloaded(tab, 'Download manifest');
+  await tab.getByRole('tab', { name: 'Difference' }).click();
+  const { name, text } = await downloaded(tab, 'Download result');
+  assert.equal(name, 'orders-injected.yaml');
   const pod = parse(text);
   assert.equal(pod.kind, 'Pod');
   assert.equal(pod.metadata.annotations, undefined, 'Pods have no record');
   assert.equal(pod.spec.initContainers[0].name, 'datakit-lib-init');
   await tab.getByLabel('Operation').selectOption('UPDATE');
-  await explanation.getByText('the pod template of this kind is immutable').waitFor();
+  await waitForSummary(tab, 'Nothing is injected: the pod template of this kind is immutable.');
 
   await tab.getByLabel('Operation').selectOption('CREATE');
   const job = `apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: nightly}\nspec:\n  jobTemplate:\n    spec:\n      template:\n        spec:\n          containers: [{name: app}]\n`;
   await write(tab, 'manifest', job);
+  await tab.getByRole('tab', { name: 'Explanation' }).click();
   await explanation.getByText('Pod/nightly-').waitFor();
-  const owned = parse((await downloaded(tab, 'Download manifest')).text);
+  await tab.getByRole('tab', { name: 'Difference' }).click();
+  const owned = parse((await downloaded(tab, 'Download result')).text);
   assert.equal(owned.metadata.ownerReferences[0].kind, 'Job');
+  await tab.getByRole('tab', { name: 'Explanation' }).click();
   await write(tab, 'manifest', 'apiVersion: v1\nkind: Service\nmetadata: {name: web}\n');
   await explanation.getByText('Service/web').waitFor();
+});
+
+test('says in the summary why nothing is injected', async (context) => {
+  const tab = await open(context);
+  const rule = (of) => settingsWith({ namespace_selectors: [], ...of });
+  const [other, labels] = [{ namespace_selectors: ['^other$'] }, { label_selectors: ['app=x'] }];
+  const lists = JSON.parse(rule(other));
+  lists.admission_inject_v2.ddtraces.push(JSON.parse(rule(labels)).admission_inject_v2.ddtraces[0]);
+  const annotated = rule({ namespace_selectors: ['*'], check_annotation: true });
+  for (const [settings, reason] of [
+    [rule(other), 'no rule selects namespace shop'],
+    [rule(labels), 'no rule selects the labels of Pod/web'],
+    [JSON.stringify(lists), 'no rule selects Pod/web in namespace shop'],
+    [rule({}), 'ddtrace: has no selectors'],
+    [annotated, 'ddtrace: annotation admission.datakit/java-lib.version is not set'],
+    ['log_level: info', 'the settings have no rules'],
+    ['a: [', 'the settings cannot be read'],
+    [
+      rule({ namespace_selectors: ['*'], image: '' }),
+      'ddtrace: the matching rule is invalid: admission_inject_v2.ddtraces[0].image',
+    ],
+  ]) {
+    await write(tab, 'manifest', POD);
+    await write(tab, 'settings', settings);
+    await waitForSummary(tab, `Nothing is injected: ${reason}.`);
+  }
+  await write(tab, 'settings', rule({ namespace_selectors: ['^shop$'] }));
+  await waitForSummary(tab, 'Injected: ddtrace-java.');
+  const elsewhere = POD.replace('name: web', 'namespace: other');
+  await write(tab, 'manifest', `${elsewhere}---\nkind: Service\napiVersion: v1\n`);
+  await waitForSummary(tab, 'Nothing is injected: see the explanation.');
+  await write(tab, 'manifest', '');
+  await waitForSummary(tab, /^Nothing is injected\.$/);
+});
+
+test('leads from the explanation to the line of a rule', async (context) => {
+  const tab = await open(context);
+  await tab.getByRole('tab', { name: 'Explanation' }).click();
+  const active = tab.locator('#settings .cm-activeLine');
+  const links = tab.locator('#explanation').getByRole('button', { name: /ddtraces\[0\] line 3$/ });
+  assert.equal(await links.count(), 2, 'of what was done, and of what was considered');
+  await links.first().click();
+  assert.match(await active.innerText(), /- language: java/);
+  assert(
+    await tab.locator('#settings .cm-content').evaluate((it) => it === document.activeElement),
+  );
+
+  const rules = '   - {language: php, namespace_selectors: [x], image: "a/b:1"}\n'.repeat(40);
+  const policy = `kind: AdmissionPolicy\nspec:\n settings:\n  admission_inject_v2:\n   ddtraces:\n${rules}`;
+  await write(tab, 'settings', policy);
+  await tab.getByRole('button', { name: /ddtraces\[39\] line 45$/ }).click();
+  assert.match(await active.innerText(), /language: php/);
+  assert(await active.isVisible(), 'it is scrolled to');
+  // Inside a string there is no line of the rule: its line is the string's.
+  const config = settingsWith({ namespace_selectors: ['^other$'] });
+  await write(tab, 'settings', `kind: ConfigMap\ndata:\n  config: '${config}'\n`);
+  await tab.getByRole('button', { name: /ddtraces\[0\] line 3$/ }).waitFor();
+});
+
+test('folds the record into one line', async (context) => {
+  const tab = await open(context);
+  await tab.getByLabel('Inject into').selectOption('workloads');
+  const record = tab.locator('#diff .cm-line', { hasText: 'admission.datakit/injected' });
+  await record.waitFor();
+  assert.match(await record.innerText(), /^ *admission\.datakit\/injected: '\{"v":1…\}'$/);
+  const height = async (of) => (await of.boundingBox()).height;
+  assert.equal(await height(record), await height(tab.locator('#diff .cm-line').first()));
+  const { text } = await downloaded(tab, 'Download result');
+  assert.match(text, /"ddtrace-java":/, 'what is downloaded is whole');
+  await tab.getByRole('button', { name: 'Show the whole record of what was injected' }).click();
+  assert.match(await record.innerText(), /"ddtrace-java":/);
+  const own = JSON.stringify({ ...JSON.parse(settingsWith({})), policy: { id: 'b' } });
+  await write(tab, 'settings', own);
+  await record.filter({ hasText: `admission.datakit/injected.b: '{"v":1…}'` }).waitFor();
+});
+
+test('completes keys and values of settings', async (context) => {
+  const tab = await open(context);
+  const list = tab.locator('.cm-tooltip-autocomplete');
+  const options = async () => (await list.locator('.cm-completionLabel').allInnerTexts()).sort();
+  const type = async (text) => {
+    await list.waitFor({ state: 'detached' });
+    await tab.keyboard.type(text, { delay: 20 });
+  };
+  await write(tab, 'settings', '');
+  await type('admission_');
+  await list.waitFor();
+  assert.deepEqual(await options(), [
+    'admission_inject',
+    'admission_inject_v2',
+    'admission_mutate',
+  ]);
+  await tab.keyboard.type('inject_v2');
+  await tab.locator('.cm-completionInfo', { hasText: 'lists of rules' }).waitFor();
+  await tab.waitForTimeout(100);
+  await tab.keyboard.press('Enter');
+  await type('ddt');
+  await list.waitFor();
+  await tab.waitForTimeout(100);
+  await tab.keyboard.press('Enter');
+  await type('lan');
+  await list.waitFor();
+  await tab.waitForTimeout(100);
+  await tab.keyboard.press('Enter');
+  // The values follow.
+  await list.getByText('python').waitFor();
+  assert.deepEqual(await options(), ['java', 'js', 'nodejs', 'php', 'python']);
+  await tab.waitForTimeout(100);
+  await tab.keyboard.press('Enter');
+  const written = 'admission_inject_v2:\n  ddtraces:\n    - language: java';
+  assert.equal((await lines(tab, 'settings')).trim(), written);
+  assert.equal(await tab.locator('#settings-problems').innerText(), '');
+
+  const offered = async (text, back = 0) => {
+    await tab.keyboard.press('Escape');
+    await write(tab, 'settings', text);
+    for (let step = 0; step < back; step += 1) await tab.keyboard.press('ArrowLeft');
+    await tab.keyboard.press('Control+Space');
+    await list.waitFor({ timeout: 2000 }).catch(() => {});
+    return options();
+  };
+  const keys = await offered(`${written}\n      `);
+  assert(keys.includes('image') && !keys.includes('language'), 'no key twice');
+  for (const [text, back, expected] of [
+    ['policy: {safe_to_evict: , qos_class: ""}', 16, ['false', 'true']],
+    ['policy: {safe_to_evict: }', 1, ['false', 'true']],
+    ['{"policy": {"qos_class": ""}}', 3, ['ignore', 'preserve']],
+    ['{"log_lev": ""}', 6, ['log_level']],
+    [
+      'kind: AdmissionPolicy\nspec:\n  settings:\n    log_level: ',
+      0,
+      ['debug', 'error', 'info', 'warn'],
+    ],
+    ['kind: AdmissionPolicy\nspec:\n  ', 0, []],
+    ['log_level: info # ', 0, []],
+    ['envs:\n  X: ', 0, []],
+  ]) {
+    assert.deepEqual(await offered(text, back), expected, text);
+  }
+});
+
+test('tells about the key under the pointer', async (context) => {
+  const tab = await open(context);
+  const over = (text) => tab.locator('#settings .cm-line span', { hasText: text }).first();
+  const about = tab.locator('.about-key');
+  await over('namespace_selectors').hover();
+  await about.getByText('Regular expressions, searched anywhere in the namespace').waitFor();
+  await over('language').hover();
+  await about.getByText('One of java, python, nodejs, js, php').waitFor();
+  await write(tab, 'settings', 'policy:\n  pod_security: ignore\n');
+  await over('pod_security').hover();
+  await about.getByText('Default: respect').waitFor();
+  await tab.mouse.move(0, 0);
+  await tab.getByLabel('Language').selectOption('中文');
+  await over('pod_security').hover();
+  await about.getByText('默认值：respect').waitFor();
+  assert.match(await about.innerText(), /^符合 Pod 安全性标准 restricted 级别/);
+});
+
+test('has the Chinese of every description of the schema', () => {
+  const described = new Set();
+  const walk = (value, key) => {
+    if (key === 'description' && typeof value === 'string') described.add(value);
+    else if (value !== null && typeof value === 'object') {
+      for (const [inner, of] of Object.entries(value)) walk(of, inner);
+    }
+  };
+  const schema = new URL('../../settings.schema.json', import.meta.url);
+  walk(JSON.parse(readFileSync(schema, 'utf8')));
+  assert.deepEqual(Object.keys(schemaInChinese).sort(), [...described].sort());
+});
+
+test('has the Chinese of every error of the YAML parser', () => {
+  const types = createRequire(import.meta.url)
+    .resolve('yaml')
+    .replace(/index\.js$/, 'errors.d.ts');
+  const [, union] = /type ErrorCode = ([^;]+);/.exec(readFileSync(types, 'utf8'));
+  const codes = [...union.matchAll(/'(\w+)'/g)].map(([, code]) => code);
+  assert(codes.length > 20);
+  assert.deepEqual(Object.keys(CODES).sort(), codes.sort());
+  for (const [text, expected] of [
+    ['a: [1', '缺少右括号“]”，或缩进不足'],
+    ['{a: 1', '缺少右括号“}”'],
+    ['a: "x', '缺少右引号（"）'],
+    ['a: @x', '值不能以“@”开头：请加上引号'],
+    ['a:\n\tb: 1', '不能用制表符缩进：请改用空格'],
+    ['a: 1\na: 2', '键重复'],
+    ['a: b: c', '一行内不能嵌套映射：请为值加上引号，或另起一行'],
+    ['a: *b', '没有与别名 b 对应的锚点'],
+  ]) {
+    const [error] = readManifests(text, 'zh').errors;
+    assert.equal(error.message, expected, text);
+    assert.doesNotMatch(readManifests(text, 'en').errors[0].message, /\p{Script=Han}/u);
+  }
 });
 
 test('takes files that are dropped or chosen', async (context) => {
@@ -356,8 +543,10 @@ test('takes files that are dropped or chosen', async (context) => {
   await waitForSummary(tab, 'Injected: ddtrace-php.');
 });
 
-test('downloads the manifest of the policy', async (context) => {
+test('shows the policy that would be deployed', async (context) => {
   const tab = await open(context);
+  await tab.getByRole('tab', { name: 'Policy' }).click();
+  const passing = tab.locator('#passing');
   for (const [mode, resources] of [
     ['workloads', 'deployments'],
     ['pods', 'pods'],
@@ -371,48 +560,92 @@ test('downloads the manifest of the policy', async (context) => {
     assert.equal(policy.spec.rules[0].resources[0], resources);
     const settings = parse(await lines(tab, 'settings'));
     assert.deepEqual(policy.spec.settings, settings);
-    assert.deepEqual(policy.spec.matchConditions, conditions(settings).conditions);
+    const compiled = conditions(settings, mode);
+    assert.deepEqual(policy.spec.matchConditions, compiled.conditions);
     assert.deepEqual(Object.keys(policy.spec).slice(-2), ['matchConditions', 'settings']);
     assert.doesNotMatch(text, /keep the two alike|default configuration/);
+    assert.match(text, /These requests pass:\n(  #   .*\n)*  #   ddtrace: namespaces \^shop\$\n/);
+    assert.deepEqual(await passing.getByRole('listitem').allInnerTexts(), compiled.words);
+    const first = await lines(tab, 'policy-manifest');
+    assert.equal(first.split('\n')[0], text.split('\n')[0], 'the panel shows what is downloaded');
   }
   await tab.getByLabel('Inject into').selectOption('workloads');
   const extra = { group: 'argoproj.io', kind: 'Rollout', template: '/spec/template' };
   const settings = { ...JSON.parse(settingsWith({})), policy: { extra_workloads: [extra] } };
   await write(tab, 'settings', JSON.stringify(settings));
-  await waitForSummary(tab, 'Injected: ddtrace-java.');
+  await passing.getByText('ddtrace: namespaces *').waitFor();
   const { text } = await downloaded(tab, 'Download policy');
   assert.match(
     text,
     /# Add the resources of policy\.extra_workloads: Rollout \(argoproj\.io\)\.\n  rules:/,
   );
   await write(tab, 'settings', 'log_levle: info');
-  await waitForSummary(tab, '1 error.');
-  const button = tab.getByRole('button', { name: 'Download policy' });
-  assert(await button.isDisabled());
-  assert.match(await button.getAttribute('title'), /^Correct the settings first/);
+  await passing.getByText('Correct the settings first').waitFor();
+  assert(await tab.locator('#policy-manifest').isHidden());
+  for (const name of ['Download policy', 'Copy policy']) {
+    assert(await tab.getByRole('button', { name }).isDisabled(), name);
+  }
 });
 
-test('downloads the policy with rules of version 2', async (context) => {
+test('converts the rules of the policy to version 2', async (context) => {
   const tab = await open(context);
-  const button = tab.getByRole('button', { name: 'Download in v2' });
-  assert(await button.isHidden(), 'the rules are of version 2');
+  await tab.getByRole('tab', { name: 'Policy' }).click();
+  const toggle = tab.getByLabel('with rules of admission_inject_v2');
+  assert(await toggle.isHidden(), 'the rules are of version 2');
   await tab.selectOption('#example', 'logfwd');
-  const { name, text } = await downloaded(tab, 'Download in v2');
+  const older = parse((await downloaded(tab, 'Download policy')).text);
+  assert.notEqual(older.spec.settings.admission_inject, undefined);
+  await toggle.check();
+  const { name, text } = await downloaded(tab, 'Download policy');
   assert.equal(name, 'datakit-injection-policy.yaml');
   const { spec } = parse(text);
   const converted = convertSettings(parse(await lines(tab, 'settings')));
   assert.deepEqual(spec.settings, converted.settings);
   assert.equal(spec.settings.admission_inject, undefined);
-  assert.deepEqual(spec.matchConditions, conditions(converted.settings).conditions);
+  assert.deepEqual(spec.matchConditions, conditions(converted.settings, 'pods').conditions);
   assert.match(text, /\n  # version 2 gives the ddtrace init .*\n(  #.*\n)*  settings:\n/);
+  await tab.locator('#passing').getByText('version 2 gives the ddtrace init').waitFor();
   await write(tab, 'settings', 'admission_inject: {x: 1}');
   await waitForSummary(tab, '1 error.');
-  assert(await button.isHidden());
+  assert(await toggle.isHidden());
+});
+
+test('copies what it shows', async (context) => {
+  const tab = await open(context);
+  const copied = async (name) => {
+    await tab.getByRole('button', { name }).click();
+    await tab.getByText('Copied.').waitFor();
+    return tab.evaluate(() => navigator.clipboard.readText());
+  };
+  assert.match(await copied('Copy settings'), /^admission_inject_v2:\n.*\n    - language: java\n/);
+  assert.match(await copied('Copy manifest'), /^apiVersion: apps\/v1\nkind: Deployment\n/);
+  assert.equal(parse(await copied('Copy result')).spec.initContainers[0].name, 'datakit-lib-init');
+  await tab.getByRole('tab', { name: 'Patch' }).click();
+  assert(JSON.parse(await copied('Copy patch')).length > 0);
+  const { name, text } = await downloaded(tab, 'Download patch');
+  assert.equal(name, 'orders-patch.json');
+  assert.equal(text, await copied('Copy patch'));
+  await tab.getByRole('tab', { name: 'Explanation' }).click();
+  assert.match(
+    await copied('Copy explanation'),
+    /^Pod\/orders-\n+injected ddtrace-java: by admission/,
+  );
+  assert(await tab.locator('#download').isHidden(), 'an explanation is no file');
+  await tab.getByRole('tab', { name: 'Policy' }).click();
+  assert.equal(parse(await copied('Copy policy')).kind, 'ClusterAdmissionPolicy');
+  await write(tab, 'manifest', POD);
+  await tab.getByText('Copied.').waitFor({ state: 'detached' });
+  await tab.evaluate(() => {
+    navigator.clipboard.writeText = () => Promise.reject(new Error('refused'));
+  });
+  await tab.getByRole('button', { name: 'Copy settings' }).click();
+  await tab.getByText('The browser does not let this page copy.').waitFor();
 });
 
 test('downloads the injected manifest with the comments of its author', async (context) => {
   const tab = await open(context);
-  const { name, text } = await downloaded(tab, 'Download manifest');
+  await tab.getByLabel('Inject into').selectOption('workloads');
+  const { name, text } = await downloaded(tab, 'Download result');
   assert.equal(name, 'orders-injected.yaml');
   assert.match(text, /- name: app # a Java service\n/);
   const request = { operation: 'CREATE', namespace: 'shop' };
@@ -431,7 +664,7 @@ test('downloads the injected manifest with the comments of its author', async (c
   ]) {
     await write(tab, 'manifest', given);
     await tab.locator('#diff .cm-line', { hasText: 'name: web' }).first().waitFor();
-    const { text } = await downloaded(tab, 'Download manifest');
+    const { text } = await downloaded(tab, 'Download result');
     assert.match(text, kept);
     const read = (texts) =>
       parseAllDocuments(texts).flatMap((document) => document.toJS().items ?? [document.toJS()]);
@@ -456,17 +689,16 @@ test('keeps its state in the address', async (context) => {
   await write(tab, 'manifest', POD);
   await tab.getByLabel('Namespace').fill('shop');
   await tab.getByLabel('Operation').selectOption('UPDATE');
-  await tab.getByLabel('Inject into').selectOption('pods');
-  await tab.getByRole('tab', { name: 'Explanation' }).click();
-  await tab.getByText('the pod template of this kind is immutable').waitFor();
+  await tab.getByLabel('Inject into').selectOption('workloads');
+  await waitForSummary(tab, 'Nothing is injected: the pod template of this kind is immutable.');
   // The address follows a moment later.
   await tab.waitForTimeout(300);
   await tab.reload();
-  await waitForSummary(tab, 'Nothing is injected.');
+  await waitForSummary(tab, 'Nothing is injected: the pod template of this kind is immutable.');
   assert.equal((await lines(tab, 'manifest')).trimEnd(), POD.trimEnd());
   assert.equal(await tab.getByLabel('Namespace').inputValue(), 'shop');
   assert.equal(await tab.getByLabel('Operation').inputValue(), 'UPDATE');
-  assert.equal(await tab.getByLabel('Inject into').inputValue(), 'pods');
+  assert.equal(await tab.getByLabel('Inject into').inputValue(), 'workloads');
 });
 
 test('opens the link that it copies', async (context) => {
@@ -527,12 +759,11 @@ test('can be used with the keyboard alone', async (context) => {
     tab.locator(selector).evaluate((node) => node === document.activeElement);
   await tab.locator('#settings .cm-content').focus();
   for (const selector of [
-    '[data-opens="manifest"]',
     '#namespace',
     '#operation',
-    '#mode',
+    '[data-opens="manifest"]',
+    '[data-copies="manifest"]',
     '#manifest .cm-content',
-    '#download-manifest',
     '#tab-diff',
   ]) {
     await tab.keyboard.press('Tab');
@@ -541,7 +772,7 @@ test('can be used with the keyboard alone', async (context) => {
   await tab.keyboard.press('ArrowRight');
   assert(await tab.locator('#patch').isVisible());
   await tab.keyboard.press('End');
-  assert(await tab.locator('#explanation').isVisible());
+  assert(await tab.locator('#policy').isVisible());
   await tab.keyboard.press('ArrowRight');
   assert(await tab.locator('#diff').isVisible());
 });
@@ -560,8 +791,7 @@ test('has the result first on a phone, and line numbers beside their lines', asy
   const top = async (selector) => (await tab.locator(selector).boundingBox()).y;
   assert((await top('#result')) < (await top('#settings-section')), 'the result is above');
   await tab.locator('#tab-diff').focus();
-  await tab.keyboard.press('Tab');
-  await tab.keyboard.press('Tab');
+  for (let stop = 0; stop < 4; stop += 1) await tab.keyboard.press('Tab');
   const next = await tab.evaluate(() => document.activeElement.closest('section').id);
   assert.equal(next, 'settings-section', 'the focus follows');
   for (const example of ['start', 'profilerJava']) {
@@ -599,7 +829,7 @@ test('speaks the language of the browser, or the chosen one', async (context) =>
   assert.equal(await summary(tab), '已注入：ddtrace-java。');
   await tab.waitForURL(/#state=/);
   await write(tab, 'settings', 'log_levle: info\n');
-  await waitForSummary(tab, '没有注入任何内容。1 个错误。1 条提示。');
+  await waitForSummary(tab, '没有注入任何内容：设置中没有规则。1 个错误。1 条提示。');
   const problems = await tab.locator('#settings-problems').innerText();
   assert.match(problems, /^第 1 行：log_levle：未知的键；是否应为 `log_level`？/);
   assert.match(problems, /第 1 行，提示：没有规则：永远不会注入任何内容/);
@@ -609,6 +839,10 @@ test('speaks the language of the browser, or the chosen one', async (context) =>
   assert.match(explanation, /命名空间 shop，取自输入框/);
   assert.match(explanation, /无需处理：没有规则或注解要求注入/);
   assert.match(explanation, /按 1\.5 版读取：配置中没有 admission_inject_v2/);
+  await write(tab, 'settings', 'a: [');
+  await tab.getByText(/^第 1 行：缺少右括号/).waitFor();
+  await write(tab, 'manifest', 'a: 1\na: 2\n');
+  await tab.getByText('第 2 行：键重复').waitFor();
 
   const asked = settingsWith({ check_annotation: true });
   const annotation = 'admission.datakit/java-lib.version: no tag';
@@ -621,11 +855,11 @@ test('speaks the language of the browser, or the chosen one', async (context) =>
   await waitForSummary(tab, '1 个错误。1 条提示。');
 
   await tab.getByLabel('语言').selectOption('English');
-  await waitForSummary(tab, 'Nothing is injected. 1 error. 1 note.');
+  await waitForSummary(tab, 'Nothing is injected: the settings have no rules. 1 error. 1 note.');
   assert.equal(await lang(tab), 'en');
   await tab.waitForURL(/#lang=en&state=/);
   await tab.reload();
-  await waitForSummary(tab, 'Nothing is injected. 1 error. 1 note.');
+  await waitForSummary(tab, 'Nothing is injected: the settings have no rules. 1 error. 1 note.');
   const chosen = await open(context, { fragment: '#lang=zh' });
   assert.equal(await lang(chosen), 'zh-CN');
   await chosen.waitForURL(/#lang=zh&state=/);
@@ -668,7 +902,7 @@ for (const [name, options] of Object.entries({
     await write(tab, 'settings', 'log_levle: info\n');
     await tab.locator('#settings-problems .error').waitFor();
     await tab.addScriptTag({ path: AXE });
-    for (const panel of ['diff', 'patch', 'explanation']) {
+    for (const panel of ['diff', 'patch', 'explanation', 'policy']) {
       for (const example of ['start', 'logfwd']) {
         await tab.locator(`#tab-${panel}`).click();
         const { violations } = await tab.evaluate(() => globalThis.axe.run());
