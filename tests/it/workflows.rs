@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::documents::read;
 
@@ -20,7 +20,7 @@ fn steps(job: &Value) -> impl Iterator<Item = &Value> {
 /// An action of this repository, or one at a commit.
 fn is_pinned(action: &str) -> bool {
     let commit = action.split_once('@').map_or("", |(_, commit)| commit);
-    action.starts_with("./")
+    action.starts_with("$/")
         || (commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
@@ -122,7 +122,9 @@ fn errors_in_a_workflow_are_found() {
     let commit = "0123456789abcdef0123456789abcdef01234567";
     for (step, expected) in [
         (format!("uses: a/b@{commit} # v1"), ""),
-        ("uses: ./.github/actions/own".into(), ""),
+        ("uses: $/.github/actions/own".into(), ""),
+        // Of the checkout, which a step before may have changed.
+        ("uses: ./.github/actions/own".into(), "is not pinned: ./.github/actions/own"),
         ("uses: actions/checkout@v4 # v4".into(), "is not pinned: actions/checkout@v4"),
         ("uses: actions/checkout # v4".into(), "is not pinned: actions/checkout"),
         (
@@ -173,7 +175,7 @@ fn a_dry_run_skips_only_what_needs_permissions() {
     let callers = yaml(&read(".github/workflows/release.yml"));
     for (job, publish) in [("release", true), ("dry-run", false)] {
         let job = &callers["jobs"][job];
-        assert_eq!(job["uses"], format!("./{RELEASE}"));
+        assert_eq!(job["uses"], format!("$/{RELEASE}"));
         assert_eq!(job["with"]["publish"], publish);
     }
     assert_eq!(callers["jobs"]["dry-run"]["permissions"].to_string(), r#"{"contents":"read"}"#);
@@ -193,6 +195,20 @@ fn a_dry_run_skips_only_what_needs_permissions() {
     let pushes: Vec<&&Value> = steps.iter().filter(|step| step["name"] == "Push").collect();
     assert_eq!(pushes.len(), 1);
     assert_eq!(pushes[0]["if"], Value::Null);
+}
+
+#[test]
+fn the_site_is_published_after_a_release_by_a_job_that_builds_nothing() {
+    const SITE: &str = ".github/workflows/site.yml";
+    let call = &yaml(&read(".github/workflows/release.yml"))["jobs"]["site"];
+    assert_eq!(call["uses"], format!("$/{SITE}"));
+    assert_eq!(call["needs"], "release");
+    assert_eq!(call["if"], "github.event_name == 'push'");
+    let jobs = &yaml(&read(SITE))["jobs"];
+    assert_eq!(jobs["build"]["permissions"], json!({ "contents": "read" }));
+    assert_eq!(jobs["publish"]["permissions"], json!({ "pages": "write", "id-token": "write" }));
+    assert!(steps(&jobs["publish"]).all(|step| step["run"] == Value::Null));
+    assert!(steps(&jobs["build"]).any(|step| step["run"] == "make site"));
 }
 
 /// For each target: the URL of the archive that the workflow packs, the binary in it, its format.
