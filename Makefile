@@ -19,6 +19,9 @@ GET_KWCTL := see https://docs.kubewarden.io/howtos/install-kwctl
 # Says which tool is missing and how to get it.
 need = command -v $(1) > /dev/null || { echo '$(1) is missing: $(2)' >&2; exit 1; }
 
+# What begins.
+say = printf '\n==> %s\n' '$(1)'
+
 CARGO_HOME ?= $(HOME)/.cargo
 # Joins the flags of .cargo/config.toml, which RUSTFLAGS would replace.
 REMAP := --config "target.$(TARGET).rustflags = \
@@ -31,8 +34,22 @@ SETTINGS ?= examples/settings.json
 help: ## Say what each target does.
 	@grep -hE '^[a-zA-Z0-9._-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 24
 
+INJECT := cargo run --quiet --locked --package datakit-inject --
+
 .PHONY: run
-run: policy.wasm ## Run MANIFEST (the seed's nginx) with SETTINGS through the module; show the changes.
+run: ## Run MANIFEST (the seed's nginx) with SETTINGS through the command; show the changes and the reasons.
+	@$(call need,cargo,see https://rustup.rs)
+	@$(call say,build the command datakit-inject)
+	cargo build --locked --package datakit-inject
+	@$(call say,$(MANIFEST) with $(SETTINGS))
+	@$(INJECT) diff --settings "$(SETTINGS)" "$(MANIFEST)"
+	@$(INJECT) explain --settings "$(SETTINGS)" "$(MANIFEST)"
+
+.PHONY: run-module
+run-module: policy.wasm ## The same through the module in an embedded host, which takes minutes to build.
+	@$(call say,build an embedded host with the crates of the policy server)
+	cargo build --locked --example run
+	@$(call say,$(MANIFEST) with $(SETTINGS))
 	@cargo run --quiet --locked --example run -- "$(SETTINGS)" "$(MANIFEST)"
 	@printf 'module: %s bytes\n' "$$(wc -c < policy.wasm)"
 
@@ -42,20 +59,25 @@ SEED := 1
 .PHONY: test
 test: export PROPTEST_RNG_SEED = $(SEED)
 test: lint policy.wasm npm/wasm/datakit_injection_bg.wasm node_modules/.package-lock.json chromium ## Check formats and lints; test natively, on the module, in Node, in a browser.
+	@$(call say,test the crates; what needs the module runs it in an embedded host)
 	cargo test --locked --workspace
+	@$(call say,count the instructions of a request)
 	@$(MAKE) --no-print-directory instructions
+	@$(call say,test the npm package and the page and the site in a browser)
 	npm test --workspaces
 
 .PHONY: lint
 lint: setup node_modules/.package-lock.json ## Check formats and lints.
+	@$(call say,check formats)
 	npm run lint
 	cargo fmt --all --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
+	@$(call say,check lints)
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked --target $(TARGET) -- -D warnings
 	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz -- -D warnings
 	@if command -v cargo-deny > /dev/null; then \
-	  cargo deny --log-level error check licenses bans sources; \
+	  $(call say,check licences and sources); cargo deny --log-level error check licenses bans sources; \
 	  else echo 'NOT CHECKED: licences and sources; cargo install cargo-deny --locked'; fi
 
 .PHONY: advisories
@@ -68,12 +90,14 @@ advisories: ## Check dependencies against the advisory databases, which are fetc
 # itself; so this module has a target folder of its own.
 npm/wasm/datakit_injection_bg.wasm: export CARGO_PROFILE_RELEASE_STRIP = false
 npm/wasm/datakit_injection_bg.wasm: $(JS_SOURCES) | setup
+	@$(call say,build the module of the npm package)
 	cargo build $(REMAP) --locked --release --target $(TARGET) --package datakit-injection-js --target-dir target/js
 	cargo run --quiet --locked --package bindgen -- \
 	  target/js/$(TARGET)/release/datakit_injection_js.wasm npm/wasm
 
-node_modules/.package-lock.json: package.json package-lock.json npm/package.json playground/package.json
+node_modules/.package-lock.json: package.json package-lock.json npm/package.json playground/package.json site/package.json
 	@$(call need,npm,see https://nodejs.org: version 20 or later)
+	@$(call say,install the npm packages)
 	npm ci --no-audit --no-fund
 	@touch $@
 
@@ -81,12 +105,17 @@ node_modules/.package-lock.json: package.json package-lock.json npm/package.json
 playground: npm/wasm/datakit_injection_bg.wasm node_modules/.package-lock.json ## Build the playground; serve it on loopback.
 	npm start --workspace playground
 
+# Links to what is not in the site lead to the repository at SITE_REF: a tag, or `main` without one.
+.PHONY: site
+site: npm/wasm/datakit_injection_bg.wasm node_modules/.package-lock.json ## Build the site into site/dist: the documents and the playground.
+	npm run build --workspace site
+
 BROWSERS := chromium chromium-browser google-chrome
 
 # CHROMIUM names another one.
 .PHONY: chromium
 chromium:
-	@test -n "$${CHROMIUM:-}" || command -v $(BROWSERS) > /dev/null || { \
+	@test -n "$${CHROMIUM:-}" || command -v $(BROWSERS) > /dev/null || { $(call say,install a browser); \
 	  command -v apt-get > /dev/null && test "$$(id -u)" = 0 && \
 	  apt-get update -qq && apt-get install -y -qq chromium > /dev/null; } || { \
 	  echo 'a browser is missing: apt install chromium, or name one in CHROMIUM' >&2; exit 1; }
@@ -98,6 +127,7 @@ npm: npm/wasm/datakit_injection_bg.wasm node_modules/.package-lock.json ## Build
 
 # Paths of this machine are no part of the module: two builds in two folders give the same bytes.
 policy.wasm: $(SOURCES) | setup ## Build the policy module.
+	@$(call say,build the policy module)
 	cargo build $(REMAP) --locked --release --target $(TARGET)
 	@cp $(BUILT) $@
 
@@ -217,4 +247,4 @@ setup:
 .PHONY: clean
 clean: ## Remove everything that was built.
 	cargo clean
-	rm -rf policy.wasm annotated-policy.wasm node_modules npm/wasm npm/*.tgz playground/dist
+	rm -rf policy.wasm annotated-policy.wasm node_modules npm/wasm npm/*.tgz playground/dist site/dist
