@@ -11,6 +11,7 @@ use datakit_injection::{policy, settings};
 use messages::Language;
 use regex_lite::{Captures, Regex};
 use serde_json::{Value, json};
+use settings_tools::conditions::{Scope, compile};
 use settings_tools::convert::to_v2;
 use settings_tools::document;
 
@@ -267,6 +268,17 @@ fn of_settings() -> Vec<String> {
     }
     for case in all_recorded() {
         found.extend(to_v2(case.settings.get()).unwrap().notes);
+    }
+    let selectors = [
+        json!({ "namespace_selectors": ["^a"] }),
+        json!({ "label_selectors": ["x=y"] }),
+        json!({ "namespace_selectors": ["^a"], "label_selectors": ["x=y"] }),
+    ];
+    for mut rule in selectors {
+        rule["language"] = json!("java");
+        rule["image"] = json!("a/b:1");
+        let settings = json!({ "admission_inject_v2": { "ddtraces": [rule] } });
+        found.extend(compile(&settings.to_string(), Scope::All).words);
     }
     let configuration = r#"{"admission_mutate":{}}"#;
     let map = r#"{"kind":"ConfigMap"}"#;
