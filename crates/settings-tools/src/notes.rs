@@ -84,9 +84,11 @@ struct Variables<'a> {
 fn variables<'a>(candidate: &Candidate<'_, 'a>, notes: &mut Errors) -> Variables<'a> {
     let mut errors = Errors::default();
     let compiled = candidate.variant.and_then(|variant| candidate.compile(variant, &mut errors));
+    // What a rule with an error sets is not known.
+    let is_noted = compiled.is_none();
     let envs = compiled.map(|compiled| compiled.rule.envs).unwrap_or_default();
     note_variables(&envs, &Path::Key(&candidate.section.path, "envs"), notes);
-    Variables { envs, is_noted: false }
+    Variables { envs, is_noted }
 }
 
 /// Notes selectors that switch a rule off, or that the release does not read; returns whether they have an

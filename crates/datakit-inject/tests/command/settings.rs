@@ -88,6 +88,7 @@ admission_inject_v2:
   - language: jva
     namespace_selectors: ['(']
     image: hub/java:1
+    envs: {DD_AGENT_HOST: datakit}
   - language: java
     image: hub/java:1
 ";
@@ -99,7 +100,7 @@ admission_inject_v2:
             "\
 -:4: admission_inject_v2.ddtraces[0].namespace_selectors[0]：`(` 不是正则表达式：分组的 '(' 没有对应的 ')'
 -:3: admission_inject_v2.ddtraces[0].language：未知的语言 `jva`；是否应为 `java`？
--:6: 提示：admission_inject_v2.ddtraces[1]：没有能够匹配的选择器，因此规则处于关闭状态
+-:7: 提示：admission_inject_v2.ddtraces[1]：没有能够匹配的选择器，因此规则处于关闭状态
 按 1.8 版读取：配置中有 admission_inject_v2
 2 个错误，1 条提示（来源：普通配置）
 ",
@@ -148,6 +149,7 @@ spec:
       - language: java # ours
         namespace_selectors: ['^shop$']
         image: hub/java:1
+        envs: {DD_AGENT_HOST: datakit}
 ";
 
 #[test]
