@@ -356,7 +356,7 @@ fn an_empty_path_is_no_directory() {
 
 #[test]
 fn a_template_may_be_in_an_array() {
-    let settings = json!({ "admission_inject_v2": java(json!({}))["admission_inject_v2"],
+    let settings = json!({ "admission_inject_v2": java(json!({ "envs": { "DD_AGENT_HOST": "datakit" } }))["admission_inject_v2"],
         "policy": { "extra_workloads": [{ "group": "x.io", "kind": "R", "template": "/spec/ws/1/template" }] } });
     is_valid(&settings);
     let object = json!({ "apiVersion": "x.io/v1", "kind": "R", "metadata": { "name": "r" },
