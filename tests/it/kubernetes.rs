@@ -6,7 +6,6 @@
 
 mod container;
 mod names;
-pub mod pod_security;
 mod quantity;
 mod resources;
 pub mod schema;
