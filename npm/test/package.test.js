@@ -17,7 +17,14 @@ import { KINDS, normalised, recorded, withoutRecord, wrapped } from './recorded.
 
 const settings = {
   admission_inject_v2: {
-    ddtraces: [{ namespace_selectors: ['*'], language: 'java', image: 'registry.example/dd:v1' }],
+    ddtraces: [
+      {
+        namespace_selectors: ['*'],
+        language: 'java',
+        image: 'registry.example/dd:v1',
+        envs: { DD_AGENT_HOST: 'datakit' },
+      },
+    ],
   },
 };
 
