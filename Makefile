@@ -27,6 +27,10 @@ CARGO_HOME ?= $(HOME)/.cargo
 REMAP := --config "target.$(TARGET).rustflags = \
   ['--remap-path-prefix=$(CARGO_HOME)=cargo', '--remap-path-prefix=$(CURDIR)=.']"
 
+ZIZMOR_VERSION := 1.32.0
+ZIZMOR := target/zizmor-$(ZIZMOR_VERSION)/bin/zizmor
+SCRIPTS := $(wildcard e2e/*.bats e2e/*.bash e2e/*.sh)
+
 MANIFEST ?= examples/nginx.yaml
 SETTINGS ?= examples/settings.json
 
@@ -79,6 +83,25 @@ lint: setup node_modules/.package-lock.json ## Check formats and lints.
 	@if command -v cargo-deny > /dev/null; then \
 	  $(call say,check licences and sources); cargo deny --log-level error check licenses bans sources; \
 	  else echo 'NOT CHECKED: licences and sources; cargo install cargo-deny --locked'; fi
+	@$(MAKE) --no-print-directory lint-workflows
+
+# actionlint and shellcheck come from no registry that this file installs from.
+.PHONY: lint-workflows
+lint-workflows: $(ZIZMOR) ## Check the workflows and the scripts of e2e/.
+	$(ZIZMOR) --quiet --offline --pedantic --strict-collection .github
+	@if command -v actionlint > /dev/null; then actionlint; \
+	  else echo 'NOT CHECKED: workflows by actionlint; see https://github.com/rhysd/actionlint'; fi
+	@if command -v shellcheck > /dev/null; then shellcheck --external-sources $(SCRIPTS); \
+	  else echo 'NOT CHECKED: scripts; apt install shellcheck'; fi
+
+# In a virtual environment, which some systems have in a package of its own.
+$(ZIZMOR):
+	@python3 -c 'import ensurepip' 2> /dev/null || { \
+	  command -v apt-get > /dev/null && test "$$(id -u)" = 0 && \
+	  apt-get update -qq && apt-get install -y -qq python3-venv > /dev/null; } || { \
+	  echo 'python3 with venv is missing: apt install python3-venv' >&2; exit 1; }
+	python3 -m venv $(@D)/..
+	$(@D)/pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: zizmor==$(ZIZMOR_VERSION)
 
 .PHONY: advisories
 advisories: ## Check dependencies against the advisory databases, which are fetched (cargo-deny, npm).
