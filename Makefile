@@ -148,19 +148,46 @@ npm: npm/wasm/datakit_injection_bg.wasm node_modules/.package-lock.json ## Build
 	npm test --workspace npm
 	npm pack --workspace npm --pack-destination npm
 
-# Paths of this machine are no part of the module: two builds in two folders give the same bytes.
+# Paths of this machine are no part of what is released: two builds in two folders give the same bytes.
 policy.wasm: $(SOURCES) | setup ## Build the policy module.
 	@$(call say,build the policy module)
 	cargo build $(REMAP) --locked --release --target $(TARGET)
 	@cp $(BUILT) $@
 
+TARGET_MUSL := $(shell uname -m)-unknown-linux-musl
+COMMAND_BINARY := target/$(TARGET_MUSL)/release/datakit-inject
+COMPANION_BINARY := target/$(TARGET_MUSL)/server/datakit-companion
+
+.PHONY: musl
+musl: setup
+	@if command -v rustup > /dev/null; then \
+	  rustup target list --installed | grep -qx $(TARGET_MUSL) || rustup target add $(TARGET_MUSL); fi
+
+static = @if readelf --dynamic --wide $(1) | grep NEEDED >&2; then echo '$(1) is not static' >&2; exit 1; fi
+
+.PHONY: command-binary
+command-binary: musl ## Build datakit-inject as a static file.
+	cargo build $(REMAP) --locked --release --package datakit-inject --target $(TARGET_MUSL)
+	$(call static,$(COMMAND_BINARY))
+
+# `ring` has a little C, which needs musl's compiler; the binary needs nothing.
+.PHONY: companion-binary
+companion-binary: export CFLAGS = -ffile-prefix-map=$(CARGO_HOME)=cargo -ffile-prefix-map=$(CURDIR)=.
+companion-binary: musl ## Build the companion as a static file (musl-gcc).
+	@$(call need,musl-gcc,apt install musl-tools)
+	CC_$(subst -,_,$(TARGET_MUSL))=musl-gcc \
+	  cargo build $(REMAP) --locked --profile server --package datakit-companion --target $(TARGET_MUSL)
+	$(call static,$(COMPANION_BINARY))
+
+RELEASED := policy.wasm $(COMMAND_BINARY) $(COMPANION_BINARY)
+
 .PHONY: verify-reproducible
-verify-reproducible: policy.wasm ## Build the module in another folder; compare the bytes.
+verify-reproducible: policy.wasm command-binary companion-binary ## Build the module, the command and the companion in another folder; compare the bytes.
 	folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
 	  git ls-files -z | xargs -0 cp --parents -t "$$folder"; \
-	  $(MAKE) --no-print-directory -C "$$folder" policy.wasm; \
-	  cmp policy.wasm "$$folder/policy.wasm"; \
-	  echo "both have $$(sha256sum < policy.wasm)"
+	  $(MAKE) --no-print-directory -C "$$folder" policy.wasm command-binary companion-binary; \
+	  for file in $(RELEASED); do \
+	    cmp "$$file" "$$folder/$$file"; echo "both have $$(sha256sum < "$$file") $$file"; done
 
 # rustup may not be allowed to install toolchains by itself (RUSTUP_AUTO_INSTALL=0), but it always
 # adds a target or a component to the toolchain that is active.
@@ -231,19 +258,6 @@ COMPANION_FLAGS := --listen 127.0.0.1:9543
 .PHONY: run-companion
 run-companion: ## Run the companion with both services against the current kubeconfig; COMPANION_FLAGS has more options.
 	cargo run --quiet --locked --package datakit-companion -- --election --logging-configs $(COMPANION_FLAGS)
-
-TARGET_MUSL := $(shell uname -m)-unknown-linux-musl
-
-# `ring` has a little C, which needs musl's compiler; the binary needs nothing.
-.PHONY: companion-binary
-companion-binary: ## Build the companion as a static file (musl-gcc).
-	@$(call need,musl-gcc,apt install musl-tools)
-	@if command -v rustup > /dev/null; then \
-	  rustup target list --installed | grep -qx $(TARGET_MUSL) || rustup target add $(TARGET_MUSL); fi
-	CC_$(subst -,_,$(TARGET_MUSL))=musl-gcc \
-	  cargo build --locked --profile server --package datakit-companion --target $(TARGET_MUSL)
-	@if readelf --dynamic --wide target/$(TARGET_MUSL)/server/datakit-companion | grep NEEDED >&2; then \
-	  echo 'the binary is not static' >&2; exit 1; fi
 
 FUZZ_TARGETS := payload settings label_selector image_reference logfwd_annotation
 SECONDS = 60
