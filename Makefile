@@ -233,6 +233,29 @@ publish: $(MODULE) clean-tree ## Push MODULE to its registry (kwctl): a clean tr
 	  echo '$(IMAGE) is there already: raise the version' >&2; exit 1; fi
 	@kwctl push $(KWCTL_FLAGS) --output json "$(MODULE)" "registry://$(IMAGE)"
 
+# What a release attaches, so that nobody needs a checkout.
+.PHONY: release-manifests
+release-manifests: ## Write the policies of deploy/base into FOLDER, with the module at REFERENCE.
+	@$(if $(FOLDER),,$(error FOLDER is missing))$(if $(REFERENCE),,$(error REFERENCE is missing))
+	@for name in pods workloads namespaced; do \
+	  sed 's|^  module: registry://.*|  module: registry://$(REFERENCE)|' deploy/base/$$name.yaml > "$(FOLDER)/$$name.yaml"; \
+	  grep --quiet --line-regexp --fixed-strings '  module: registry://$(REFERENCE)' "$(FOLDER)/$$name.yaml"; done
+
+# Artifact Hub reads a branch that has a folder for each version.
+REMOTE = $(shell git remote get-url origin)
+.PHONY: artifacthub-branch
+artifacthub-branch: ## Add this version to the branch `artifacthub` of REMOTE.
+	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	  version=$$folder/datakit-injection-policy/$(VERSION); \
+	  git -C "$$folder" init --quiet --initial-branch artifacthub; \
+	  if git ls-remote --exit-code --heads '$(REMOTE)' artifacthub > /dev/null; then \
+	    git -C "$$folder" pull --quiet --depth 1 '$(REMOTE)' artifacthub; fi; \
+	  mkdir -p "$$(dirname "$$version")"; mkdir "$$version"; \
+	  cp artifacthub-repo.yml "$$folder"; cp artifacthub-pkg.yml README.md "$$version"; \
+	  git -C "$$folder" add .; \
+	  git -C "$$folder" commit --quiet --message 'Add version $(VERSION)'; \
+	  git -C "$$folder" push --quiet '$(REMOTE)' artifacthub
+
 .PHONY: conditions
 conditions: ## Renew the conditions in deploy/ from the settings of each manifest.
 	UPDATE_EXPECT=1 cargo test --locked --test it deploy::conditions_are_compiled

@@ -169,12 +169,13 @@ fn a_dry_run_skips_only_what_needs_permissions() {
     let mut skipped = 0;
     for step in &steps {
         let text = step.to_string();
-        let needs_permissions = ["cosign sign", "actions/attest@", "docker login", "gh release"]
-            .map(|c| text.contains(c));
+        let needs_permissions =
+            ["cosign sign", "actions/attest@", "docker login", "gh release", "gh auth"]
+                .map(|c| text.contains(c));
         assert_eq!(step["if"] == "inputs.publish", needs_permissions.contains(&true), "{text}");
         skipped += usize::from(step["if"] == "inputs.publish");
     }
-    assert_eq!(skipped, 5);
+    assert_eq!(skipped, 6);
     let pushes: Vec<&&Value> = steps.iter().filter(|step| step["name"] == "Push").collect();
     assert_eq!(pushes.len(), 1);
     assert_eq!(pushes[0]["if"], Value::Null);
