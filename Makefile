@@ -69,6 +69,7 @@ test: lint policy.wasm npm/wasm/datakit_injection_bg.wasm node_modules/.package-
 	@$(MAKE) --no-print-directory instructions
 	@$(call say,test the npm package and the page and the site in a browser)
 	npm test --workspaces
+	python3 -m unittest discover --quiet --start-directory e2e/traced --pattern '*_test.py'
 
 .PHONY: lint
 lint: setup node_modules/.package-lock.json ## Check formats and lints.
@@ -213,12 +214,15 @@ e2e-tests: annotated-policy.wasm ## Test the annotated module under kwctl (kwctl
 	@$(call need,bats,apt install bats)
 	bats e2e/kwctl.bats
 
-.PHONY: e2e-cluster
-e2e-cluster: ## Test in a cluster with Kubewarden (kubectl, jq, bats; POLICY names the module).
+.PHONY: e2e-cluster e2e-traced
+e2e-cluster: ## Test in a cluster with Kubewarden (kubectl, jq, bats; POLICY names the module; e2e/kind.sh makes one).
+e2e-traced: ## Test that applications are traced, in a cluster of e2e/kind.sh.
+e2e-cluster e2e-traced: e2e-%:
 	@$(call need,kubectl,see https://kubernetes.io/docs/tasks/tools/)
 	@$(call need,jq,apt install jq)
 	@$(call need,bats,apt install bats)
-	bats e2e/cluster.bats
+	cargo build --quiet --locked --package datakit-inject
+	bats e2e/$*.bats
 
 .PHONY: clean-tree
 clean-tree:
