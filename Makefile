@@ -24,8 +24,9 @@ say = printf '\n==> %s\n' '$(1)'
 
 CARGO_HOME ?= $(HOME)/.cargo
 # Joins the flags of .cargo/config.toml, which RUSTFLAGS would replace.
-REMAP := --config "target.$(TARGET).rustflags = \
+remap = --config "target.$(1).rustflags = \
   ['--remap-path-prefix=$(CARGO_HOME)=cargo', '--remap-path-prefix=$(CURDIR)=.']"
+REMAP := $(call remap,$(TARGET))
 
 ZIZMOR_VERSION := 1.32.0
 ZIZMOR := target/zizmor-$(ZIZMOR_VERSION)/bin/zizmor
@@ -89,7 +90,7 @@ lint: setup node_modules/.package-lock.json ## Check formats and lints.
 # actionlint and shellcheck come from no registry that this file installs from.
 .PHONY: lint-workflows
 lint-workflows: $(ZIZMOR) ## Check the workflows and the scripts of e2e/.
-	$(ZIZMOR) --quiet --offline --pedantic --strict-collection .github
+	$(ZIZMOR) --quiet --offline --strict-collection .github
 	@if command -v actionlint > /dev/null; then actionlint; \
 	  else echo 'NOT CHECKED: workflows by actionlint; see https://github.com/rhysd/actionlint'; fi
 	@if command -v shellcheck > /dev/null; then shellcheck --external-sources $(SCRIPTS); \
@@ -168,7 +169,7 @@ static = @if readelf --dynamic --wide $(1) | grep NEEDED >&2; then echo '$(1) is
 
 .PHONY: command-binary
 command-binary: musl ## Build datakit-inject as a static file.
-	cargo build $(REMAP) --locked --release --package datakit-inject --target $(TARGET_MUSL)
+	cargo build $(call remap,$(TARGET_MUSL)) --locked --release --package datakit-inject --target $(TARGET_MUSL)
 	$(call static,$(COMMAND_BINARY))
 
 # `ring` has a little C, which needs musl's compiler; the binary needs nothing.
@@ -177,7 +178,7 @@ companion-binary: export CFLAGS = -ffile-prefix-map=$(CARGO_HOME)=cargo -ffile-p
 companion-binary: musl ## Build the companion as a static file (musl-gcc).
 	@$(call need,musl-gcc,apt install musl-tools)
 	CC_$(subst -,_,$(TARGET_MUSL))=musl-gcc \
-	  cargo build $(REMAP) --locked --profile server --package datakit-companion --target $(TARGET_MUSL)
+	  cargo build $(call remap,$(TARGET_MUSL)) --locked --profile server --package datakit-companion --target $(TARGET_MUSL)
 	$(call static,$(COMPANION_BINARY))
 
 RELEASED := policy.wasm $(COMMAND_BINARY) $(COMPANION_BINARY)
