@@ -24,8 +24,13 @@ say = printf '\n==> %s\n' '$(1)'
 
 CARGO_HOME ?= $(HOME)/.cargo
 # Joins the flags of .cargo/config.toml, which RUSTFLAGS would replace.
-REMAP := --config "target.$(TARGET).rustflags = \
+remap = --config "target.$(1).rustflags = \
   ['--remap-path-prefix=$(CARGO_HOME)=cargo', '--remap-path-prefix=$(CURDIR)=.']"
+REMAP := $(call remap,$(TARGET))
+
+ZIZMOR_VERSION := 1.32.0
+ZIZMOR := target/zizmor-$(ZIZMOR_VERSION)/bin/zizmor
+SCRIPTS := $(wildcard e2e/*.bats e2e/*.bash e2e/*.sh)
 
 MANIFEST ?= examples/nginx.yaml
 SETTINGS ?= examples/settings.json
@@ -65,6 +70,7 @@ test: lint policy.wasm npm/wasm/datakit_injection_bg.wasm node_modules/.package-
 	@$(MAKE) --no-print-directory instructions
 	@$(call say,test the npm package and the page and the site in a browser)
 	npm test --workspaces
+	python3 -m unittest discover --quiet --start-directory e2e/traced --pattern '*_test.py'
 
 .PHONY: lint
 lint: setup node_modules/.package-lock.json ## Check formats and lints.
@@ -79,6 +85,25 @@ lint: setup node_modules/.package-lock.json ## Check formats and lints.
 	@if command -v cargo-deny > /dev/null; then \
 	  $(call say,check licences and sources); cargo deny --log-level error check licenses bans sources; \
 	  else echo 'NOT CHECKED: licences and sources; cargo install cargo-deny --locked'; fi
+	@$(MAKE) --no-print-directory lint-workflows
+
+# actionlint and shellcheck come from no registry that this file installs from.
+.PHONY: lint-workflows
+lint-workflows: $(ZIZMOR) ## Check the workflows and the scripts of e2e/.
+	$(ZIZMOR) --quiet --offline --strict-collection .github
+	@if command -v actionlint > /dev/null; then actionlint; \
+	  else echo 'NOT CHECKED: workflows by actionlint; see https://github.com/rhysd/actionlint'; fi
+	@if command -v shellcheck > /dev/null; then shellcheck --external-sources $(SCRIPTS); \
+	  else echo 'NOT CHECKED: scripts; apt install shellcheck'; fi
+
+# In a virtual environment, which some systems have in a package of its own.
+$(ZIZMOR):
+	@python3 -c 'import ensurepip' 2> /dev/null || { \
+	  command -v apt-get > /dev/null && test "$$(id -u)" = 0 && \
+	  apt-get update -qq && apt-get install -y -qq python3-venv > /dev/null; } || { \
+	  echo 'python3 with venv is missing: apt install python3-venv' >&2; exit 1; }
+	python3 -m venv $(@D)/..
+	$(@D)/pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: zizmor==$(ZIZMOR_VERSION)
 
 .PHONY: advisories
 advisories: ## Check dependencies against the advisory databases, which are fetched (cargo-deny, npm).
@@ -125,19 +150,46 @@ npm: npm/wasm/datakit_injection_bg.wasm node_modules/.package-lock.json ## Build
 	npm test --workspace npm
 	npm pack --workspace npm --pack-destination npm
 
-# Paths of this machine are no part of the module: two builds in two folders give the same bytes.
+# Paths of this machine are no part of what is released: two builds in two folders give the same bytes.
 policy.wasm: $(SOURCES) | setup ## Build the policy module.
 	@$(call say,build the policy module)
 	cargo build $(REMAP) --locked --release --target $(TARGET)
 	@cp $(BUILT) $@
 
+TARGET_MUSL := $(shell uname -m)-unknown-linux-musl
+COMMAND_BINARY := target/$(TARGET_MUSL)/release/datakit-inject
+COMPANION_BINARY := target/$(TARGET_MUSL)/server/datakit-companion
+
+.PHONY: musl
+musl: setup
+	@if command -v rustup > /dev/null; then \
+	  rustup target list --installed | grep -qx $(TARGET_MUSL) || rustup target add $(TARGET_MUSL); fi
+
+static = @if readelf --dynamic --wide $(1) | grep NEEDED >&2; then echo '$(1) is not static' >&2; exit 1; fi
+
+.PHONY: command-binary
+command-binary: musl ## Build datakit-inject as a static file.
+	cargo build $(call remap,$(TARGET_MUSL)) --locked --release --package datakit-inject --target $(TARGET_MUSL)
+	$(call static,$(COMMAND_BINARY))
+
+# `ring` has a little C, which needs musl's compiler; the binary needs nothing.
+.PHONY: companion-binary
+companion-binary: export CFLAGS = -ffile-prefix-map=$(CARGO_HOME)=cargo -ffile-prefix-map=$(CURDIR)=.
+companion-binary: musl ## Build the companion as a static file (musl-gcc).
+	@$(call need,musl-gcc,apt install musl-tools)
+	CC_$(subst -,_,$(TARGET_MUSL))=musl-gcc \
+	  cargo build $(call remap,$(TARGET_MUSL)) --locked --profile server --package datakit-companion --target $(TARGET_MUSL)
+	$(call static,$(COMPANION_BINARY))
+
+RELEASED := policy.wasm $(COMMAND_BINARY) $(COMPANION_BINARY)
+
 .PHONY: verify-reproducible
-verify-reproducible: policy.wasm ## Build the module in another folder; compare the bytes.
+verify-reproducible: policy.wasm command-binary companion-binary ## Build the module, the command and the companion in another folder; compare the bytes.
 	folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
 	  git ls-files -z | xargs -0 cp --parents -t "$$folder"; \
-	  $(MAKE) --no-print-directory -C "$$folder" policy.wasm; \
-	  cmp policy.wasm "$$folder/policy.wasm"; \
-	  echo "both have $$(sha256sum < policy.wasm)"
+	  $(MAKE) --no-print-directory -C "$$folder" policy.wasm command-binary companion-binary; \
+	  for file in $(RELEASED); do \
+	    cmp "$$file" "$$folder/$$file"; echo "both have $$(sha256sum < "$$file") $$file"; done
 
 # rustup may not be allowed to install toolchains by itself (RUSTUP_AUTO_INSTALL=0), but it always
 # adds a target or a component to the toolchain that is active.
@@ -163,12 +215,15 @@ e2e-tests: annotated-policy.wasm ## Test the annotated module under kwctl (kwctl
 	@$(call need,bats,apt install bats)
 	bats e2e/kwctl.bats
 
-.PHONY: e2e-cluster
-e2e-cluster: ## Test in a cluster with Kubewarden (kubectl, jq, bats; POLICY names the module).
+.PHONY: e2e-cluster e2e-traced
+e2e-cluster: ## Test in a cluster with Kubewarden (kubectl, jq, bats; POLICY names the module; e2e/kind.sh makes one).
+e2e-traced: ## Test that applications are traced, in a cluster of e2e/kind.sh.
+e2e-cluster e2e-traced: e2e-%:
 	@$(call need,kubectl,see https://kubernetes.io/docs/tasks/tools/)
 	@$(call need,jq,apt install jq)
 	@$(call need,bats,apt install bats)
-	bats e2e/cluster.bats
+	cargo build --quiet --locked --package datakit-inject
+	bats e2e/$*.bats
 
 .PHONY: clean-tree
 clean-tree:
@@ -182,6 +237,29 @@ publish: $(MODULE) clean-tree ## Push MODULE to its registry (kwctl): a clean tr
 	  if kwctl pull $(KWCTL_FLAGS) -o "$$folder/policy.wasm" "registry://$(IMAGE)" &> /dev/null; then \
 	  echo '$(IMAGE) is there already: raise the version' >&2; exit 1; fi
 	@kwctl push $(KWCTL_FLAGS) --output json "$(MODULE)" "registry://$(IMAGE)"
+
+# What a release attaches, so that nobody needs a checkout.
+.PHONY: release-manifests
+release-manifests: ## Write the policies of deploy/base into FOLDER, with the module at REFERENCE.
+	@$(if $(FOLDER),,$(error FOLDER is missing))$(if $(REFERENCE),,$(error REFERENCE is missing))
+	@for name in pods workloads namespaced; do \
+	  sed 's|^  module: registry://.*|  module: registry://$(REFERENCE)|' deploy/base/$$name.yaml > "$(FOLDER)/$$name.yaml"; \
+	  grep --quiet --line-regexp --fixed-strings '  module: registry://$(REFERENCE)' "$(FOLDER)/$$name.yaml"; done
+
+# Artifact Hub reads a branch that has a folder for each version.
+REMOTE = $(shell git remote get-url origin)
+.PHONY: artifacthub-branch
+artifacthub-branch: ## Add this version to the branch `artifacthub` of REMOTE.
+	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	  version=$$folder/datakit-injection-policy/$(VERSION); \
+	  git -C "$$folder" init --quiet --initial-branch artifacthub; \
+	  if git ls-remote --exit-code --heads '$(REMOTE)' artifacthub > /dev/null; then \
+	    git -C "$$folder" pull --quiet --depth 1 '$(REMOTE)' artifacthub; fi; \
+	  mkdir -p "$$(dirname "$$version")"; mkdir "$$version"; \
+	  cp artifacthub-repo.yml "$$folder"; cp artifacthub-pkg.yml README.md "$$version"; \
+	  git -C "$$folder" add .; \
+	  git -C "$$folder" commit --quiet --message 'Add version $(VERSION)'; \
+	  git -C "$$folder" push --quiet '$(REMOTE)' artifacthub
 
 .PHONY: conditions
 conditions: ## Renew the conditions in deploy/ from the settings of each manifest.
@@ -208,19 +286,6 @@ COMPANION_FLAGS := --listen 127.0.0.1:9543
 .PHONY: run-companion
 run-companion: ## Run the companion with both services against the current kubeconfig; COMPANION_FLAGS has more options.
 	cargo run --quiet --locked --package datakit-companion -- --election --logging-configs $(COMPANION_FLAGS)
-
-TARGET_MUSL := $(shell uname -m)-unknown-linux-musl
-
-# `ring` has a little C, which needs musl's compiler; the binary needs nothing.
-.PHONY: companion-binary
-companion-binary: ## Build the companion as a static file (musl-gcc).
-	@$(call need,musl-gcc,apt install musl-tools)
-	@if command -v rustup > /dev/null; then \
-	  rustup target list --installed | grep -qx $(TARGET_MUSL) || rustup target add $(TARGET_MUSL); fi
-	CC_$(subst -,_,$(TARGET_MUSL))=musl-gcc \
-	  cargo build --locked --profile server --package datakit-companion --target $(TARGET_MUSL)
-	@if readelf --dynamic --wide target/$(TARGET_MUSL)/server/datakit-companion | grep NEEDED >&2; then \
-	  echo 'the binary is not static' >&2; exit 1; fi
 
 FUZZ_TARGETS := payload settings label_selector image_reference logfwd_annotation
 SECONDS = 60

@@ -1,43 +1,33 @@
 #!/usr/bin/env bats
-# The policy in a cluster with Kubewarden: `make e2e-cluster`.
+# The policy in a cluster with Kubewarden: `make e2e-cluster`. `e2e/kind.sh` makes such a cluster, and cluster.bash says
+# what another one needs.
 #
-# Needs kubectl and jq, and a cluster of its own (kind will do) in which Kubewarden's controller and a
-# policy server run. POLICY names the module as the policy server can pull it, such as
-# registry://HOST/policies/datakit-injection-policy:v0.1.0.
-#
-# The tests run in order: the policy is installed in monitor mode, switched to protect, gets other
-# settings, and leaves. The Deployment `life` goes through all of that. It has no replicas, so that no
-# image is pulled: a rollout is a new generation, a new revision and a new ReplicaSet.
+# The tests run in order. First the policy for workloads: it is installed in monitor mode, switched to protect, gets
+# other settings, misses what happens in an outage, is upgraded, and leaves. The Deployment, the StatefulSet and the
+# DaemonSet named `life` go through all of that. Then the policy for Pods does the same.
+
+# shellcheck disable=SC2030,SC2031,SC2153 # each test is a subshell, and cluster.bash sets COMMAND
+# shellcheck source=e2e/cluster.bash
 
 bats_require_minimum_version 1.5.0
+load cluster
 
-NAMESPACE=datakit-injection-e2e
-POLICY_NAME=datakit-injection-workloads
-IMAGE=pubrepo.guance.com/datakit-operator/dd-lib-java-init
-JAVA='{"admission.datakit/java-lib.version": ""}'
-NONE='{}'
-
-# Parts of a pod template, as jq finds them.
-AGENTS='[.spec.initContainers[]?.image] | join(" ")'
-AGENTS_COUNT='.spec.initContainers // [] | length'
-PORT='[.spec.containers[].env[]? | select(.name == "DD_TRACE_AGENT_PORT").value] | join(" ")'
+WORKLOADS=datakit-injection-workloads
+PODS=datakit-injection-pods
 
 setup_file() {
-  cd "$BATS_TEST_DIRNAME/.." || return 1
-  : "${POLICY:?names the module, as the policy server can pull it}"
-  command -v jq > /dev/null || { echo 'jq is missing: apt install jq' >&2; return 1; }
-  kubectl get crd clusteradmissionpolicies.policies.kubewarden.io > /dev/null
+  prepare
   kubectl create namespace "$NAMESPACE"
   # A workload from before the policy, which asks for the library: nothing may restart it.
   manifest before "$JAVA" | jq '.spec.replicas = 1' | kube apply -f -
-  kube rollout status deployment/before --timeout=120s
-  sed "s|registry://[^ ]*|$POLICY|" deploy/base/workloads.yaml | kubectl apply -f -
-  kubectl wait --for=condition=PolicyActive --timeout=180s "clusteradmissionpolicy/$POLICY_NAME"
+  ! has_nodes || kube rollout status deployment/before --timeout=120s
+  policy_of workloads | kubectl apply -f -
+  settle "$WORKLOADS"
 }
 
 teardown_file() {
   cd "$BATS_TEST_DIRNAME/.." || return 1
-  kubectl delete --ignore-not-found -f deploy/base/workloads.yaml
+  forget "$WORKLOADS" "$PODS"
   kubectl delete --ignore-not-found namespace "$NAMESPACE"
 }
 
@@ -45,106 +35,88 @@ setup() {
   cd "$BATS_TEST_DIRNAME/.." || return 1
 }
 
-kube() {
-  kubectl -n "$NAMESPACE" "$@"
+# Changes a policy by a JSON Patch, and waits for it.
+change() {
+  kubectl patch clusteradmissionpolicy "$1" --type json -p "$2"
+  settle "$1"
 }
 
-# Prints the manifest of a Deployment with these annotations on its template.
-manifest() {
-  jq -n --arg name "$1" --argjson annotations "$2" '{
-    apiVersion: "apps/v1", kind: "Deployment", metadata: { name: $name },
-    spec: {
-      replicas: 0, selector: { matchLabels: { app: $name } },
-      template: {
-        metadata: { labels: { app: $name }, annotations: $annotations },
-        spec: { containers: [{ name: "app", image: "registry.k8s.io/pause:3.10" }] } } } }'
+# Sets the port that traces are sent to.
+change_port() {
+  local path=/spec/settings/admission_inject/ddtrace/envs/DD_TRACE_AGENT_PORT
+  change "$1" '[{"op": "replace", "path": "'$path'", "value": "'"$2"'"}]'
 }
 
-# Prints the pod template of the Deployment on standard input, without what `rollout restart` puts there.
-template() {
-  jq -S '.spec.template | del(.metadata.annotations["kubectl.kubernetes.io/restartedAt"])
-    | if .metadata.annotations == {} then del(.metadata.annotations) else . end'
-}
-
-# Prints the pod template that is stored in a Deployment.
-stored() {
-  kube get deployment "$1" -o json | template
-}
-
-# Prints what the API server would store, were the Deployment on standard input new.
-as_new() {
-  jq 'del(.metadata.annotations) | .metadata.name += "-new"' |
-    kube create --dry-run=server -o json -f - | template
-}
-
-# Prints what the API server would store of the Deployment on standard input without this policy.
-as_bare() {
-  jq '.spec.template.metadata.annotations["admission.datakit/enabled"] = "false"' | as_new |
-    jq -S 'del(.metadata.annotations["admission.datakit/enabled"])
-      | if .metadata.annotations == {} then del(.metadata.annotations) else . end'
-}
-
-# Prints a Deployment's generation, revision and number of ReplicaSets, once its controller has seen it.
-history() {
-  local generation revision=''
-  generation=$(kube get deployment "$1" -o jsonpath='{.metadata.generation}')
-  kube wait --for=jsonpath='{.status.observedGeneration}'="$generation" --timeout=60s \
-    "deployment/$1" > /dev/null
-  # A replace drops the revision, and the controller puts it back.
-  for _ in $(seq 60); do
-    revision=$(kube get deployment "$1" \
-      -o jsonpath='{.metadata.annotations.deployment\.kubernetes\.io/revision}')
-    [ -z "$revision" ] || break
-    sleep 1
-  done
-  echo "$generation $revision $(kube get replicasets -l "app=$1" -o name | wc -l)"
-}
-
-# Prints the record of what was injected into a Deployment.
-record() {
-  kube get deployment "$1" -o jsonpath='{.metadata.annotations.admission\.datakit/injected}'
-}
-
-# Checks that two texts are the same, and shows how they differ.
-same() {
-  diff -u <(echo "$1") <(echo "$2")
-}
-
-# Waits until a filter prints a text for a new Deployment that asks for the library. While the policy
-# server restarts, old and new replicas answer, or none: it has to be so ten times in a row.
-wait_until() {
-  local filter="$1" expected="$2" found='' streak=0
-  for _ in $(seq 240); do
-    found=$(manifest probe "$JAVA" | as_new | jq -r "$filter")
-    if [ "$found" = "$expected" ]; then streak=$((streak + 1)); else streak=0; fi
-    [ "$streak" -lt 10 ] || return 0
-    sleep 1
-  done
-  echo "new Deployments get '$found', expected '$expected'" >&2
-  return 1
-}
-
-# Changes the policy by a JSON Patch.
-change_policy() {
-  kubectl patch clusteradmissionpolicy "$POLICY_NAME" --type json -p "$1"
-}
-
-# Monitor, and the way to protect
-
-@test "in monitor mode nothing is changed" {
-  manifest monitored "$JAVA" | kube apply -f -
-  same "$(stored monitored)" "$(manifest monitored "$JAVA" | as_bare)"
-  [ "$(record monitored)" = "" ]
-}
-
-@test "the command in the manifest leads to protect, and there is no way back" {
-  command=$(sed -n 's/^  # *\(kubectl patch .*\)/\1/p' deploy/base/workloads.yaml)
+# Runs the command in a policy's manifest that leads from monitor to protect.
+protect() {
+  local command
+  command=$(sed -n 's/^  # *\(kubectl patch .*\)/\1/p' "deploy/base/$1.yaml")
   [ -n "$command" ]
   eval "$command"
-  wait_until "$AGENTS" "$IMAGE:v1.30.1-guance"
-  run change_policy '[{"op": "replace", "path": "/spec/mode", "value": "monitor"}]'
+}
+
+refuses_to_go_back() {
+  [ -z "${CONTROLLER:-}" ] || skip 'Kubewarden refuses it, and does not run'
+  run kubectl patch clusteradmissionpolicy "$1" --type merge -p '{"spec": {"mode": "monitor"}}'
   [ "$status" -ne 0 ]
   [[ "$output" == *"cannot transition from protect to monitor"* ]]
+}
+
+# Prints the state that `coverage` finds for a workload, and why.
+state_of() {
+  "$COMMAND" coverage --cluster --namespace "$NAMESPACE" -o json |
+    jq -r --arg workload "$1" '[.workloads[] | select(.workload == $workload).state] | join(" ")'
+}
+
+# Workloads: monitor, and the way to protect
+
+@test "in monitor mode nothing is changed, and the log says what would be" {
+  run manifest_applied monitored
+  [ "$status" -eq 0 ]
+  same "$(stored monitored)" "$(manifest monitored "$JAVA" | as_bare)"
+  server_log | grep 'policy_log: injected' | grep -F '"injection":"ddtrace-java"' |
+    grep -F '"workload":"Deployment/monitored"'
+  server_log | grep -F 'policy evaluation (monitor mode)' | grep -F "clusterwide-$WORKLOADS" | grep -F 'JSONPatch'
+}
+
+manifest_applied() {
+  manifest "$1" "$JAVA" | kube apply -f -
+}
+
+@test "in monitor mode warnings reach kubectl" {
+  run kube apply -f - <<< "$(manifest warned-before '{"admission.datakit/java-lib.version": "no tag"}')"
+  [ "$status" -eq 0 ]
+  [[ "$output" == *"Warning: ddtrace-java is not injected into Deployment/warned-before"* ]]
+}
+
+@test "the audit log tells what monitor mode would do" {
+  [ -n "${AUDIT:-}" ] || skip 'AUDIT names no command'
+  [ "$(audited deployments monitored injected "$WORKLOADS")" = ddtrace-java ]
+  [[ "$(audited deployments warned-before skipped "$WORKLOADS")" == "ddtrace-java: annotation "* ]]
+}
+
+# Prints an audit annotation of the request that created an object.
+audited() {
+  # The API server writes it after it has answered.
+  for _ in $(seq 20); do
+    found=$($AUDIT | jq -rn --arg resource "$1" --arg name "$2" \
+      --arg key "clusterwide-$4.kubewarden.admission/$3" '[inputs
+        | select(.objectRef.resource == $resource and .objectRef.name == $name and .verb == "create")
+        | .annotations[$key] // empty] | last // empty')
+    [ -z "$found" ] || break
+    sleep 1
+  done
+  echo "$found"
+}
+
+@test "the command in the manifest leads to protect" {
+  protect workloads
+  settle "$WORKLOADS"
+  wait_until deployment "$AGENTS" "$IMAGE:v1.30.1-guance"
+}
+
+@test "there is no way back to monitor" {
+  refuses_to_go_back "$WORKLOADS"
 }
 
 @test "the API server accepts every manifest and overlay" {
@@ -181,30 +153,29 @@ change_policy() {
   for name in nginx logging movies-java movies-python; do
     kube create -f "examples/$name.yaml"
     deployment=$(kubectl create --dry-run=client -f "examples/$name.yaml" -o jsonpath='{.metadata.name}')
-    # The expected object with the defaults of the API server, which the policy leaves alone.
-    expected=$(kubectl create --dry-run=client -f "examples/expected/$name.yaml" -o json)
-    same "$(stored "$deployment")" "$(as_bare <<< "$expected")"
+    # The expected object with the defaults of the API server.
+    expected=$(kubectl create --dry-run=client -f "examples/expected/$name.yaml" -o json | as_bare)
+    same "$(stored "$deployment" | unrecorded)" "$(unrecorded <<< "$expected")"
     # Where the API server sets a default, there is less to record: the injections are the same.
     same "$(record "$deployment" | jq -c keys)" \
       "$(jq -c '.metadata.annotations["admission.datakit/injected"] | fromjson | keys' <<< "$expected")"
+    kube delete deployment "$deployment"
   done
 }
 
-# The life of a workload
+# The life of workloads
 
 @test "life: applied, and applied again" {
   manifest life "$JAVA" | kube apply -f -
   same "$(history life)" "1 1 1"
   injected=$(stored life)
   same "$(jq -r "$AGENTS" <<< "$injected")" "$IMAGE:v1.30.1-guance"
-  recorded=$(record life)
-  [ -n "$recorded" ]
+  [ -n "$(record life)" ]
   # A label of its own, so that kubectl does send the request.
   applied=$(manifest life "$JAVA" | jq '.metadata.labels = { touched: "yes" }' | kube apply -f -)
   [[ "$applied" == *configured* ]]
   same "$(history life)" "1 1 1"
   same "$(stored life)" "$injected"
-  [ "$(record life)" = "$recorded" ]
   # Server-side, by another manager.
   manifest life "$JAVA" | kube apply --server-side --field-manager=e2e --force-conflicts -f -
   same "$(history life)" "1 1 1"
@@ -213,18 +184,14 @@ change_policy() {
 
 @test "life: opted out, and in again" {
   injected=$(stored life)
-  recorded=$(record life)
   out='{"admission.datakit/java-lib.version": "", "admission.datakit/enabled": "false"}'
   manifest life "$out" | kube apply -f -
   same "$(history life)" "2 2 2"
-  same "$(stored life)" "$(manifest life "$out" | as_new)"
-  [ "$(stored life | jq -r "$AGENTS")" = "" ]
-  [ "$(record life)" = "" ]
+  same "$(stored life)" "$(manifest life "$out" | as_bare)"
   # The same template as at first is the same ReplicaSet.
   manifest life "$JAVA" | kube apply -f -
   same "$(history life)" "3 3 2"
   same "$(stored life)" "$injected"
-  [ "$(record life)" = "$recorded" ]
 }
 
 @test "life: without the annotation, and with it again" {
@@ -232,7 +199,6 @@ change_policy() {
   manifest life "$NONE" | kube apply -f -
   same "$(history life)" "4 4 3"
   same "$(stored life)" "$(manifest life "$NONE" | as_bare)"
-  [ "$(record life)" = "" ]
   manifest life "$JAVA" | kube apply -f -
   same "$(history life)" "5 5 3"
   same "$(stored life)" "$injected"
@@ -251,12 +217,15 @@ change_policy() {
 }
 
 @test "life: new settings change nothing by themselves" {
+  for kind in StatefulSet DaemonSet; do
+    manifest life "$JAVA" | as_kind "$kind" | kube apply -f -
+    [ "$(seen "$kind/life")" = 1 ]
+    [ "$(stored "$kind/life" | jq -r "$PORT")" = 9529 ]
+  done
   injected=$(stored life)
-  recorded=$(record life)
   [ "$(jq -r "$PORT" <<< "$injected")" = 9529 ]
-  port=/spec/settings/admission_inject/ddtrace/envs/DD_TRACE_AGENT_PORT
-  change_policy '[{"op": "replace", "path": "'$port'", "value": "9530"}]'
-  wait_until "$PORT" 9530
+  change_port "$WORKLOADS" 9530
+  wait_until deployment "$PORT" 9530
   # Requests that reach the policy and leave the template alone; a replace brings it without injections.
   kube label --overwrite deployment life touched=again
   kube patch deployment life -p '{"spec": {"revisionHistoryLimit": 9}}'
@@ -265,7 +234,11 @@ change_policy() {
   manifest life "$JAVA" | jq '.spec.revisionHistoryLimit = 9' | kube replace --save-config -f -
   same "$(history life)" "8 7 4"
   same "$(stored life)" "$injected"
-  [ "$(record life)" = "$recorded" ]
+  for kind in StatefulSet DaemonSet; do
+    kube label "$kind/life" touched=again
+    [ "$(seen "$kind/life")" = 1 ]
+    [ "$(stored "$kind/life" | jq -r "$PORT")" = 9529 ]
+  done
 }
 
 @test "life: new settings come with a restart" {
@@ -273,18 +246,31 @@ change_policy() {
   same "$(history life)" "9 8 5"
   [ "$(stored life | jq -r "$PORT")" = 9530 ]
   same "$(stored life)" "$(manifest life "$JAVA" | as_new)"
+  for kind in StatefulSet DaemonSet; do
+    kube rollout restart "$kind/life"
+    [ "$(seen "$kind/life")" = 2 ]
+    same "$(stored "$kind/life")" "$(manifest life "$JAVA" | as_kind "$kind" | as_new)"
+    [ "$(stored "$kind/life" | jq -r "$PORT")" = 9530 ]
+  done
 }
 
 @test "life: rolled back, with the settings of today" {
-  [ "$(stored life | jq -r "$PORT")" = 9530 ]
-  kube rollout undo deployment/life
-  # The template of before the restart, injected anew: neither that ReplicaSet nor that of the restart.
-  same "$(history life)" "10 9 6"
   restarted='.spec.template.metadata.annotations["kubectl.kubernetes.io/restartedAt"]'
-  [ "$(kube get deployment life -o json | jq -r "$restarted")" = null ]
+  for kind in Deployment StatefulSet DaemonSet; do
+    [ "$(kube get "$kind/life" -o json | jq -r "$restarted")" != null ]
+    kube rollout undo "$kind/life"
+    # The template of before the restart, injected anew.
+    [ "$(kube get "$kind/life" -o json | jq -r "$restarted")" = null ]
+    [ "$(stored "$kind/life" | jq -r "$PORT")" = 9530 ]
+    [ -n "$(record "$kind/life")" ]
+  done
+  # Neither the ReplicaSet from before the restart nor that of the restart.
+  same "$(history life)" "10 9 6"
   same "$(stored life)" "$(manifest life "$JAVA" | as_new)"
-  [ "$(stored life | jq -r "$PORT")" = 9530 ]
-  [ -n "$(record life)" ]
+  for kind in StatefulSet DaemonSet; do
+    [ "$(seen "$kind/life")" = 3 ]
+    same "$(stored "$kind/life")" "$(manifest life "$JAVA" | as_kind "$kind" | as_new)"
+  done
 }
 
 # Messages, and pods that run to completion
@@ -307,8 +293,9 @@ spec:
           image: busybox
           command: ["true"]
 YAML
-  name=$(kube get job ends -o jsonpath='{.spec.template.spec.initContainers[0].name}')
-  [ "$name" = datakit-logfwd ]
+  sidecar='.spec.template.spec.initContainers[0] | "\(.name) \(.restartPolicy)"'
+  [ "$(kube get job ends -o json | jq -r "$sidecar")" = 'datakit-logfwd Always' ]
+  has_nodes || skip 'no nodes: the Job is injected, and does not run'
   kube wait --for=condition=Complete --timeout=180s job/ends
 }
 
@@ -320,25 +307,212 @@ YAML
   same "$(stored warned)" "$(as_bare < "$BATS_TEST_TMPDIR/warned.json")"
 }
 
-# Leaving
+# Workloads: an outage, an upgrade, and leaving
+
+@test "settings that are refused leave the running server, and its log names them" {
+  before=$(kubectl get clusteradmissionpolicy "$WORKLOADS" -o json)
+  kubectl patch clusteradmissionpolicy "$WORKLOADS" --type merge \
+    -p '{"spec": {"settings": {"admission_inject": {"ddtrace": {"imagse": {}}}}}}'
+  if [ -n "${CONTROLLER:-}" ]; then
+    run "$CONTROLLER" sync
+    [ "$status" -ne 0 ]
+  else
+    kubectl wait --for=condition=PolicyActive=false --timeout=60s "clusteradmissionpolicy/$WORKLOADS"
+    run kubectl wait --for=condition=PolicyActive --timeout=60s "clusteradmissionpolicy/$WORKLOADS"
+    [ "$status" -ne 0 ]
+    [ "$(new_deployment | jq -r "$PORT")" = 9530 ]
+  fi
+  # shellcheck disable=SC2016 # the backquotes are the message's
+  server_log | grep -F 'admission_inject.ddtrace.imagse: unknown key; did you mean `images`?'
+  jq '{ spec: { settings: (.spec.settings | .admission_inject.ddtrace.imagse = null) } }' <<< "$before" \
+    > "$BATS_TEST_TMPDIR/settings.json"
+  kubectl patch clusteradmissionpolicy "$WORKLOADS" --type merge --patch-file "$BATS_TEST_TMPDIR/settings.json"
+  settle "$WORKLOADS"
+  wait_until deployment "$PORT" 9530
+}
+
+@test "an outage leaves workloads without injection" {
+  stop_server
+  run manifest_applied missed
+  [ "$status" -eq 0 ]
+  [[ "$output" != *Warning* ]]
+  same "$(stored missed)" "$(manifest missed "$JAVA" | as_bare)"
+  # What was injected stays where a manifest is applied.
+  kube label --overwrite deployment life touched=meanwhile
+  [ -n "$(record life)" ]
+  start_server
+  wait_until deployment "$PORT" 9530
+}
+
+@test "the audit log names what an outage left" {
+  [ -n "${AUDIT:-}" ] || skip 'AUDIT names no command'
+  failed=$($AUDIT | jq -r 'select((.annotations // {}) | to_entries
+    | any((.key | startswith("failed-open.mutation.webhook")) and (.value | contains("datakit-injection"))))
+    | "\(.objectRef.resource) \(.objectRef.namespace)/\(.objectRef.name // .responseObject.metadata.name // "?")"')
+  grep -Fx "deployments $NAMESPACE/missed" <<< "$failed"
+}
+
+@test "coverage finds what an outage left, and its script repairs it" {
+  [ "$(state_of Deployment/missed)" = pending ]
+  [ "$(state_of Deployment/life)" = up-to-date ]
+  run --separate-stderr "$COMMAND" coverage --cluster --namespace "$NAMESPACE" --fail-on missing
+  [ "$status" -eq 1 ]
+  "$COMMAND" coverage --cluster --namespace "$NAMESPACE" -o restart --state pending > "$BATS_TEST_TMPDIR/restart.sh"
+  sh "$BATS_TEST_TMPDIR/restart.sh"
+  same "$(stored missed)" "$(manifest missed "$JAVA" | as_new)"
+  [ "$(state_of Deployment/missed)" = up-to-date ]
+}
+
+@test "another build of the module changes nothing by itself" {
+  [ -n "${POLICY_NEXT:-}" ] || skip 'POLICY_NEXT names no module'
+  injected=$(stored life)
+  change "$WORKLOADS" '[{"op": "replace", "path": "/spec/module", "value": "'"$POLICY_NEXT"'"}]'
+  wait_until deployment "$PORT" 9530
+  kube label --overwrite deployment life touched=upgraded
+  same "$(history life)" "10 9 6"
+  same "$(stored life)" "$injected"
+  # The new build reads the record of the old one.
+  manifest life "$NONE" | jq '.spec.revisionHistoryLimit = 9' | kube apply -f -
+  same "$(stored life)" "$(manifest life "$NONE" | as_bare)"
+  manifest life "$JAVA" | jq '.spec.revisionHistoryLimit = 9' | kube apply -f -
+  same "$(stored life)" "$injected"
+  same "$(history life)" "12 11 7"
+}
 
 @test "life: without rules, everything goes at the next change" {
   injected=$(stored life)
-  change_policy '[{"op": "replace", "path": "/spec/settings", "value": {}}]'
-  wait_until "$AGENTS_COUNT" 0
+  generation=$(seen deployment/life)
+  change "$WORKLOADS" '[{"op": "replace", "path": "/spec/settings", "value": {}}]'
+  wait_until deployment "$AGENTS" ''
   kube label --overwrite deployment life touched=last
-  same "$(history life)" "10 9 6"
+  [ "$(seen deployment/life)" = "$generation" ]
   same "$(stored life)" "$injected"
-  kube rollout restart deployment/life
-  same "$(history life)" "11 10 7"
-  same "$(stored life)" "$(manifest life "$JAVA" | as_bare)"
-  [ "$(record life)" = "" ]
+  for kind in Deployment StatefulSet DaemonSet; do
+    kube rollout restart "$kind/life"
+    bare=$(manifest life "$JAVA" | if [ "$kind" = Deployment ]; then cat; else as_kind "$kind"; fi | as_bare)
+    same "$(stored "$kind/life")" "$bare"
+  done
 }
 
 @test "life: the policy can be deleted" {
   bare=$(stored life)
-  kubectl delete clusteradmissionpolicy "$POLICY_NAME" --timeout=120s
+  generation=$(seen deployment/life)
+  forget "$WORKLOADS"
   kube label --overwrite deployment life touched=after
-  same "$(history life)" "11 10 7"
+  [ "$(seen deployment/life)" = "$generation" ]
   same "$(stored life)" "$bare"
+}
+
+# Pods
+
+# A Deployment with one Pod, which is gone before there is another.
+one_pod() {
+  manifest "$1" "$2" | jq '.spec.replicas = 1 | .spec.strategy.type = "Recreate"'
+}
+
+@test "pods: in monitor mode nothing is changed, and the log says what would be" {
+  policy_of pods | kubectl apply -f -
+  settle "$PODS"
+  one_pod web "$JAVA" | kube apply -f -
+  [ "$(pod_of web | jq -r "$AGENTS")" = '' ]
+  # The Pod has no name yet: its controller gives a prefix.
+  server_log | grep 'policy_log: injected' | grep -F '"injection":"ddtrace-java"' | grep -F '"workload":"Pod/web-'
+}
+
+@test "pods: the command in the manifest leads to protect, and running Pods stay" {
+  pod=$(pod_of web | jq -r .metadata.uid)
+  protect pods
+  settle "$PODS"
+  wait_until pod "$AGENTS" "$IMAGE:v1.30.1-guance"
+  [ "$(pod_of web | jq -r .metadata.uid)" = "$pod" ]
+}
+
+@test "pods: there is no way back to monitor" {
+  refuses_to_go_back "$PODS"
+}
+
+@test "pods: the first injection comes with a restart, and the workload stays as it is" {
+  kube rollout restart deployment/web
+  pod=$(pod_of web)
+  [ "$(jq -r "$AGENTS" <<< "$pod")" = "$IMAGE:v1.30.1-guance" ]
+  [ "$(jq -r "$PORT" <<< "$pod")" = 9529 ]
+  options='.spec.containers[0].env[] | select(.name == "JAVA_TOOL_OPTIONS").value'
+  [[ "$(jq -r "$options" <<< "$pod")" == *-javaagent:/datadog-lib/dd-java-agent.jar* ]]
+  [ "$(jq -r '.metadata.annotations["admission.datakit/injected"]' <<< "$pod")" = null ]
+  same "$(stored web)" "$(manifest web "$JAVA" | as_bare)"
+}
+
+@test "pods: what is created is what is expected" {
+  manifest=$(kubectl create --dry-run=client -f examples/logging-pod.yaml -o json | jq 'del(.metadata.namespace)')
+  name=$(jq -r .metadata.name <<< "$manifest")
+  kube create -f - <<< "$manifest"
+  annotations='.metadata.annotations | del(.["kubectl.kubernetes.io/last-applied-configuration"])'
+  expected=$(kubectl create --dry-run=client -f examples/expected/logging-pod.yaml -o json)
+  same "$(kube get pod "$name" -o json | jq -S "$annotations")" "$(jq -S "$annotations" <<< "$expected")"
+  own='[.spec.containers[] | { name, mounts: [.volumeMounts[].mountPath | select(startswith("/var/run") | not)] }]'
+  same "$(kube get pod "$name" -o json | jq "$own")" "$(jq "$own" <<< "$expected")"
+  kube delete pod "$name" --wait=false
+}
+
+@test "pods: an opt-out, and in again" {
+  one_pod web '{"admission.datakit/java-lib.version": "", "admission.datakit/enabled": "false"}' | kube apply -f -
+  [ "$(pod_of web | jq -r "$AGENTS")" = '' ]
+  one_pod web "$JAVA" | kube apply -f -
+  [ "$(pod_of web | jq -r "$AGENTS")" = "$IMAGE:v1.30.1-guance" ]
+}
+
+@test "pods: new settings come with new Pods" {
+  pod=$(pod_of web | jq -r .metadata.uid)
+  change_port "$PODS" 9530
+  wait_until pod "$PORT" 9530
+  [ "$(pod_of web | jq -r .metadata.uid)" = "$pod" ]
+  kube rollout restart deployment/web
+  [ "$(pod_of web | jq -r "$PORT")" = 9530 ]
+}
+
+@test "pods: rolled back, with the settings of today" {
+  version='{"admission.datakit/java-lib.version": "v1.36.2-guance"}'
+  one_pod web "$version" | kube apply -f -
+  [ "$(pod_of web | jq -r "$AGENTS")" = "$IMAGE:v1.36.2-guance" ]
+  change_port "$PODS" 9531
+  wait_until pod "$PORT" 9531
+  kube rollout undo deployment/web
+  pod=$(pod_of web)
+  [ "$(jq -r "$AGENTS" <<< "$pod")" = "$IMAGE:v1.30.1-guance" ]
+  [ "$(jq -r "$PORT" <<< "$pod")" = 9531 ]
+}
+
+@test "pods: an outage leaves Pods without injection, and coverage finds them" {
+  stop_server
+  kube rollout restart deployment/web
+  pod=$(pod_of web)
+  [ "$(jq -r "$AGENTS" <<< "$pod")" = '' ]
+  start_server
+  wait_until pod "$PORT" 9531
+  [ "$(pod_of web | jq -r .metadata.uid)" = "$(jq -r .metadata.uid <<< "$pod")" ]
+  [ "$(state_of Deployment/web)" = pending ]
+}
+
+@test "pods: the script of coverage repairs it" {
+  "$COMMAND" coverage --cluster --namespace "$NAMESPACE" -o restart --state pending > "$BATS_TEST_TMPDIR/restart.sh"
+  # Without nodes a rollout never ends.
+  has_nodes || sed -i '/ rollout status /d' "$BATS_TEST_TMPDIR/restart.sh"
+  sh "$BATS_TEST_TMPDIR/restart.sh"
+  [ "$(pod_of web | jq -r "$PORT")" = 9531 ]
+  [ "$(state_of Deployment/web)" = up-to-date ]
+}
+
+@test "pods: another build of the module changes nothing by itself" {
+  [ -n "${POLICY_NEXT:-}" ] || skip 'POLICY_NEXT names no module'
+  pod=$(pod_of web | jq -r .metadata.uid)
+  change "$PODS" '[{"op": "replace", "path": "/spec/module", "value": "'"$POLICY_NEXT"'"}]'
+  wait_until pod "$PORT" 9531
+  [ "$(pod_of web | jq -r .metadata.uid)" = "$pod" ]
+}
+
+@test "pods: the policy leaves, and new Pods are as their template says" {
+  forget "$PODS"
+  kube rollout restart deployment/web
+  [ "$(pod_of web | jq -r "$AGENTS")" = '' ]
+  same "$(stored web)" "$(manifest web "$JAVA" | as_bare)"
 }

@@ -73,7 +73,7 @@ policy_of() {
   [ "$(jq -r '.allowed, .patch, .warnings' <<< "$output")" = $'true\nnull\nnull' ]
 }
 
-@test "faults of the settings are told with their paths" {
+@test "errors of the settings have their paths" {
   echo 'admission_inject_v2: { ddtraces: [{ namespace_selectors: ["*"] }] }' \
     > "$BATS_TEST_TMPDIR/settings.yml"
   request_of examples/nginx.yaml > "$BATS_TEST_TMPDIR/request.json"
@@ -108,7 +108,7 @@ policy_of() {
   spec='.spec.template.spec | del(.initContainers[].resources)'
   diff -u <(json_of examples/expected/nginx.yaml | jq -S "$spec") \
     <(jq -S "$spec" "$BATS_TEST_TMPDIR/got.json")
-  [ "$(jq -r '.metadata.annotations | keys[]' "$BATS_TEST_TMPDIR/got.json")" = \
+  [ "$(jq -r '.spec.template.metadata.annotations | keys[]' "$BATS_TEST_TMPDIR/got.json")" = \
     admission.datakit/injected.shop ]
 
   json_of examples/nginx.yaml | jq 'del(.spec.template.metadata.annotations)' \
@@ -136,11 +136,19 @@ YAML
     curl -sf "http://localhost:$port/v2/" > /dev/null && break
     sleep 0.1
   done
-  local address="registry://localhost:$port/policies/datakit-injection-policy:v0.1.0"
-  kwctl push --sources-path "$BATS_TEST_TMPDIR/sources.yml" "$MODULE" "$address"
+  local image="localhost:$port/policies/datakit-injection-policy" digest
+  digest=$(kwctl push --sources-path "$BATS_TEST_TMPDIR/sources.yml" --output json "$MODULE" "registry://$image:v0.1.0" |
+    jq -er '.immutable_ref | sub(".*@"; "")')
   kwctl pull --sources-path "$BATS_TEST_TMPDIR/sources.yml" -o "$BATS_TEST_TMPDIR/pulled.wasm" \
-    "$address"
+    "registry://$image:v0.1.0"
   cmp "$MODULE" "$BATS_TEST_TMPDIR/pulled.wasm"
+  # The manifests of a release name the tag and the digest.
+  make release-manifests "FOLDER=$BATS_TEST_TMPDIR" "REFERENCE=$image:v0.1.0@$digest"
+  for name in workloads pods namespaced; do
+    kwctl pull --sources-path "$BATS_TEST_TMPDIR/sources.yml" -o "$BATS_TEST_TMPDIR/$name.wasm" \
+      "$(sed -n 's/^  module: //p' "$BATS_TEST_TMPDIR/$name.yaml")"
+    cmp "$MODULE" "$BATS_TEST_TMPDIR/$name.wasm"
+  done
 }
 
 teardown() {

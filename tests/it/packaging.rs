@@ -91,6 +91,7 @@ fn version_name_and_address_are_the_same_everywhere() {
         ("io.kubewarden.policy.license", env!("CARGO_PKG_LICENSE")),
         ("io.kubewarden.policy.url", source),
         ("io.kubewarden.policy.source", source),
+        ("com.github.release.tag", &*format!("v{version}")),
     ] {
         assert_eq!(annotation(&metadata, key), expected, "{key}");
     }
@@ -134,6 +135,8 @@ fn rules_are_the_same_everywhere() {
     let (metadata, package) = (yaml("policy-metadata.yml"), yaml("artifacthub-pkg.yml"));
     assert_eq!(metadata["mutating"], true);
     assert_eq!(metadata["contextAwareResources"], json!([]));
+    // `support/host.rs` checks that the module calls nothing but the log, which is no capability.
+    assert_eq!(metadata["hostCapabilities"], json!([]));
     assert_eq!(metadata["backgroundAudit"], false);
     let rules = &metadata["rules"];
     let of_package = package["annotations"]["kubewarden/rules"].as_str().unwrap();

@@ -1,5 +1,5 @@
-//! The release workflow works: actions are pinned, failures in pipes count, the tree stays clean, and
-//! `cargo binstall` downloads the archives that are packed.
+//! What `zizmor` does not check in workflows: failures in pipes count, the tree stays clean, pinned actions name
+//! their version, and `cargo binstall` downloads the archives that are packed.
 
 use std::path::{Path, PathBuf};
 
@@ -15,13 +15,6 @@ fn yaml(text: &str) -> Value {
 
 fn steps(job: &Value) -> impl Iterator<Item = &Value> {
     job["steps"].as_array().into_iter().flatten()
-}
-
-/// An action of this repository, or one at a commit.
-fn is_pinned(action: &str) -> bool {
-    let commit = action.split_once('@').map_or("", |(_, commit)| commit);
-    action.starts_with("$/")
-        || (commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 fn is_outside(path: &str) -> bool {
@@ -80,11 +73,6 @@ fn errors(text: &str) -> Vec<String> {
         }
     }
     for job in workflow["jobs"].as_object().unwrap().values() {
-        let uses = [job].into_iter().chain(steps(job)).filter_map(|user| user["uses"].as_str());
-        errors.extend(
-            uses.filter(|action| !is_pinned(action))
-                .map(|action| format!("is not pinned: {action}")),
-        );
         for step in steps(job) {
             let shell = [step, &job["defaults"]["run"], &workflow["defaults"]["run"]];
             let shell = shell.iter().find_map(|level| level["shell"].as_str());
@@ -122,11 +110,6 @@ fn errors_in_a_workflow_are_found() {
     let commit = "0123456789abcdef0123456789abcdef01234567";
     for (step, expected) in [
         (format!("uses: a/b@{commit} # v1"), ""),
-        ("uses: $/.github/actions/own".into(), ""),
-        // Of the checkout, which a step before may have changed.
-        ("uses: ./.github/actions/own".into(), "is not pinned: ./.github/actions/own"),
-        ("uses: actions/checkout@v4 # v4".into(), "is not pinned: actions/checkout@v4"),
-        ("uses: actions/checkout # v4".into(), "is not pinned: actions/checkout"),
         (
             format!("uses: a/b@{commit}"),
             "has no version comment: - uses: a/b@0123456789abcdef0123456789abcdef01234567",
@@ -186,12 +169,13 @@ fn a_dry_run_skips_only_what_needs_permissions() {
     let mut skipped = 0;
     for step in &steps {
         let text = step.to_string();
-        let needs_permissions = ["cosign sign", "actions/attest@", "docker login", "gh release"]
-            .map(|c| text.contains(c));
+        let needs_permissions =
+            ["cosign sign", "actions/attest@", "docker login", "gh release", "gh auth"]
+                .map(|c| text.contains(c));
         assert_eq!(step["if"] == "inputs.publish", needs_permissions.contains(&true), "{text}");
         skipped += usize::from(step["if"] == "inputs.publish");
     }
-    assert_eq!(skipped, 5);
+    assert_eq!(skipped, 6);
     let pushes: Vec<&&Value> = steps.iter().filter(|step| step["name"] == "Push").collect();
     assert_eq!(pushes.len(), 1);
     assert_eq!(pushes[0]["if"], Value::Null);
