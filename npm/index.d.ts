@@ -43,7 +43,7 @@ export interface Failed {
   errors: Failure[];
 }
 
-/** Something that is valid in settings, but surely not meant. */
+/** Something in settings that is valid, but probably a mistake. */
 export interface Note {
   /** A path in the settings; empty for the whole. */
   path: string;
@@ -137,7 +137,7 @@ export interface Mutation {
 export interface Validation {
   valid: boolean;
   errors: Failure[];
-  /** What is valid, but surely not meant. */
+  /** What is valid, but probably a mistake. */
   notes: Note[];
   /** The release of Datakit Operator that the settings are read for, and why, as a sentence; null
    * where they cannot be read. */
@@ -177,7 +177,7 @@ export function mutate(
   language?: Language | null,
 ): Mutation | Failed;
 
-/** Checks settings: finds every error, and what is surely not meant. Never throws. */
+/** Checks settings: finds every error, and what is probably a mistake. Never throws. */
 export function validateSettings(settings: Json, language?: Language | null): Validation;
 
 /**
@@ -187,7 +187,7 @@ export function validateSettings(settings: Json, language?: Language | null): Va
  */
 export function checkSettings(documents: Json[], language?: Language | null): Checked | Failed;
 
-/** What is valid in settings, but surely not meant. Never throws. */
+/** What is valid in settings, but probably a mistake. Never throws. */
 export function notes(
   settings: Json,
   language?: Language | null,

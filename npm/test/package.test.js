@@ -254,7 +254,7 @@ test('speaks Chinese', () => {
   assert.deepEqual(mutate(request, asked, null), english);
 });
 
-test('notes what is valid, but surely not meant', () => {
+test('notes what is valid, but probably a mistake', () => {
   const nothing = { path: '', message: 'there are no rules: nothing is ever injected' };
   const [rule] = settings.admission_inject_v2.ddtraces;
   const again = { admission_inject_v2: { ddtraces: [rule, rule] } };

@@ -49,7 +49,7 @@ pub(crate) enum Skip {
     Windows,
     #[error("it needs capabilities that Pod Security level `restricted` forbids")]
     Restricted,
-    #[error("an image cannot do without the directory in {0}")]
+    #[error("{0} must not be a system directory")]
     EssentialDirectory(&'static str),
     #[error("the port in {0} is in use on the host network")]
     HostPort(&'static str),

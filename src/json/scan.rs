@@ -253,7 +253,7 @@ impl<'a> Scanner<'a> {
         Some(false)
     }
 
-    /// Passes over what stands for itself in a string.
+    /// Passes over the characters of a string up to an escape or its end.
     fn plain(&mut self) -> Option<()> {
         let rest = self.text.as_bytes().get(self.at..)?;
         self.at = self.at.wrapping_add(plain_length(rest));

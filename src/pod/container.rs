@@ -340,7 +340,7 @@ impl<'a> VolumeMount<'a> {
         }
     }
 
-    /// The same for somebody who only reads.
+    /// A read-only copy of the mount.
     pub(crate) fn read_only(self) -> Self {
         let read_only = ",\"readOnly\":true";
         let value = mount_text(&self.volume, &self.path, self.sub_path.as_deref(), read_only);

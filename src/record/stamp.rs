@@ -26,7 +26,7 @@ const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Nothing that is added nests deeper; what does was changed.
 const DEPTH: usize = 8;
 
-/// Hashes by the address of the text, as long as nobody gives the texts up.
+/// Hashes by the address of the text; valid while the `Rc`s are alive.
 pub(super) type Hashes = BTreeMap<*const u8, u32>;
 
 impl Stamp {

@@ -253,7 +253,7 @@ impl Record {
                 }
             }
         }
-        // The record's own annotation was there, whoever removed it.
+        // The record's own annotation was there, even if it was removed since.
         let is_empty = |object: &Object, name: &str| {
             object.get(name).and_then(Value::as_object).is_some_and(Object::is_empty)
         };

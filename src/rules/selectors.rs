@@ -62,7 +62,7 @@ impl<T> Default for List<T> {
 }
 
 impl<T> List<T> {
-    /// Adds an entry; nothing stands for one with an error.
+    /// Adds an entry; `None` if it is invalid.
     pub fn push(&mut self, path: &Path, entry: Option<T>) {
         self.is_empty = false;
         match entry {

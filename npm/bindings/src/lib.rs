@@ -359,7 +359,7 @@ mod tests {
     use super::*;
 
     const SETTINGS: &str = r#"{"admission_inject_v2":{"ddtraces":[{"namespace_selectors":["*"],
-        "language":"java","image":"a/b:1"}]}}"#;
+        "language":"java","image":"a/b:1","envs":{"DD_AGENT_HOST":"datakit"}}]}}"#;
 
     fn read(text: &str) -> Value {
         serde_json::from_str(text).unwrap()
@@ -458,7 +458,7 @@ mod tests {
     }
 
     #[test]
-    fn notes_what_is_surely_not_meant() {
+    fn notes_what_is_probably_a_mistake() {
         let nothing = "there are no rules: nothing is ever injected";
         for text in ["null", "{}"] {
             let expected = serde_json::json!([{ "path": "", "message": nothing }]);
