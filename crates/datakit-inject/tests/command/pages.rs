@@ -245,7 +245,8 @@ fn pods(name: &str) -> Vec<Value> {
 fn cluster(name: &str) -> Vec<Answer> {
     let pods = pods(name);
     let mut answers = recorded();
-    let policy: Value = serde_norway::from_str(&read("deploy/base/pods.yaml")).unwrap();
+    let mut policy: Value = serde_norway::from_str(&read("deploy/base/pods.yaml")).unwrap();
+    policy["spec"]["mode"] = json!("protect");
     let config = json!({ "kind": "ConfigMap", "apiVersion": "v1", "data": { "datakit-operator.json": read("examples/settings.json") } });
     let ports = [9529, 8125].map(|port| json!({ "port": port }));
     for answer in &mut answers {
