@@ -393,9 +393,9 @@ fn a_change_in_one_language_is_found() {
         ),
         (
             "(#settings)",
-            "(operating.md#settings)",
+            "(conditions.md#settings)",
             format!(
-                "## every-key: {here} ](docs/operating.md#settings); \
+                "## every-key: {here} ](docs/conditions.md#settings); \
                  {there} ](docs/zh-CN/settings.md#settings)"
             ),
         ),
