@@ -378,10 +378,25 @@ fn follow(path: &str) -> usize {
     count
 }
 
+/// How many outputs the pages have that are compared, so that none is passed over without a word.
+const COMPARED: [&str; 11] = [
+    "README.md: 1",
+    "README.zh-CN.md: 1",
+    "docs/command.md: 9",
+    "docs/conditions.md: 1",
+    "docs/migrating.md: 4",
+    "docs/quickstart.md: 1",
+    "docs/troubleshooting.md: 1",
+    "docs/zh-CN/command.md: 9",
+    "docs/zh-CN/migrating.md: 4",
+    "docs/zh-CN/quickstart.md: 1",
+    "docs/zh-CN/troubleshooting.md: 1",
+];
+
 #[test]
 fn each_command_prints_what_its_page_says() {
-    let counts =
-        pages().into_iter().map(|path| (follow(&path), path)).filter(|(count, _)| *count > 0);
+    let counts = pages().into_iter().map(|path| (follow(&path), path));
+    let counts = counts.filter(|(count, _)| *count > 0);
     let counts: Vec<String> = counts.map(|(count, path)| format!("{path}: {count}")).collect();
-    assert_eq!(counts, [""; 0]);
+    assert_eq!(counts, COMPARED);
 }
