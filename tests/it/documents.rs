@@ -230,14 +230,14 @@ fn the_status_line_agrees_with_the_changelog_and_the_tags() {
         let line = page_text.lines().nth(4).unwrap();
         assert!(line.starts_with(&expected), "{page}:5: expected `{expected}`: {line}");
     }
-    let git = std::process::Command::new("git");
-    for tag in tags(git) {
+    for tag in tags() {
         assert!(released.contains(&&*tag), "the changelog has no section for the tag v{tag}");
     }
 }
 
 /// The versions of the tags, as far as the checkout has them; none without git.
-fn tags(mut git: std::process::Command) -> Vec<String> {
+fn tags() -> Vec<String> {
+    let mut git = std::process::Command::new("git");
     let output = git.current_dir(root()).args(["tag", "--list", "v*"]).output();
     let text = output.map(|output| String::from_utf8(output.stdout).unwrap()).unwrap_or_default();
     text.lines().map(|tag| tag.trim_start_matches('v').to_owned()).collect()
