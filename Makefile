@@ -85,6 +85,9 @@ lint: setup node_modules/.package-lock.json ## Check formats and lints.
 	@if command -v cargo-deny > /dev/null; then \
 	  $(call say,check licences and sources); cargo deny --log-level error check licenses bans sources; \
 	  else echo 'NOT CHECKED: licences and sources; cargo install cargo-deny --locked'; fi
+	@if command -v promtool > /dev/null; then \
+	  promtool check rules deploy/monitoring/rules.yaml && promtool test rules tests/monitoring/rules.test.yaml; \
+	  else echo 'NOT CHECKED: alert rules; apt install prometheus'; fi
 	@$(MAKE) --no-print-directory lint-workflows
 
 # actionlint and shellcheck come from no registry that this file installs from.

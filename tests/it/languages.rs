@@ -9,13 +9,18 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::documents::read;
+use crate::documents::{pages, read};
 
 /// Pages in English, and their counterparts in Chinese.
-const PAIRS: [(&str, &str); 3] = [
+const PAIRS: [(&str, &str); 8] = [
     ("README.md", "README.zh-CN.md"),
+    ("docs/quickstart.md", "docs/zh-CN/quickstart.md"),
     ("docs/settings.md", "docs/zh-CN/settings.md"),
+    ("docs/operating.md", "docs/zh-CN/operating.md"),
+    ("docs/troubleshooting.md", "docs/zh-CN/troubleshooting.md"),
     ("docs/migrating.md", "docs/zh-CN/migrating.md"),
+    ("docs/differences.md", "docs/zh-CN/differences.md"),
+    ("docs/command.md", "docs/zh-CN/command.md"),
 ];
 
 #[derive(Default)]
@@ -137,7 +142,7 @@ fn parse(path: &str, text: &str) -> Page {
         } else if trimmed.starts_with("```") {
             block = Some(format!("{line}\n"));
         } else if line.starts_with("[中文](") || line.starts_with("[English](") {
-            page.counterpart = links(path, line).concat();
+            page.counterpart = links(path, line).swap_remove(0);
         } else if let Some(rest) = line.strip_prefix("<a id=\"") {
             anchor = rest.strip_suffix("\"></a>");
         } else if trimmed.starts_with('|') {
@@ -156,7 +161,7 @@ fn parse(path: &str, text: &str) -> Page {
             words.extend(split_code(title).0);
             let anchor = match anchor.take() {
                 Some(anchor) => anchor.to_owned(),
-                None if is_chinese(path) => "(no anchor)".to_owned(),
+                None if is_chinese(path) && !title.is_ascii() => "(no anchor)".to_owned(),
                 None => slug(title),
             };
             let next = Section { heading: format!("{marks} {anchor}"), facts: Vec::new() };
@@ -187,6 +192,19 @@ fn difference(paths: [&str; 2], english: &[String], chinese: &[String]) -> Optio
     Some(both.join("; "))
 }
 
+/// The commands of a block.
+fn commands(block: &str) -> Vec<&str> {
+    block.lines().filter(|line| line.trim_start().starts_with("$ ")).collect()
+}
+
+/// A block of the Chinese page that prints Chinese, as the English page has it; anything else as it is. What commands
+/// print is compared where they are run, in the tests of the command.
+fn as_in_english(fact: &str, english: Option<&String>) -> String {
+    let plain = fact.replace(" --lang zh", "");
+    let same = english.filter(|english| plain != *fact && commands(english) == commands(&plain));
+    same.map_or(fact, String::as_str).to_owned()
+}
+
 /// How two pages differ, each given as path and text.
 fn differences(english: (&str, &str), chinese: (&str, &str)) -> Vec<String> {
     let paths = [english.0, chinese.0];
@@ -208,7 +226,10 @@ fn differences(english: (&str, &str), chinese: (&str, &str)) -> Vec<String> {
         return found;
     }
     for (section, other) in page.sections.iter().zip(&counterpart.sections) {
-        if let Some(text) = difference(paths, &section.facts, &other.facts) {
+        let facts: Vec<String> = (other.facts.iter().enumerate())
+            .map(|(index, fact)| as_in_english(fact, section.facts.get(index)))
+            .collect();
+        if let Some(text) = difference(paths, &section.facts, &facts) {
             found.push(format!("{}: {text}", section.heading));
         }
     }
@@ -228,15 +249,29 @@ fn both_languages_have_the_same_headings_code_keys_and_links() {
     }
 }
 
-/// The links of the English pages are the same, so the Chinese pages are enough.
+/// The links of a whole page.
+fn links_of(path: &str, text: &str) -> Vec<String> {
+    let mut prose = String::new();
+    let mut is_code = false;
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            is_code = !is_code;
+        } else if !is_code {
+            prose.push_str(line);
+            prose.push('\n');
+        }
+    }
+    links(path, &split_code(&prose).1)
+}
+
 #[test]
 fn links_lead_to_files_and_headings_that_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for (_, path) in PAIRS {
-        let page = parse(path, &read(path));
-        let facts = page.sections.iter().flat_map(|section| &section.facts);
-        let links = facts.filter_map(|fact| fact.strip_prefix("](")?.strip_suffix(')'));
-        for link in links.filter(|link| !link.contains("://")) {
+    let mut count = 0;
+    for path in pages() {
+        let links = links_of(&path, &read(&path));
+        for link in links.iter().filter(|link| !link.contains("://")) {
+            count += 1;
             let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
             assert!(root.join(file).exists(), "{path}: {link}");
             if anchor.is_empty() {
@@ -244,9 +279,10 @@ fn links_lead_to_files_and_headings_that_exist() {
             }
             let sections = parse(file, &read(file)).sections;
             let has = |section: &Section| section.heading.ends_with(&format!("# {anchor}"));
-            assert!(sections.iter().any(has), "{path}: {link}");
+            assert_eq!(sections.iter().filter(|it| has(it)).count(), 1, "{path}: {link}");
         }
     }
+    assert!(count > 200, "{count}");
 }
 
 #[test]
@@ -314,6 +350,21 @@ fn pages_may_differ_in_prose_and_comments() {
 }
 
 #[test]
+fn a_block_may_print_chinese_if_its_command_asks_for_it() {
+    let english = ENGLISH
+        .replace("```yaml", "```console\n$ datakit-inject version -s a\nvalid\n```\n\n```yaml");
+    let chinese =
+        |block: &str| CHINESE.replace("```yaml", &format!("```console\n{block}\n```\n\n```yaml"));
+    for (block, is_same) in [
+        ("$ datakit-inject version -s a --lang zh\n有效", true),
+        ("$ datakit-inject version -s a\n有效", false),
+        ("$ datakit-inject version -s b --lang zh\n有效", false),
+    ] {
+        assert_eq!(differences_of(&english, &chinese(block)).is_empty(), is_same, "{block}");
+    }
+}
+
+#[test]
 fn a_change_in_one_language_is_found() {
     let (here, there) = ("only docs/settings.md has", "only docs/zh-CN/settings.md has");
     for (from, to, difference) in [
@@ -342,9 +393,9 @@ fn a_change_in_one_language_is_found() {
         ),
         (
             "(#settings)",
-            "(operating.md#settings)",
+            "(conditions.md#settings)",
             format!(
-                "## every-key: {here} ](docs/operating.md#settings); \
+                "## every-key: {here} ](docs/conditions.md#settings); \
                  {there} ](docs/zh-CN/settings.md#settings)"
             ),
         ),

@@ -18,6 +18,7 @@ mod manifests;
 mod memory;
 mod mended;
 mod module;
+mod monitoring;
 mod mutations;
 mod objects;
 mod packaging;

@@ -13,14 +13,14 @@ use crate::{file, folder, read, run, text};
 
 /// An answer of `kubectl`.
 #[derive(Clone)]
-struct Answer {
-    arguments: String,
-    exit: i64,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Answer {
+    pub(crate) arguments: String,
+    pub(crate) exit: i64,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
-fn recorded() -> Vec<Answer> {
+pub(crate) fn recorded() -> Vec<Answer> {
     let calls = read("crates/datakit-inject/tests/command/kubectl.json");
     let calls: Vec<Value> = serde_json::from_str(&calls).unwrap();
     let string = |value: &Value| value.as_str().map_or(value.to_string(), str::to_owned);
@@ -34,13 +34,13 @@ fn recorded() -> Vec<Answer> {
 }
 
 /// A `kubectl` that gives these answers, and refuses everything else.
-struct Kubectl {
-    folder: PathBuf,
+pub(crate) struct Kubectl {
+    pub(crate) folder: PathBuf,
     program: String,
 }
 
 impl Kubectl {
-    fn new(name: &str, answers: &[Answer]) -> Self {
+    pub(crate) fn new(name: &str, answers: &[Answer]) -> Self {
         let folder = folder(name);
         let calls = folder.join("calls");
         let mut script =

@@ -14,6 +14,8 @@ mod edits;
 mod functions;
 #[path = "../../../yaml-splice/tests/support/written.rs"]
 mod generated;
+#[cfg(unix)]
+mod pages;
 mod properties;
 mod settings;
 mod tree;
