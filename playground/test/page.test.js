@@ -190,10 +190,11 @@ test('marks errors of settings at their lines', async (context) => {
   await tab.locator('#settings-problems button', { hasText: /^Line 1: / }).waitFor();
 });
 
-test('notes what is surely not meant, beside the errors', async (context) => {
+test('notes what is probably a mistake, beside the errors', async (context) => {
   const tab = await open(context);
   const problems = tab.locator('#settings-problems button');
-  const rule = '  - {language: java, namespace_selectors: ["*"], image: "a/b:1"}\n';
+  const rule =
+    '  - {language: java, namespace_selectors: ["*"], image: "a/b:1", envs: {DD_AGENT_HOST: d}}\n';
   await write(tab, 'settings', `admission_inject_v2:\n  ddtraces:\n${rule}${rule}`);
   await waitForSummary(tab, 'Injected: ddtrace-java. 1 note.');
   assert.match(await problems.innerText(), /^Line 4, note: .*ddtraces\[1\]: is never used/);
@@ -355,7 +356,7 @@ test('says in the summary why nothing is injected', async (context) => {
   await write(tab, 'manifest', `${elsewhere}---\nkind: Service\napiVersion: v1\n`);
   await waitForSummary(tab, 'Nothing is injected: see the explanation.');
   await write(tab, 'manifest', '');
-  await waitForSummary(tab, /^Nothing is injected\.$/);
+  await waitForSummary(tab, /^Nothing is injected\. 1 note\.$/);
 });
 
 test('leads from the explanation to the line of a rule', async (context) => {
@@ -533,7 +534,7 @@ test('takes files that are dropped or chosen', async (context) => {
   await tab.locator('#manifest-section').getByRole('button', { name: 'Open file' }).click();
   const file = { name: 'c.yaml', mimeType: 'application/yaml', buffer: Buffer.from(POD) };
   await (await chooser).setFiles([file]);
-  await waitForSummary(tab, /^Injected: ddtrace-php\.$/);
+  await waitForSummary(tab, /^Injected: ddtrace-php\. 1 note\.$/);
   await drop(tab, '#manifest', [['picture.png', '\0PNG']]);
   await tab.getByText('picture.png is not a text file.').waitFor();
   await drop(tab, '#manifest', [['big.yaml', '#'.repeat(1024 * 1024 + 1)]]);
