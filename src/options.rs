@@ -1,11 +1,13 @@
 //! `policy`: the options of this policy itself.
 
+mod security_context;
+
 use std::borrow::Cow;
 
 use crate::admission::{GroupVersionKind, Workload};
 use crate::json::Value;
 use crate::reader::one_of;
-use crate::reader::{Case, Errors, Path, Section, expected, nearest};
+use crate::reader::{Case, Errors, Path, Section, nearest};
 use crate::release::Release;
 use crate::rules::quantity::nanos;
 use crate::selector::{is_dns_label, is_dns_subdomain};
@@ -209,7 +211,7 @@ impl<'a> Options<'a> {
             errors.extend(of_option);
         };
         let mut found = Errors::default();
-        self.security_context = security_context(section, &mut found);
+        self.security_context = security_context::read(section, &mut found);
         check("security_context", std::mem::take(&mut found));
         if section.get("allow_version_annotations").is_some() {
             self.allow_version_annotations =
@@ -337,64 +339,4 @@ fn extra_workloads<'a>(section: &Section<'_, 'a>, errors: &mut Errors) -> Vec<Ex
 fn is_json_pointer(text: &str) -> bool {
     let mut escapes = text.split('~').skip(1);
     text.len() > 1 && text.starts_with('/') && escapes.all(|rest| rest.starts_with(['0', '1']))
-}
-
-/// The fields of a container's `securityContext`, with their JSON types.
-const SECURITY_CONTEXT: &[(&str, &str)] = &[
-    ("allowPrivilegeEscalation", "a boolean"),
-    ("appArmorProfile", "an object"),
-    ("capabilities", "an object"),
-    ("privileged", "a boolean"),
-    ("procMount", "a string"),
-    ("readOnlyRootFilesystem", "a boolean"),
-    ("runAsGroup", "a number"),
-    ("runAsNonRoot", "a boolean"),
-    ("runAsUser", "a number"),
-    ("seLinuxOptions", "an object"),
-    ("seccompProfile", "an object"),
-    ("windowsOptions", "an object"),
-];
-
-fn security_context<'a>(section: &Section<'_, 'a>, errors: &mut Errors) -> Option<Cow<'a, str>> {
-    let context = section.section("security_context", Case::Sensitive, errors)?;
-    let known: Vec<&str> = SECURITY_CONTEXT.iter().map(|&(name, _)| name).collect();
-    context.check_keys(&known, errors);
-    let mut is_valid = true;
-    for (name, noun) in SECURITY_CONTEXT {
-        if let Some(value) = context.get(name)
-            && value.type_name() != *noun
-        {
-            expected(&Path::Key(&context.path, name), noun, value, errors);
-            is_valid = false;
-        }
-    }
-    for name in ["runAsUser", "runAsGroup"] {
-        let text = context.get(name).and_then(Value::as_text).filter(|text| !text.is_empty());
-        if text.is_some_and(|text| !text.bytes().all(|b| b.is_ascii_digit())) && is_valid {
-            context.error(name, "is not a whole number", errors);
-            is_valid = false;
-        }
-    }
-    let mut of_capabilities = Errors::default();
-    if is_valid {
-        capabilities(&context, &mut of_capabilities);
-    }
-    is_valid &= of_capabilities.is_empty();
-    errors.extend(of_capabilities);
-    // An empty one is none.
-    if !is_valid || context.is_empty() {
-        return None;
-    }
-    section.get("security_context").map(|value| value.to_json().into())
-}
-
-/// Checks the lists of capabilities.
-fn capabilities(context: &Section, errors: &mut Errors) {
-    let lists = ["add", "drop"];
-    if let Some(capabilities) = context.section("capabilities", Case::Sensitive, errors) {
-        capabilities.check_keys(&lists, errors);
-        for list in lists {
-            let _names = capabilities.strings(list, errors, |_, name, _| Some(name));
-        }
-    }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use k8s_openapi::api::core::v1 as k8s;
 use serde::Serialize;
 
-use crate::json::{Shape, Value};
+use crate::json::{Key, Shape, Value};
 
 /// A volume of a pod template.
 #[derive(Debug)]
@@ -50,6 +50,14 @@ impl<'a> Volume<'a> {
             VolumeSource::Other
         };
         Some(Self { name, source, value })
+    }
+
+    /// Whether it has a source that no injection adds.
+    pub(crate) fn has_foreign_source(&self) -> bool {
+        const ADDED: [&str; 4] = ["name", "emptyDir", "hostPath", "downwardAPI"];
+        let is_foreign =
+            |key: &Key, value: &Value| !value.is_null() && !ADDED.iter().any(|name| key.is(name));
+        self.value.as_object().is_some_and(|object| object.iter().any(|(k, v)| is_foreign(k, v)))
     }
 
     /// Whether containers can only read it.

@@ -21,6 +21,7 @@ pub(crate) struct Tally {
     containers: Count,
     init_containers: Count,
     volumes: Count,
+    secrets: Count,
     others: Count,
 }
 
@@ -34,15 +35,19 @@ impl Tally {
     /// Whether somebody removed a part. Where all is gone, the whole was replaced; where lists are
     /// atomic, as in most custom resources, this holds for each list.
     pub(crate) fn is_partial(&self, lists_are_atomic: bool) -> bool {
-        let counts = [self.containers, self.init_containers, self.volumes, self.others];
+        let counts = self.counts();
         if lists_are_atomic {
             return counts.iter().any(|count| count.found > 0 && count.missing > 0);
         }
         counts.iter().any(|count| count.found > 0) && counts.iter().any(|count| count.missing > 0)
     }
 
+    fn counts(&self) -> [Count; 5] {
+        [self.containers, self.init_containers, self.volumes, self.secrets, self.others]
+    }
+
     fn is_missing_any(&self) -> bool {
-        let counts = [self.containers, self.init_containers, self.volumes, self.others];
+        let counts = self.counts();
         counts.iter().any(|count| count.missing > 0)
     }
 
@@ -96,7 +101,8 @@ impl Record {
         if missing < secrets.len() {
             touched.insert("imagePullSecrets");
         }
-        tally.others.missing = tally.others.missing.saturating_add(missing);
+        tally.secrets.missing = missing;
+        tally.secrets.found = secrets.len().saturating_sub(missing);
         pod.close();
         if let Some(spec) = template.get_mut("spec").and_then(Value::as_object_mut) {
             for list in touched {
@@ -117,6 +123,7 @@ impl Record {
     /// Takes out what was changed in containers that are the user's.
     fn take_out_changes(&self, pod: &mut Pod, tally: &mut Tally) {
         let places = map(container_keys(pod).into_iter().map(|(place, key)| (key, place)));
+        let claimed = self.claimed_volumes(pod);
         let mut touched: BTreeMap<&str, Touched> = BTreeMap::new();
         for injected in self.injections.iter().rev() {
             for (key, changes) in &injected.changes {
@@ -125,7 +132,7 @@ impl Record {
                 };
                 if let Some(container) = pod.container_mut(*place) {
                     let touched = touched.entry(key).or_default();
-                    changes.take_out(container, tally.of_container(*place), touched);
+                    changes.take_out(container, &claimed, tally.of_container(*place), touched);
                 }
             }
         }
@@ -154,6 +161,25 @@ impl Record {
                 }
             }
         }
+    }
+
+    /// The volumes of ours that the user made something else of, which no container mounts but where
+    /// the record says: these mounts are the user's too.
+    fn claimed_volumes(&self, pod: &Pod) -> BTreeSet<String> {
+        let volumes = self.injections.iter().flat_map(|injected| &injected.volumes);
+        let volumes = volumes.filter_map(|stamp| pod.volume(&stamp.name));
+        let foreign = set(volumes.filter(|it| it.has_foreign_source()).map(|it| &*it.name));
+        if foreign.is_empty() {
+            return BTreeSet::new();
+        }
+        let added = self.injections.iter().flat_map(|injected| &injected.containers);
+        let added = set(added.map(|name| &**name));
+        let changes = self.injections.iter().flat_map(|injected| injected.changes.values());
+        let paths = set(changes.flat_map(|it| &it.mounts).map(|mount| &*mount.stamp.name));
+        let containers = pod.all_containers().map(|(_, container)| container);
+        let mounts = containers.filter(|it| !added.contains(&*it.name)).flat_map(|it| &it.mounts);
+        let elsewhere = set(mounts.filter(|it| !paths.contains(&*it.path)).map(|it| &*it.volume));
+        set(foreign.into_iter().filter(|name| !elsewhere.contains(name)).map(str::to_owned))
     }
 
     /// Takes out the containers that were added: they go by their name. Returns whether an init
@@ -395,7 +421,14 @@ impl Changes {
             || self.set.iter().any(|set| set.name == variable)
     }
 
-    fn take_out(&self, container: &mut Container, count: &mut Count, touched: &mut Touched) {
+    /// `claimed` are the volumes whose mounts are the user's.
+    fn take_out(
+        &self,
+        container: &mut Container,
+        claimed: &BTreeSet<String>,
+        count: &mut Count,
+        touched: &mut Touched,
+    ) {
         let stamps = map(self.env.iter().map(|stamp| (&*stamp.name, stamp)));
         touched.env |= remove(
             &mut container.env,
@@ -419,6 +452,9 @@ impl Changes {
             count,
             |mount| mount.path.clone(),
             |mount, added: &&MountStamp| {
+                if claimed.contains(&*mount.volume) {
+                    return false;
+                }
                 if added.stamp.fits(&mount.value) {
                     return true;
                 }

@@ -777,6 +777,69 @@ fn what_apply_merges_into_our_entries_is_split() {
     }
 }
 
+/// Of a volume that the user makes something else of, and mounts where ours is, the mount is the user's.
+#[test]
+fn a_mount_of_the_users_volume_stays_where_ours_was() {
+    let settings = json!({ "admission_inject_v2": { "profilers": [
+        { "namespace_selectors": ["*"], "language": "java", "image": "h/p:1" },
+    ] } })
+    .to_string();
+    let bare = with_env("Deployment", json!([]));
+    let stored = admit(&bare, None, "default", &settings).0;
+    // Apply gives our volume the user's source; the mounts are the same.
+    let mut applied = stored.clone();
+    let volumes = applied["spec"]["template"]["spec"]["volumes"].as_array_mut().unwrap();
+    let own = json!({ "name": "tmp", "persistentVolumeClaim": { "claimName": "scratch" } });
+    *volumes.iter_mut().find(|volume| volume["name"] == "tmp").unwrap() = own.clone();
+    let answer = admit(&applied, Some(&stored), "default", &settings).0;
+    let mounts_tmp = |object: &Value| -> Vec<Value> {
+        let mounts = &object["spec"]["template"]["spec"]["containers"][0]["volumeMounts"];
+        let mounts = mounts.as_array().into_iter().flatten();
+        mounts.filter(|it| it["mountPath"] == "/tmp").map(|it| it["name"].clone()).collect()
+    };
+    let expected = vec![json!("tmp")];
+    assert_eq!(expected, mounts_tmp(&answer));
+    assert_eq!(admit(&answer, Some(&answer), "default", &settings).0, answer);
+    let out = annotated(&answer, "admission.datakit/enabled", "false");
+    let out = admit(&out, Some(&answer), "default", &settings).0;
+    assert_eq!(expected, mounts_tmp(&out));
+    assert_eq!(out["spec"]["template"]["spec"]["volumes"], json!([own]));
+}
+
+/// A secret of ours that a whole list of the user's replaced is no removal by hand.
+#[test]
+fn a_replaced_list_of_secrets_is_no_removal_by_hand() {
+    let settings = json!({
+        "policy": { "image_pull_secrets": ["hub"], "extra_workloads": [
+            { "group": "argoproj.io", "kind": "Rollout", "template": "/spec/template" } ] },
+        "admission_inject_v2": { "profilers": [
+            { "namespace_selectors": ["*"], "language": "java", "image": "h/p:1" } ] },
+    })
+    .to_string();
+    let mut bare = with_env("Deployment", json!([]));
+    bare["apiVersion"] = json!("argoproj.io/v1alpha1");
+    bare["kind"] = json!("Rollout");
+    let spec = &mut bare["spec"]["template"]["spec"];
+    spec["imagePullSecrets"] = json!([{ "name": "mine" }]);
+    let mut injection = request("CREATE", &bare, None);
+    injection["kind"] = json!({ "group": "argoproj.io", "version": "v1alpha1", "kind": "Rollout" });
+    let answer = evaluate(&injection, &settings);
+    let stored: Value = serde_json::from_str(answer.mutated_object().unwrap()).unwrap();
+    // Apply replaces lists as a whole, and keeps what is set beside them.
+    let mut applied = stored.clone();
+    let spec = &mut applied["spec"]["template"]["spec"];
+    for list in ["containers", "imagePullSecrets"] {
+        spec[list] = bare["spec"]["template"]["spec"][list].clone();
+    }
+    spec.as_object_mut().unwrap().remove("volumes");
+    let mut update = request("UPDATE", &applied, Some(&stored));
+    update["kind"] = injection["kind"].clone();
+    let answer = evaluate(&update, &settings);
+    assert_eq!(answer.report.warnings(), [""; 0]);
+    let restored: Value = serde_json::from_str(answer.mutated_object().unwrap()).unwrap();
+    assert_eq!(restored, stored);
+}
+
 /// A mount of ours lends its `subPath` to nobody.
 #[test]
 fn a_mount_of_the_users_keeps_no_sub_path_of_ours() {

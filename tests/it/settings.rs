@@ -305,6 +305,33 @@ fn refuses_what_is_wrong_also_in_rules_that_are_switched_off() {
              policy.security_context.capabilities.drop: is a string, expected an array",
         ),
         (
+            json!({ "policy": { "security_context": {
+                "privileged": true, "allowPrivilegeEscalation": false, "procMount": "Unmasked",
+                "runAsUser": 3_000_000_000_u32, "runAsGroup": 1.5,
+                "seccompProfile": { "type": "Localhost" }, "appArmorProfile": { "type": "Bad" },
+                "seLinuxOptions": { "level": 5 }, "windowsOptions": { "hostProcess": true },
+            } } }),
+            "policy.security_context.runAsUser: is larger than 2147483647\n\
+             policy.security_context.runAsGroup: is not a whole number\n\
+             policy.security_context.appArmorProfile.type: unknown value `Bad`; expected one of RuntimeDefault, Unconfined, Localhost\n\
+             policy.security_context.seccompProfile.localhostProfile: is required\n\
+             policy.security_context.seLinuxOptions.level: is a number, expected a string\n\
+             policy.security_context.windowsOptions.hostProcess: unknown key\n\
+             policy.security_context.procMount: must be `Default` in pods that share the host's users\n\
+             policy.security_context.allowPrivilegeEscalation: conflicts with `privileged`",
+        ),
+        (
+            json!({ "policy": { "security_context": {
+                "allowPrivilegeEscalation": false, "capabilities": { "add": ["CAP_SYS_ADMIN"] },
+                "runAsNonRoot": true, "runAsUser": 0, "seccompProfile": { "localhostProfile": "p" },
+                "appArmorProfile": { "type": "Unconfined", "localhostProfile": "p" },
+            } } }),
+            "policy.security_context.appArmorProfile.localhostProfile: is for the type `Localhost` alone\n\
+             policy.security_context.seccompProfile.type: is required\n\
+             policy.security_context.allowPrivilegeEscalation: conflicts with `CAP_SYS_ADMIN`\n\
+             policy.security_context.runAsNonRoot: conflicts with `runAsUser`",
+        ),
+        (
             json!({ "policy": { "operator_release": "1.7" } }),
             "policy.operator_release: unknown value `1.7`; expected one of 1.5, 1.5.13, 1.8, 1.9",
         ),
