@@ -171,12 +171,11 @@ impl Recorder {
             let of_others = self.others.iter().flat_map(|(_, other)| &other.injections);
             let mut of_others =
                 of_others.chain(&self.record.injections).flat_map(|injected| &injected.spec);
+            let is_set = spec.get(name) == Some(value);
             match of_others.find(|(other, _)| other == name) {
-                Some(shared) => injected.spec.push(shared.clone()),
-                None if spec.get(name) == Some(value) => {}
-                None => {
-                    injected.spec.push(((*name).to_owned(), spec.get(name).map(Value::to_json)))
-                }
+                Some(shared) if is_set => injected.spec.push(shared.clone()),
+                _ if is_set => {}
+                _ => injected.spec.push(((*name).to_owned(), spec.get(name).map(Value::to_json))),
             }
         }
         for (list, is_used, is_empty) in [

@@ -6,17 +6,22 @@
 
 use super::MountStamp;
 use super::stamp::Stamp;
-use crate::json::{Object, Shape, Value};
+use crate::json::{Key, Object, Shape, Value};
+
+/// The resources that a variable of ours may name, with the divisors that ours have.
+const RESOURCES: [(&str, &str); 4] = [
+    ("limits.cpu", "1m"),
+    ("limits.memory", "1Mi"),
+    ("requests.cpu", "1m"),
+    ("requests.memory", "1Mi"),
+];
 
 /// A variable without the `value` or the source of `valueFrom` that a stamp is of; `None` if nothing
 /// of it fits.
 pub(super) fn variable<'a>(variable: &Value<'a>, stamp: &Stamp) -> Option<Value<'a>> {
-    static SOURCE: Shape = Shape::Object(&[]);
     let object = variable.as_object()?;
     let name = object.get("name")?;
-    let text = object.get("valueFrom")?.as_text()?;
-    let sources = Value::open(text, &SOURCE).ok()?;
-    let sources = sources.as_object()?;
+    let sources = open(object.get("valueFrom")?.as_text()?)?;
     let only =
         |key: &'static str, value: Value<'a>| Value::object([("name", name.clone()), (key, value)]);
     if let Some(value) = object.get("value")
@@ -24,11 +29,23 @@ pub(super) fn variable<'a>(variable: &Value<'a>, stamp: &Stamp) -> Option<Value<
     {
         return Some(without(object, "value"));
     }
-    let (key, _) = sources.iter().find(|(key, source)| {
+    let whole = sources.iter().find(|(key, source)| {
         let source = Object::of_member((*key).clone(), (*source).clone());
         stamp.fits(&only("valueFrom", Value::Object(source)))
-    })?;
-    let rest = sources.without(&key.name()?);
+    });
+    let rest = match whole {
+        Some((key, _)) => sources.without(&key.name()?),
+        None => {
+            let fits = |source: Object<'a>| {
+                let source = Value::object([("resourceFieldRef", Value::Object(source))]);
+                stamp.fits(&only("valueFrom", source))
+            };
+            let rest = resource(sources.get("resourceFieldRef")?.as_text()?, fits)?;
+            let mut sources = sources;
+            sources.set("resourceFieldRef", Value::Object(rest));
+            sources
+        }
+    };
     if rest.is_empty() {
         return Some(without(object, "valueFrom"));
     }
@@ -37,16 +54,58 @@ pub(super) fn variable<'a>(variable: &Value<'a>, stamp: &Stamp) -> Option<Value<
     Some(Value::Object(object))
 }
 
+/// A resource of a container without what ours had beside the resource's name; `None` if ours was none.
+fn resource<'a>(text: &'a str, fits: impl Fn(Object<'a>) -> bool) -> Option<Object<'a>> {
+    let source = open(text)?;
+    RESOURCES.iter().find_map(|(resource, divisor)| {
+        let mut ours = source.clone();
+        ours.set("resource", Value::string(resource));
+        ours.set("divisor", Value::string(divisor));
+        let mut rest = source.without("containerName");
+        if rest.get_str("divisor").as_deref() == Some(*divisor) {
+            rest = rest.without("divisor");
+        }
+        fits(ours).then_some(rest)
+    })
+}
+
 /// A volume without the source that a stamp is of; `None` if none fits.
 pub(super) fn volume<'a>(volume: &Value<'a>, stamp: &Stamp) -> Option<Value<'a>> {
     let object = volume.as_object()?;
     let name = object.get("name")?;
-    let (key, _) = object.iter().filter(|(key, _)| !key.is("name")).find(|(key, source)| {
-        let mut only = Object::of_member((*key).clone(), (*source).clone());
+    let fits = |key: &Key<'a>, source: Value<'a>| {
+        let mut only = Object::of_member(key.clone(), source);
         only.set("name", name.clone());
         stamp.fits(&Value::Object(only))
-    })?;
-    Some(without(object, &key.name()?))
+    };
+    let sources = || object.iter().filter(|(key, _)| !key.is("name"));
+    if let Some((key, _)) = sources().find(|(key, source)| fits(key, (*source).clone())) {
+        return Some(without(object, &key.name()?));
+    }
+    // The user's source of the same kind: what ours had in it is not the user's.
+    sources().find_map(|(key, source)| {
+        let source = open(source.as_text()?)?;
+        let (ours, member) = if key.is("hostPath") {
+            let path = ("path", Value::string("/etc/localtime"));
+            (Value::object([path, ("type", source.get("type")?.clone())]), "type")
+        } else if key.is("emptyDir") {
+            (Value::object([("sizeLimit", source.get("sizeLimit")?.clone())]), "sizeLimit")
+        } else {
+            return None;
+        };
+        let is_changed = source.iter().any(|(key, value)| !key.is(member) && !value.is_null());
+        if !is_changed || !fits(key, ours) {
+            return None;
+        }
+        let mut object = object.clone();
+        *object.get_mut(&key.name()?)? = Value::Object(source.without(member));
+        Some(Value::Object(object))
+    })
+}
+
+fn open(text: &str) -> Option<Object<'_>> {
+    static SOURCE: Shape = Shape::Object(&[]);
+    Value::open(text, &SOURCE).ok()?.as_object().cloned()
 }
 
 /// A mount of another volume without the `subPath` of ours; `None` if it has another one.

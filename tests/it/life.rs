@@ -718,11 +718,14 @@ fn defaults_are_no_change() {
 fn what_apply_merges_into_our_entries_is_split() {
     let settings = json!({ "admission_inject_v2": {
         "ddtraces": [{ "namespace_selectors": ["*"], "language": "java", "image": "h/j:1", "envs": {
-            "DD_SERVICE": "{fieldRef:metadata.labels['app']}", "DD_AGENT_HOST": "agent" } }],
+            "DD_SERVICE": "{fieldRef:metadata.labels['app']}", "DD_AGENT_HOST": "agent",
+            "LIMIT": "{resourceFieldRef:limits.cpu}" } }],
         "profilers": [{ "namespace_selectors": ["*"], "language": "java", "image": "h/p:1" }],
-    } })
+    }, "policy": { "empty_dir_size_limit": "1Gi" } })
     .to_string();
-    let bare = with_env("Deployment", json!([]));
+    let mut bare = with_env("Deployment", json!([]));
+    let limits = json!({ "limits": { "cpu": "1", "memory": "1Gi" } });
+    bare["spec"]["template"]["spec"]["containers"][0]["resources"] = limits;
     let stored = defaulted(&admit(&bare, None, "default", &settings).0);
     let place = |object: &Value, list: &str, name: &str| {
         let list = object["spec"]["template"]["spec"].pointer(list).unwrap().as_array().unwrap();
@@ -743,6 +746,31 @@ fn what_apply_merges_into_our_entries_is_split() {
             json!({ "valueFrom": { "fieldRef": { "fieldPath": "status.podIP" } } }),
             json!({ "valueFrom": { "fieldRef": { "fieldPath": "status.podIP" } } }),
         ),
+        // Ours has a divisor for CPUs, and names the container.
+        (
+            env,
+            "LIMIT",
+            json!({ "valueFrom": { "resourceFieldRef": { "resource": "limits.memory" } } }),
+            json!({ "valueFrom": { "resourceFieldRef": { "resource": "limits.memory" } } }),
+        ),
+        (
+            env,
+            "LIMIT",
+            json!({ "valueFrom": { "resourceFieldRef": { "divisor": "1" } } }),
+            json!({ "valueFrom": { "resourceFieldRef": { "resource": "limits.cpu", "divisor": "1" } } }),
+        ),
+        (
+            "/volumes",
+            "timezone",
+            json!({ "hostPath": { "path": "/srv/zone" } }),
+            json!({ "hostPath": { "path": "/srv/zone" } }),
+        ),
+        (
+            "/volumes",
+            "tmp",
+            json!({ "emptyDir": { "medium": "Memory" } }),
+            json!({ "emptyDir": { "medium": "Memory" } }),
+        ),
         (
             "/volumes",
             "tmp",
@@ -754,26 +782,34 @@ fn what_apply_merges_into_our_entries_is_split() {
         let index = place(&merged, list, name);
         let path = format!("/spec/template/spec{list}/{index}");
         let entry = merged.pointer_mut(&path).unwrap();
-        for (key, value) in member.as_object().unwrap() {
-            match (entry.get_mut(key).and_then(Value::as_object_mut), value.as_object()) {
-                (Some(there), Some(new)) => there.extend(new.clone()),
-                _ => entry[key] = value.clone(),
-            }
-        }
+        merge(entry, &member);
         let answer = admit(&merged, Some(&stored), "default", &settings).0;
         let own = place(&answer, list, name);
         let mut expected = json!({ "name": name });
         expected.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
         let found = &answer.pointer(&format!("/spec/template/spec{list}/{own}")).unwrap();
         assert_eq!(**found, expected, "{name}");
-        if name == "tmp" {
-            place(&answer, "/volumes", "tmp-datakit");
+        // An emptyDir of that name serves as ours.
+        if list == "/volumes" && rest.get("emptyDir").is_none() {
+            place(&answer, "/volumes", &format!("{name}-datakit"));
         }
         let out = annotated(&answer, "admission.datakit/enabled", "false");
         let out = admit(&out, Some(&answer), "default", &settings).0;
         let spec = &out["spec"]["template"]["spec"];
         let list = spec.pointer(list).unwrap();
         assert_eq!(*list, json!([expected]), "{name}");
+    }
+}
+
+/// Merges as apply does where both have an object.
+fn merge(into: &mut Value, other: &Value) {
+    match (into, other) {
+        (Value::Object(into), Value::Object(other)) => {
+            for (key, value) in other {
+                merge(into.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (into, other) => *into = other.clone(),
     }
 }
 
