@@ -56,7 +56,7 @@ fn main() {
     out.push_str("| --- | --- | --- | --- | --- |\n");
     for (name, payload, guest, goal) in [
         ("no request at all, against the constant guest", "x", &constant, "–"),
-        ("nothing asked for, against the constant guest", &plain, &constant, "1.2"),
+        ("nothing asked for, against the constant guest", &plain, &constant, "1.15"),
         ("Java annotation, against the echo guest", &java, &echo, "1.0"),
         ("everything at once, against the echo guest", &everything, &echo, "1.4"),
         ("500 KiB, 50 containers, Java, against the echo guest", &large, &echo, "0.6"),
@@ -82,15 +82,16 @@ fn main() {
     let injected = policy::evaluate(payload(&request("CREATE", &bare, None), &settings).as_bytes());
     let injected: Value = serde_json::from_str(injected.mutated_object().unwrap()).unwrap();
     let mut unrecorded = injected.clone();
-    unrecorded["metadata"].as_object_mut().unwrap().remove("annotations");
+    let metadata = unrecorded["spec"]["template"]["metadata"].as_object_mut().unwrap();
+    metadata["annotations"].as_object_mut().unwrap().remove("admission.datakit/injected").unwrap();
     let (recorded, unrecorded) = (update(&injected), update(&unrecorded));
     let [ours, theirs] = medians([&|| call(&policy, &recorded), &|| call(&policy, &unrecorded)]);
     let (name, ratio) = ("UPDATE with a record, against one without", ours / theirs);
-    writeln!(out, "| {name} | {ours:.0} | {theirs:.0} | {ratio:.2} | 1.2 |").unwrap();
+    writeln!(out, "| {name} | {ours:.0} | {theirs:.0} | {ratio:.2} | 1.1 |").unwrap();
     let [ours, native_time] = medians([&|| call(&policy, &large), &|| native(&large)]);
     let (name, ratio) = ("500 KiB, module against native", ours / native_time);
     writeln!(out, "| {name} | {ours:.0} | {native_time:.0} | {ratio:.2} | 3 |").unwrap();
-    writeln!(out, "\nmodule as shipped: {size} bytes; goal 400000").unwrap();
+    writeln!(out, "\nmodule as shipped: {size} bytes; goal 650000").unwrap();
 
     out.push_str("\n| object | µs | ns per byte |\n| --- | --- | --- |\n");
     for kib in [1_u32, 4, 16, 64, 256, 1024, 3072] {
