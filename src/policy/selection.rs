@@ -16,7 +16,7 @@ use crate::selector::Target;
 use crate::settings::Settings;
 use crate::trace::Trace;
 
-/// More annotations with something wrong than this are only counted.
+/// Beyond this many faulty annotations, only the count is kept.
 const MAX_ODD: usize = 10;
 
 /// Everything that rules and annotations ask for.
@@ -34,7 +34,7 @@ pub(super) struct Selection<'a> {
     served: Vec<InjectionName>,
     /// What is wrong with annotations by themselves.
     odd: Vec<String>,
-    /// How many more are so.
+    /// The number of further ones.
     more_odd: usize,
 }
 

@@ -1,4 +1,4 @@
-//! The inverse of an injection: what a record lists is taken out, as far as it still is as it was.
+//! The inverse of an injection: removes what a record lists, unless it has changed since.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -163,8 +163,8 @@ impl Record {
         }
     }
 
-    /// The volumes of ours that the user made something else of, which no container mounts but where
-    /// the record says: these mounts are the user's too.
+    /// Our volumes that the user has made something else of, if no container mounts them anywhere but
+    /// where the record says: these mounts are the user's, too.
     fn claimed_volumes(&self, pod: &Pod) -> BTreeSet<String> {
         let volumes = self.injections.iter().flat_map(|injected| &injected.volumes);
         let volumes = volumes.filter_map(|stamp| pod.volume(&stamp.name));
