@@ -5,7 +5,7 @@ use serde_norway::Value as Yaml;
 use settings_tools::conditions::{Condition, Conditions, Scope, compile};
 use settings_tools::manifest::{NAMES, scope};
 use settings_tools::workloads::{Extra, Resource};
-use yaml_splice::{Document, Value, apply, parse_stream};
+use yaml_splice::{Document, Edit, Value, apply, parse_stream};
 
 use crate::settings_file::SettingsFile;
 
@@ -44,9 +44,9 @@ impl Manifest<'_> {
             spec.insert("settings".into(), settings);
         }
         let words = conditions.map(|compiled| compiled.words).unwrap_or_default();
-        let words: String = words.iter().map(|word| format!("  #   {word}\n")).collect();
+        let words: String = words.iter().map(|word| format!("  #{WORD}{word}\n")).collect();
         let key = "  matchConditions:\n";
-        let commented = format!("  # These requests pass:\n{words}{key}");
+        let commented = format!("  #{WORDS}\n{words}{key}");
         let yaml = serde_norway::to_string(&policy).map_err(error)?.replacen(key, &commented, 1);
         let hint = "`mode: monitor` logs and changes nothing; set it to `protect` to inject.";
         Ok(format!("# {hint}\n{yaml}"))
@@ -70,7 +70,7 @@ impl Manifest<'_> {
         let spec = spec.ok_or("the policy has no spec")?;
         self.add_rules(spec, scope);
         let present = member(spec, "matchConditions");
-        let compiled = compiled.map(|compiled| compiled.conditions).unwrap_or_default();
+        let Conditions { conditions: compiled, words, .. } = compiled.unwrap_or_default();
         let conditions = own_conditions(present, &compiled);
         if conditions.as_sequence().is_some_and(<[Value]>::is_empty) {
             spec.retain(|(key, _)| key != "matchConditions");
@@ -88,7 +88,12 @@ impl Manifest<'_> {
             self.notes
                 .push("the manifest is written anew, without its comments and anchors".to_owned());
         }
-        let edits = edited.edits.into_iter().map(|edit| edit.shifted(part.range.start));
+        let text = file.text.get(part.range.clone()).unwrap_or_default();
+        // Before the conditions, which are what is edited next.
+        let words = words_edit(text, &words).filter(|_| !edited.is_rewritten);
+        let mut edits: Vec<Edit> = words.into_iter().chain(edited.edits).collect();
+        edits.sort_by_key(|edit| edit.range.start);
+        let edits = edits.into_iter().map(|edit| edit.shifted(part.range.start));
         Ok(apply(&file.text, &edits.collect::<Vec<_>>()))
     }
 
@@ -126,6 +131,33 @@ impl Manifest<'_> {
         self.notes.extend(missing.iter().filter_map(|extra| extra.note()));
         missing.into_iter().map(Rule::of).collect()
     }
+}
+
+/// The comment above the conditions: what they let through.
+const WORDS: &str = " These requests pass:";
+const WORD: &str = "   ";
+
+/// Replaces the comment on what conditions let through, where a manifest has one.
+fn words_edit(text: &str, words: &[String]) -> Option<Edit> {
+    let mut start = 0;
+    let mut lines = text.split_inclusive('\n');
+    let indent = lines.find_map(|line| {
+        let (indent, comment) = line.split_once('#')?;
+        start = line.as_ptr().addr() - text.as_ptr().addr();
+        let is_words = indent.trim().is_empty() && comment.trim_end() == WORDS;
+        is_words.then_some(indent)
+    })?;
+    let head = text.get(start..)?.split_inclusive('\n').next()?;
+    let is_word = |line: &&str| {
+        line.trim_start().strip_prefix('#').is_some_and(|comment| comment.starts_with(WORD))
+    };
+    let old: usize = lines.take_while(is_word).map(str::len).sum();
+    let end = start + head.len() + old;
+    if words.is_empty() {
+        return Some(Edit { range: start..end, text: String::new() });
+    }
+    let words = words.iter().map(|word| format!("{indent}#{WORD}{word}\n")).collect();
+    Some(Edit { range: start + head.len()..end, text: words })
 }
 
 /// The compiled conditions, followed by the manifest's conditions that others wrote.

@@ -188,6 +188,23 @@ fn compares_the_conditions_of_a_policy_with_its_settings() {
     assert_eq!(text(&run(&["convert", "-"], &other).stdout), renewed);
 }
 
+/// The comment says what the conditions let through: it is renewed with them.
+#[test]
+fn renews_the_words_above_the_conditions() {
+    let settings = r#"{"admission_inject_v2":{"ddtraces":[{"language":"java","image":"h/j:1",
+        "namespace_selectors":["^one"],"envs":{"DD_AGENT_HOST":"d"}}]}}"#;
+    let first = text(&run(&["convert", "-"], settings).stdout);
+    assert_eq!(first.matches("ddtrace: namespaces ^one").count(), 1, "{first}");
+    let changed = first.replacen("- ^one", "- ^other", 1);
+    assert_ne!(changed, first);
+    let renewed = text(&run(&["convert", "-"], &changed).stdout);
+    let expected = text(&run(&["convert", "-"], &settings.replace("^one", "^other")).stdout);
+    assert_eq!(renewed, expected);
+    assert_eq!(text(&run(&["convert", "-"], &renewed).stdout), renewed);
+    let without = text(&run(&["convert", "-", "--no-conditions"], &renewed).stdout);
+    assert!(!without.contains("requests pass"), "{without}");
+}
+
 #[test]
 fn keeps_the_conditions_of_others() {
     let own = "  - name: not-the-robot\n    expression: request.userInfo.username != 'robot'\n";
