@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ignore::WalkBuilder;
 
-use crate::kustomize::{is_kustomization, patches};
+use crate::kustomize::{above, is_kustomization, patches};
 use crate::terminal::Problem;
 
 /// The size limit of manifests and settings.
@@ -42,6 +42,9 @@ impl Input {
 pub(crate) fn find(paths: &[PathBuf]) -> (Vec<Input>, Vec<Problem>) {
     let (mut inputs, mut problems, mut kustomizations) = (Vec::new(), Vec::new(), Vec::new());
     for folder in paths {
+        if !is_stdin(folder) {
+            kustomizations.extend(above(folder));
+        }
         if is_stdin(folder) || !folder.is_dir() {
             inputs.push(Input::named(folder));
             continue;
@@ -72,7 +75,7 @@ pub(crate) fn find(paths: &[PathBuf]) -> (Vec<Input>, Vec<Problem>) {
         }
     }
     let patches = patches(&kustomizations);
-    for input in inputs.iter_mut().filter(|it| !patches.is_empty() && it.folder.is_some()) {
+    for input in inputs.iter_mut().filter(|it| !patches.is_empty() && !is_stdin(&it.path)) {
         input.is_patch = input.path.canonicalize().is_ok_and(|path| patches.contains(&path));
     }
     (inputs, problems)

@@ -12,10 +12,33 @@ pub(crate) fn is_kustomization(file: &Path) -> bool {
     file.file_name().is_some_and(|name| NAMES.iter().any(|known| name == *known))
 }
 
+/// How far above an input a kustomization is looked for, outside of a repository.
+const LEVELS: usize = 8;
+
+/// The kustomizations in the folders above a path, up to the top of its repository. They can use what is
+/// below them.
+pub(crate) fn above(path: &Path) -> Vec<PathBuf> {
+    let Ok(path) = path.canonicalize() else { return Vec::new() };
+    let mut found = Vec::new();
+    let is_top = |folder: &Path| folder.join(".git").exists();
+    if is_top(&path) {
+        return found;
+    }
+    for folder in path.ancestors().skip(1).take(LEVELS) {
+        let files = NAMES.iter().map(|name| folder.join(name));
+        found.extend(files.filter(|file| file.is_file()));
+        if is_top(folder) {
+            break;
+        }
+    }
+    found
+}
+
 /// The files that kustomizations use as patches. Unreadable kustomizations are skipped.
 pub(crate) fn patches(kustomizations: &[PathBuf]) -> HashSet<PathBuf> {
     let mut patches = HashSet::new();
-    for file in kustomizations {
+    let mut seen = HashSet::new();
+    for file in kustomizations.iter().filter(|file| seen.insert(*file)) {
         let folder = file.parent().unwrap_or(Path::new("."));
         let text = fs::read_to_string(file).unwrap_or_default();
         for document in parse_stream(&text).into_iter().filter_map(|part| part.document.ok()) {

@@ -341,3 +341,39 @@ Pod/b (pods.yaml:12): nothing asked for
     assert!(!explain(&["-n", "default"]).contains("assumed"));
     assert!(explain(&["-n", "shop"]).ends_with("2 objects: 1 injected, 1 nothing asked for\n"));
 }
+
+/// A kustomization may be above what is named, up to the top of the repository.
+#[test]
+fn leaves_patches_of_kustomizations_above_alone() {
+    let folder = folder("kustomize-above");
+    fs::create_dir_all(folder.join("repository/.git")).unwrap();
+    fs::create_dir_all(folder.join("repository/app/patches/deep")).unwrap();
+    let kustomization = |patches: &str| format!("kind: Kustomization\npatches: [{patches}]\n");
+    let named = "{path: patches/whole.yaml}, {path: ./patches/deep/whole.yaml}";
+    for (path, content) in [
+        // Outside of the repository, so it is somebody else's.
+        ("kustomization.yaml", &*kustomization("{path: repository/app/patches/other.yaml}")),
+        ("repository/app/kustomization.yml", &kustomization(named)),
+        ("repository/app/patches/whole.yaml", BASE),
+        ("repository/app/patches/deep/whole.yaml", BASE),
+        ("repository/app/patches/other.yaml", BASE),
+    ] {
+        fs::write(folder.join(path), content).unwrap();
+    }
+    let app = folder.join("repository/app");
+    let patches = app.join("patches");
+    for (place, argument, shown) in [
+        (&app, "patches/whole.yaml", "patches/whole.yaml"),
+        (&patches, "whole.yaml", "whole.yaml"),
+        (&patches, "deep", "deep/whole.yaml"),
+        (&patches.join("deep"), ".", "./whole.yaml"),
+    ] {
+        let output = run_in(place, &["inject", argument]);
+        let note =
+            format!("note: {shown}:1: Deployment/cart: a patch of a kustomization is left alone\n");
+        assert_eq!((text(&output.stdout), text(&output.stderr)), (BASE.to_owned(), note));
+        assert_eq!(output.status.code(), Some(0));
+    }
+    let output = run_in(&patches, &["inject", ".", "--in-place"]);
+    assert_eq!(text(&output.stdout), "./other.yaml\n", "{}", text(&output.stderr));
+}
