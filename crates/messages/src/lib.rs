@@ -1,8 +1,8 @@
 //! Translates the messages of the policy's tools. The policy itself speaks English.
 //!
 //! The English message is the key, as in gettext: `zh.json` maps patterns of English messages to
-//! Chinese ones, grouped by where they occur. In a pattern, `{name}` matches one word, `{name:any}`
-//! any text, `{name:message}` a message that is translated too, and `{name:list}` a comma-separated
+//! Chinese ones, grouped by where they occur. In a pattern, `{name}` matches one word,
+//! `{name:number}` digits, `{name:any}` any text, `{name:message}` a message that is translated too, and `{name:list}` a comma-separated
 //! list of messages. Codes, names and paths are never translated.
 
 #![forbid(unsafe_code)]
@@ -54,9 +54,10 @@ static CHINESE: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
 });
 
 impl Language {
-    /// The language of a tag such as `zh` or `zh-CN` (BCP 47); English if there is no translation.
+    /// The language of a tag such as `zh` or `zh-CN` (BCP 47), or of a locale such as `zh_CN.UTF-8`;
+    /// English if there is no translation.
     pub fn of_tag(tag: &str) -> Self {
-        let (language, _) = tag.split_once('-').unwrap_or((tag, ""));
+        let (language, _) = tag.split_once(['-', '_', '.', '@']).unwrap_or((tag, ""));
         if language.eq_ignore_ascii_case("zh") { Self::Chinese } else { Self::English }
     }
 
@@ -130,7 +131,7 @@ impl Language {
         for (name, _, text) in placeholders {
             if let Some(Placed { kind, value, .. }) = placed.iter().find(|it| it.name == name) {
                 match kind {
-                    Kind::Word | Kind::Any => out.push_str(value),
+                    Kind::Word | Kind::Number | Kind::Any => out.push_str(value),
                     Kind::Message => out.push_str(&self.translate_within(depth, value)),
                     Kind::List => {
                         let elements = value.split(", ");
@@ -150,6 +151,7 @@ impl Language {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Word,
+    Number,
     Any,
     Message,
     List,
@@ -172,6 +174,7 @@ fn parts(pattern: &str) -> (&str, impl Iterator<Item = (&str, Kind, &str)>) {
         let kind = match kind {
             "any" => Kind::Any,
             "list" => Kind::List,
+            "number" => Kind::Number,
             "message" => Kind::Message,
             _ => Kind::Word,
         };
@@ -200,7 +203,12 @@ fn matched<'t>(pattern: &'t str, message: &'t str) -> Option<Vec<Placed<'t>>> {
             Some(_) => rest.split_once(text)?,
             None => (rest.strip_suffix(text)?, ""),
         };
-        if kind == Kind::Word && value.contains(char::is_whitespace) {
+        let is_other = match kind {
+            Kind::Word => value.contains(char::is_whitespace),
+            Kind::Number => !value.bytes().all(|byte| byte.is_ascii_digit()),
+            _ => false,
+        };
+        if is_other {
             return None;
         }
         placed.push(Placed { name, kind, value });
@@ -222,6 +230,8 @@ mod tests {
             ("{name} is set", "a b is set", None),
             ("{name:any} is set", "a b is set", Some(&["a b"])),
             ("in {name}", "in ", Some(&[""])),
+            ("of {count:number}", "of 3", Some(&["3"])),
+            ("of {count:number}", "of 3)", None),
             ("{a:any}: {b:any}", "a: b: c", Some(&["a", "b: c"])),
             ("{a} and {b}", "a and", None),
         ] {

@@ -382,7 +382,9 @@ fn speaks_with_one_voice() {
     let english = "1 object: 1 injected";
     assert_eq!(summary(&explain, "en"), english);
     assert_eq!(summary(&explain, "fr"), english);
-    assert_eq!(summary(&explain, "zh-CN"), "1 个对象：已注入 1 个");
+    for chinese in ["zh-CN", "zh_CN", "zh_CN.UTF-8", "zh.UTF-8"] {
+        assert_eq!(summary(&explain, chinese), "1 个对象：已注入 1 个", "{chinese}");
+    }
     assert_eq!(summary(&[&["--lang", "en"], &explain[..]].concat(), "zh"), english);
 }
 

@@ -326,3 +326,29 @@ fn finds_the_lines_of_many_errors_in_time() {
     assert!(stdout.contains("-:1002: admission_inject_v2.ddtraces[999].image: "), "{stdout}");
     assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
 }
+
+/// The number of the document is a part of the source, not of the summary.
+#[test]
+fn sums_up_several_documents_in_chinese() {
+    let map = |json: &str| {
+        let other = "apiVersion: v1\nkind: Service\nmetadata: {name: s}\n";
+        let map =
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: datakit-operator-config}\ndata:\n";
+        format!("{other}---\n{map}  datakit-operator.conf: '{json}'\n")
+    };
+    for (json, expected) in [
+        (
+            r#"{"admission_mutate": {"loggings": 1}}"#,
+            "1 个错误（来源：Operator 的 ConfigMap，共 2 个文档中的第 2 个）\n",
+        ),
+        (
+            r#"{"admission_inject_v2": {"ddtraces": []}}"#,
+            "（来源：Operator 的 ConfigMap，共 2 个文档中的第 2 个）\n",
+        ),
+    ] {
+        let output = run(&["check-settings", "--lang", "zh", "-"], &map(json));
+        let stdout = text(&output.stdout);
+        assert!(stdout.ends_with(expected), "{stdout}{}", text(&output.stderr));
+        assert!(!stdout.contains("read as"), "{stdout}");
+    }
+}
