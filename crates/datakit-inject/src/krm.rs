@@ -9,7 +9,7 @@ use crate::args::policy;
 use crate::files;
 use crate::manifests::run;
 use crate::settings_file::SettingsFile;
-use crate::terminal::{Done, Exit, Problem};
+use crate::terminal::{Done, Exit, Failure, Problem, say};
 
 #[derive(Args)]
 pub(crate) struct Krm {
@@ -26,22 +26,41 @@ impl Krm {
             .map_err(|error| Problem::new("-", Some(error.line), error.reason))?
             .filter(|it| it.value().get("kind").and_then(Value::as_str) == Some("ResourceList"))
             .ok_or_else(|| "standard input is no ResourceList".to_owned())?;
-        let file = settings(list.value().get("functionConfig").unwrap_or(&Value::Null))?;
-        let policy = policy(file.valid()?, self.namespace.as_deref());
+        let Some(config) = list.value().get("functionConfig").filter(|it| **it != Value::Null)
+        else {
+            let message = "the ResourceList has no functionConfig, which holds the settings";
+            write(&list, list.value().clone(), vec![result("error", message)], out)?;
+            return Err(message.to_owned().into());
+        };
+        let policy = policy(settings(config)?.valid()?, self.namespace.as_deref());
         let (objects, injected) = run(&list, &policy);
-        let mut value = injected.unwrap_or_else(|| list.value().clone());
-        let warnings = objects.iter().flat_map(|(_, outcome)| outcome.warnings()).map(result);
-        let warnings: Vec<Value> = warnings.collect();
-        if !warnings.is_empty()
-            && let Some(members) = value.as_mapping_mut()
-        {
-            members.retain(|(key, _)| key != "results");
-            members.push(("results".to_owned(), Value::Sequence(warnings)));
-        }
-        let edited = list.edit(&value).ok_or_else(|| "the list cannot be written".to_owned())?;
-        write!(out, "{}", edited.text)?;
+        let value = injected.unwrap_or_else(|| list.value().clone());
+        let warnings = objects.iter().flat_map(|(_, outcome)| outcome.warnings());
+        let warnings = warnings.map(|message| result("warning", &message)).collect();
+        write(&list, value, warnings, out)?;
         Ok(Exit::Done)
     }
+}
+
+/// Prints a list with results after those of earlier functions.
+fn write(
+    list: &Document,
+    mut value: Value,
+    results: Vec<Value>,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let earlier = value.get("results").and_then(Value::as_sequence).unwrap_or_default();
+    let new = results.into_iter().filter(|result| !earlier.contains(result));
+    let new: Vec<Value> = new.collect();
+    if !new.is_empty() {
+        let all = Value::Sequence([earlier, &new].concat());
+        if let Some(members) = value.as_mapping_mut() {
+            members.retain(|(key, _)| key != "results");
+            members.push(("results".to_owned(), all));
+        }
+    }
+    let edited = list.edit(&value).ok_or_else(|| "the list cannot be written".to_owned())?;
+    Ok(write!(out, "{}", edited.text)?)
 }
 
 /// The settings in a `functionConfig`: in a holder that `check-settings` reads, or in the `spec` or
@@ -56,7 +75,7 @@ fn settings(config: &Value) -> Result<SettingsFile, Problem> {
     inner.map(read).find_map(Result::ok).filter(|_| whole.is_err()).map_or(whole, Ok)
 }
 
-fn result(message: String) -> Value {
-    let members = [("message", message), ("severity", "warning".to_owned())];
+fn result(severity: &str, message: &str) -> Value {
+    let members = [("message", say(message).into_owned()), ("severity", severity.to_owned())];
     Value::Mapping(members.map(|(key, text)| (key.to_owned(), Value::String(text))).into())
 }

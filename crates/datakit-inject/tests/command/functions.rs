@@ -112,3 +112,40 @@ fn the_examples_work() {
     let function = &config["metadata"]["annotations"]["config.kubernetes.io/function"];
     assert_eq!(parsed(function.as_str().unwrap())["exec"]["path"], "./datakit-inject-krm.sh");
 }
+
+/// Tools show the results of a function.
+#[test]
+fn reports_missing_settings_as_a_result() {
+    let mut list = parsed(&resources(&json!({})));
+    list.as_object_mut().unwrap().remove("functionConfig");
+    let earlier = json!({ "message": "of another function", "severity": "info" });
+    list["results"] = json!([earlier]);
+    let output = run(&["krm"], &list.to_string());
+    assert_eq!(output.status.code(), Some(2));
+    let message = "the ResourceList has no functionConfig, which holds the settings";
+    assert_eq!(text(&output.stderr), format!("error: {message}\n"));
+    let after = parsed(&text(&output.stdout));
+    assert_eq!(after["items"], list["items"]);
+    assert_eq!(after["results"], json!([earlier, { "message": message, "severity": "error" }]));
+}
+
+#[test]
+fn keeps_the_results_of_earlier_functions() {
+    let mut list = parsed(&resources(&json!({ "admission.datakit/jav-lib.version": "v1" })));
+    let earlier = json!({ "message": "of another function", "severity": "info" });
+    list["results"] = json!([earlier]);
+    let after = parsed(&text(&run(&["krm"], &list.to_string()).stdout));
+    let results = after["results"].as_array().unwrap();
+    assert_eq!((results.len(), &results[0]), (2, &earlier), "{results:?}");
+    // Once more, it is the same warning.
+    let again = parsed(&text(&run(&["krm"], &after.to_string()).stdout));
+    assert_eq!(again["results"], after["results"]);
+}
+
+#[test]
+fn reports_in_chinese() {
+    let list = resources(&json!({ "admission.datakit/jav-lib.version": "v1" }));
+    let after = parsed(&text(&run(&["krm", "--lang", "zh"], &list).stdout));
+    let message = after["results"][0]["message"].as_str().unwrap();
+    assert!(message.contains("注解 admission.datakit/jav-lib.version 未知"), "{message}");
+}
