@@ -49,7 +49,7 @@ pub(crate) struct Source {
     #[arg(short, long)]
     pub(crate) namespace: Option<String>,
     /// Read from the cluster, with kubectl; nothing is ever written to it
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["paths", "filenames"])]
     pub(crate) cluster: bool,
     #[command(flatten)]
     pub(crate) access: Access,

@@ -18,12 +18,12 @@ use crate::cluster;
 use crate::object::{Templates, at, list, name, text};
 use crate::policies::{Applied, Namespaces};
 use crate::terminal::{Done, Exit, Failure, error, say};
-use state::{Counted, Row, State, crash, row, summary};
+use state::{Counted, Hold, Row, State, crash, hold, row, summary};
 
 #[derive(Args)]
 pub(crate) struct Coverage {
     /// What `kubectl get -o json` or `-o yaml` printed; `-` is standard input, and the default
-    #[arg(value_name = "PATH", conflicts_with = "cluster")]
+    #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
     #[arg(short, long = "filename", value_name = "PATH", hide = true)]
     filenames: Vec<PathBuf>,
@@ -124,6 +124,7 @@ struct Seen {
     owner: Option<String>,
     /// Why it does not come up.
     crash: Option<String>,
+    hold: Option<Hold>,
     rows: Vec<Row>,
 }
 
@@ -136,6 +137,7 @@ fn rows(objects: &[String], policies: &[Applied], namespaces: &Namespaces) -> Ve
             name: name(&object),
             owner: owner(&object),
             crash: crash(&object),
+            hold: hold(&object),
             rows: policies.iter().filter_map(|it| row(json, &object, it, namespaces)).collect(),
         }
     };
@@ -152,15 +154,22 @@ fn rows(objects: &[String], policies: &[Applied], namespaces: &Namespaces) -> Ve
     };
     let crashes = seen.iter().filter_map(|it| Some((top(it), it.crash.clone()?)));
     let crashes: HashMap<_, _> = crashes.collect();
+    // What is said of a workload holds for its Pods.
+    let holds = seen.iter().filter_map(|it| Some((top(it), it.hold?)));
+    let holds: HashMap<_, _> = holds.collect();
     let mut counted: BTreeMap<Row, usize> = BTreeMap::new();
     for it in &seen {
         let key = top(it);
         for mut row in it.rows.iter().cloned() {
+            row.hold = holds.get(&key).copied();
+            // A workload crashes with any of its Pods, a Pod on its own.
+            let mut crash = crashes.get(&key);
             if row.pods {
                 row.workload.clone_from(&key.1);
+                crash = it.crash.as_ref();
             }
             let is_injected = matches!(row.state, State::UpToDate | State::Outdated);
-            if let Some(crash) = crashes.get(&key).filter(|_| is_injected) {
+            if let Some(crash) = crash.filter(|_| is_injected) {
                 (row.state, row.reason) = (State::Crashing, Some(say(crash).into_owned()));
             }
             *counted.entry(row).or_default() += 1;

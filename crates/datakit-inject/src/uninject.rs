@@ -31,7 +31,7 @@ pub(crate) struct Uninject {
     #[arg(short, long, requires = "cluster")]
     namespace: Option<String>,
     /// Read from the cluster, with kubectl; nothing is ever written to it
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["paths", "filenames"])]
     cluster: bool,
     #[command(flatten)]
     access: Access,

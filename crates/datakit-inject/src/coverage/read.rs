@@ -2,21 +2,28 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
-use serde_json::Deserializer;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
-use yaml_splice::parse_stream;
+use yaml_splice::{Value, parse_stream};
 
 use crate::files;
 use crate::terminal::Problem;
+
+/// Such as an error message, or a table; a check must not pass on either.
+const OTHER: &str = "not what `kubectl get -o json` prints";
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct List<'t> {
     api_version: String,
     kind: String,
-    #[serde(borrow)]
+    /// Also where they are null.
+    #[serde(borrow, deserialize_with = "some")]
     items: Option<&'t RawValue>,
+}
+
+fn some<'t, D: Deserializer<'t>>(deserializer: D) -> Result<Option<&'t RawValue>, D::Error> {
+    Deserialize::deserialize(deserializer).map(Some)
 }
 
 /// Adds the objects of a file as JSON. On a syntax error, the objects before it are kept.
@@ -27,42 +34,59 @@ pub(super) fn objects(file: &Path, objects: &mut Vec<String>) -> Result<(), Prob
         return Err(Problem::new(&name, None, "is empty: did `kubectl get` fail?"));
     }
     if text.trim_start().starts_with('{') {
-        for value in Deserializer::from_str(&text).into_iter::<&RawValue>() {
+        for value in serde_json::Deserializer::from_str(&text).into_iter::<&RawValue>() {
             let value = value.map_err(|error| {
                 let reason = format!("not JSON: {error}");
                 let reason = reason.split(" at line ").next().unwrap_or_default();
                 Problem::new(&name, Some(error.line()), reason)
             })?;
-            add(value.get(), objects);
+            add(value.get(), objects).ok_or_else(|| Problem::new(&name, None, OTHER))?;
         }
         return Ok(());
     }
-    let mut problem = Ok(());
+    let (mut problem, mut is_any) = (Ok(()), false);
     for part in parse_stream(&text) {
         match part.document {
+            // Separators may have nothing between them.
+            Ok(document) if *document.value() == Value::Null => {}
             Ok(document) => {
-                add(&serde_json::to_string(document.value()).unwrap_or_default(), objects);
+                is_any = true;
+                let json = serde_json::to_string(document.value()).unwrap_or_default();
+                if add(&json, objects).is_none() {
+                    problem = Err(Problem::new(&name, document.entry_line(""), OTHER));
+                }
             }
-            Err(error) => problem = Err(Problem::new(&name, Some(error.line), error.reason)),
+            Err(error) => {
+                is_any = true;
+                problem = Err(Problem::new(&name, Some(error.line), error.reason));
+            }
         }
     }
-    problem
+    if is_any { problem } else { Err(Problem::new(&name, None, OTHER)) }
 }
 
-fn add(json: &str, objects: &mut Vec<String>) {
-    let List { api_version, kind, items } = serde_json::from_str(json).unwrap_or_default();
+/// Adds an object, or the items of a list; nothing if it is neither.
+fn add(json: &str, objects: &mut Vec<String>) -> Option<()> {
+    let List { api_version, kind, items } = serde_json::from_str(json).ok()?;
+    if kind.is_empty() || kind == "List" && items.is_none() {
+        return None;
+    }
     let Some((items, kind)) = items.zip(kind.strip_suffix("List")) else {
         objects.push(json.to_owned());
-        return;
+        return Some(());
     };
     // Some clients write an empty list as null.
-    let items: Option<Vec<&RawValue>> = serde_json::from_str(items.get()).unwrap_or_default();
+    let items: Option<Vec<&RawValue>> = serde_json::from_str(items.get()).ok()?;
     for item in items.into_iter().flatten().map(RawValue::get) {
-        let own: List = serde_json::from_str(item).unwrap_or_default();
+        let own: List = serde_json::from_str(item).ok()?;
+        if own.kind.is_empty() && kind.is_empty() {
+            return None;
+        }
         // Items of a typed list (`PodList`) omit their kind.
         let rest = item.strip_prefix('{').filter(|_| own.kind.is_empty() && !kind.is_empty());
         objects.push(rest.map_or(item.to_owned(), |rest| {
             format!(r#"{{"apiVersion":"{api_version}","kind":"{kind}",{rest}"#)
         }));
     }
+    Some(())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::state::{Counted, Row};
+use super::state::{Counted, Hold, Row};
 use crate::kubectl::Kubectl;
 
 /// The script. Each group waits for the one before it.
@@ -37,8 +37,10 @@ pub(super) fn script(rows: &[Counted], max: u8, kubectl: &Kubectl) -> String {
 
 fn why_not(row: &Row) -> Option<&'static str> {
     match row.workload.split('/').next() {
-        Some("Deployment") if row.is_paused => Some("its rollout is paused; resume it first"),
-        Some("Deployment" | "StatefulSet" | "DaemonSet") => None,
+        Some("Deployment" | "StatefulSet" | "DaemonSet") => row.hold.map(|hold| match hold {
+            Hold::Paused => "its rollout is paused; resume it first",
+            Hold::OnDelete => "its update strategy is OnDelete; restart it, then delete its pods",
+        }),
         Some("CronJob") => Some("is injected when its template is changed"),
         Some("Job" | "Pod" | "ReplicaSet") => Some("create it again"),
         _ => Some("restart it with its own tool"),

@@ -55,7 +55,24 @@ pub(crate) struct Row {
     /// The reason, if there is one.
     pub(crate) reason: Option<String>,
     #[serde(skip)]
-    pub(crate) is_paused: bool,
+    pub(crate) hold: Option<Hold>,
+}
+
+/// Why `kubectl rollout` refuses to restart a workload, or to wait for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Hold {
+    Paused,
+    OnDelete,
+}
+
+pub(super) fn hold(object: &Value) -> Option<Hold> {
+    match text(object, "/kind") {
+        "Deployment" if *at(object, "/spec/paused") == true => Some(Hold::Paused),
+        "DaemonSet" | "StatefulSet" if text(object, "/spec/updateStrategy/type") == "OnDelete" => {
+            Some(Hold::OnDelete)
+        }
+        _ => None,
+    }
 }
 
 /// Equal rows.
@@ -80,11 +97,9 @@ type Finding = (State, Option<String>);
 /// The row of an object under a policy; `None` if the policy is not concerned with it.
 pub(super) fn row(json: &str, object: &Value, of: &Applied, known: &Namespaces) -> Option<Row> {
     let pods = text(object, "/kind") == "Pod";
-    // A finished Pod is neither covered nor missing.
-    let has_ended = pods && matches!(text(object, "/status/phase"), "Succeeded" | "Failed");
     let (reach, outcome) = (of.reach(object, known), of.policy.create(json));
     let is_other = matches!(outcome.code(), "other-kind" | "no-request");
-    if has_ended || is_other || reach == Reach::OtherKind {
+    if has_ended(object) || is_other || reach == Reach::OtherKind {
         return None;
     }
     let mut namespace = text(object, "/metadata/namespace").to_owned();
@@ -100,8 +115,27 @@ pub(super) fn row(json: &str, object: &Value, of: &Applied, known: &Namespaces) 
     let asked = asked.chain(report.skipped.iter().map(|(injection, _)| injection));
     let injections = asked.filter(|_| reach == Reach::Reaches).map(ToString::to_string).collect();
     let reason = reason.map(|reason| say(&reason).into_owned());
-    let (workload, is_paused) = (name(object), *at(object, "/spec/paused") == true);
-    Some(Row { namespace, workload, pods, state, injections, reason, is_paused })
+    let (workload, hold) = (name(object), hold(object));
+    Some(Row { namespace, workload, pods, state, injections, reason, hold })
+}
+
+/// Whether it is a Pod or a Job that is finished, or a Pod that is being deleted: neither covered nor
+/// missing.
+fn has_ended(object: &Value) -> bool {
+    match text(object, "/kind") {
+        "Pod" => {
+            is_deleted(object) || matches!(text(object, "/status/phase"), "Succeeded" | "Failed")
+        }
+        "Job" => list(object, "/status/conditions").any(|condition| {
+            let kind = text(condition, "/type");
+            matches!(kind, "Complete" | "Failed") && text(condition, "/status") == "True"
+        }),
+        _ => false,
+    }
+}
+
+fn is_deleted(object: &Value) -> bool {
+    !at(object, "/metadata/deletionTimestamp").is_null()
 }
 
 fn state(json: &str, object: &Value, applied: &Applied, outcome: &Outcome) -> Finding {
@@ -172,7 +206,7 @@ fn other_image(added: &Images, anew: &str, templates: &Templates) -> Option<Stri
 pub(super) fn crash(object: &Value) -> Option<String> {
     let both = |one, two| list(object, one).chain(list(object, two));
     let mut containers = both("/spec/initContainers", "/spec/containers");
-    if text(object, "/kind") != "Pod" || !containers.any(is_added) {
+    if text(object, "/kind") != "Pod" || is_deleted(object) || !containers.any(is_added) {
         return None;
     }
     let mut statuses = both("/status/initContainerStatuses", "/status/containerStatuses");

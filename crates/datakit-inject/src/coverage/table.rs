@@ -20,7 +20,9 @@ pub(super) fn print(rows: &[Counted], kubectl: &Kubectl, out: &mut impl Write) -
     }
     print_rows(rows, out)?;
     let crashing = rows.iter().filter(|counted| counted.row.state == State::Crashing);
-    let opt_outs: Vec<_> = crashing.filter_map(|it| opt_out(&it.row, kubectl)).collect();
+    let mut opt_outs: Vec<_> = crashing.filter_map(|it| opt_out(&it.row, kubectl)).collect();
+    // A workload and its Pods are rows next to each other.
+    opt_outs.dedup();
     if !opt_outs.is_empty() {
         writeln!(out, "\n{}\n{}", say("To opt out what is crashing:"), opt_outs.join("\n"))?;
     }

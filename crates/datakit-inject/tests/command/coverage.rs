@@ -199,3 +199,121 @@ fn refuses_an_empty_input() {
     let none = run(&args, r#"{"apiVersion":"v1","kind":"List","items":[]}"#);
     assert_eq!(none.status.code(), Some(0));
 }
+
+/// A check must not pass on what has no objects: the message or the table of a command that failed.
+#[test]
+fn refuses_what_kubectl_does_not_print() {
+    let args = ["coverage", "-s", &file("settings.json", SETTINGS), "--fail-on", "missing"];
+    for input in [
+        "error: You must be logged in to the server (Unauthorized)\n",
+        "Unable to connect to the server\n",
+        "NAME   READY   UP-TO-DATE   IMAGES\nweb    1/1     1            hub/web:1\n",
+        "null",
+        "[]",
+        "---\n",
+        "{}",
+        r#"{"a":1}"#,
+        r#"{"kind":"List"}"#,
+        r#"{"kind":"List","items":"x"}"#,
+        r#"{"kind":"List","items":["x"]}"#,
+        r#"{"kind":"List","items":[]}{"a":1}"#,
+        "kind: List\nitems: []\n---\na: 1\n",
+    ] {
+        let output = run(&args, input);
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{input}: {stderr}");
+        assert!(stderr.contains("not what `kubectl get -o json` prints"), "{input}: {stderr}");
+    }
+    for input in [
+        r#"{"apiVersion":"v1","kind":"List","items":[]}"#,
+        "---\napiVersion: v1\nitems: []\nkind: List\n---\n",
+        r#"{"kind":"PodList","items":null}"#,
+    ] {
+        assert_eq!(run(&args, input).status.code(), Some(0), "{input}");
+    }
+}
+
+/// A Deployment or the like with a Pod of it that is not injected.
+fn with_pod(kind: &str, spec: Value) -> String {
+    let mut owner = merged(deployment("web"), json!({ "kind": kind }));
+    merge(&mut owner, json!({ "spec": spec }));
+    let mut pod = pod("web-1", "shop", Some("web"), json!({}));
+    pod["metadata"]["ownerReferences"][0]["kind"] = kind.into();
+    json!({ "apiVersion": "v1", "kind": "List", "items": [owner, pod] }).to_string()
+}
+
+#[test]
+fn restarts_only_what_can_be_waited_for() {
+    let settings = file("coverage-restart.json", SETTINGS);
+    let script = |input: &str| {
+        let output = run(&["coverage", "-s", &settings, "-o", "restart"], input);
+        assert_eq!((text(&output.stderr), output.status.code()), (String::new(), Some(0)));
+        text(&output.stdout)
+    };
+    let on_delete = json!({ "updateStrategy": { "type": "OnDelete" } });
+    let left =
+        |kind: &str, why: &str| format!("# {kind}/web in shop: {why}\n# nothing to restart\n");
+    assert_eq!(
+        script(&with_pod("Deployment", json!({ "paused": true }))),
+        left("Deployment", "its rollout is paused; resume it first")
+    );
+    for kind in ["DaemonSet", "StatefulSet"] {
+        let why = "its update strategy is OnDelete; restart it, then delete its pods";
+        assert_eq!(script(&with_pod(kind, on_delete.clone())), left(kind, why));
+        let rolling = json!({ "updateStrategy": { "type": "RollingUpdate" } });
+        assert!(script(&with_pod(kind, rolling)).starts_with("set -e\n"));
+    }
+    assert!(script(&with_pod("Deployment", json!({}))).starts_with("set -e\n"));
+}
+
+#[test]
+fn leaves_out_what_has_ended() {
+    let settings = file("coverage-ended.json", SETTINGS);
+    let job = |conditions: Value| {
+        let status = json!({ "conditions": conditions });
+        merged(
+            deployment("j"),
+            json!({ "apiVersion": "batch/v1", "kind": "Job", "status": status }),
+        )
+    };
+    let condition = |kind: &str, status: &str| json!({ "type": kind, "status": status });
+    let deleted = json!({ "metadata": { "deletionTimestamp": "2026-01-01T00:00:00Z" } });
+    for (object, expected) in [
+        (job(json!([])), "1 object: 1 pending\n"),
+        (job(json!([condition("Complete", "False")])), "1 object: 1 pending\n"),
+        (job(json!([condition("Suspended", "True")])), "1 object: 1 pending\n"),
+        (
+            job(json!([condition("SuccessCriteriaMet", "True"), condition("Complete", "True")])),
+            "0 objects\n",
+        ),
+        (job(json!([condition("Failed", "True")])), "0 objects\n"),
+        (pod("a", "shop", None, deleted.clone()), "0 objects\n"),
+        (pod("a", "shop", None, json!({})), "1 object: 1 pending\n"),
+        (merged(deployment("a"), deleted), "1 object: 1 pending\n"),
+    ] {
+        let stdout = text(&run(&["coverage", "-s", &settings], &object.to_string()).stdout);
+        assert!(stdout.ends_with(expected), "{object}: {stdout}");
+    }
+}
+
+/// One Pod that does not come up does not make the others crash; its workload crashes.
+#[test]
+fn counts_the_pods_that_crash() {
+    let settings = file("coverage-crashing.json", SETTINGS);
+    let statuses = |ready: bool| match ready {
+        true => json!([{ "name": "c", "ready": true, "state": { "running": {} } }]),
+        false => json!([{ "name": "c", "state": { "waiting": { "reason": "CrashLoopBackOff" } } }]),
+    };
+    let pods = [("a", false), ("b", true), ("c", true)].map(|(name, ready)| {
+        let mut pod = pod(name, "shop", Some("web"), injected("hub/java:2"));
+        pod["metadata"]["ownerReferences"][0]["kind"] = "Deployment".into();
+        merged(pod, json!({ "status": { "containerStatuses": statuses(ready) } }))
+    });
+    let owner = merged(recorded("web", "hub/java:2"), stored());
+    let items = [&[owner][..], &pods].concat();
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": items });
+    let stdout = text(&run(&["coverage", "-s", &settings], &list.to_string()).stdout);
+    assert_eq!(stdout.matches("kubectl patch deployment/web").count(), 1, "{stdout}");
+    assert!(stdout.ends_with("\n4 objects: 2 crashing, 2 up-to-date\n"), "{stdout}");
+    assert_eq!(stdout.matches("c: CrashLoopBackOff").count(), 2, "{stdout}");
+}
