@@ -1,8 +1,13 @@
 //! The checks of `preflight`.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::path::Path;
 
+use datakit_injection::injection::table::ALL;
+use datakit_injection::reader::Errors;
+use datakit_injection::rules::candidates::visit;
+use datakit_injection::settings::with_settings;
 use serde::Serialize;
 use serde_json::Value;
 use settings_tools::document::validate;
@@ -201,8 +206,7 @@ impl<'k> Surroundings<'k> {
         let level = "/metadata/labels/pod-security.kubernetes.io~1enforce";
         let enforces = |it: &Value| matches!(text(it, level), "baseline" | "restricted");
         let names = names(&self.list(&["namespaces"], None)?, "/metadata/name", enforces);
-        let needs =
-            |(json, _): &(String, _)| json.contains("profiler") || json.contains("flameshot");
+        let needs = |(json, _): &(String, _)| needs_capabilities(json);
         let needs_capabilities = self.settings.as_ref().is_none_or(needs);
         Ok(match names {
             None => (Fine, "no namespace enforces a level".to_owned()),
@@ -252,4 +256,20 @@ fn names(objects: &[Value], pointer: &str, fits: impl Fn(&Value) -> bool) -> Opt
     let more = if names.len() > SHOWN { ", …" } else { "" };
     let shown = names.into_iter().take(SHOWN).collect::<Vec<_>>().join(", ");
     (!shown.is_empty()).then(|| shown + more)
+}
+
+/// Whether settings have a rule for a profiler or flameshot that is on.
+fn needs_capabilities(json: &str) -> bool {
+    let found = with_settings(json, &mut Errors::default(), |settings, _| {
+        let mut is_any = false;
+        for injection in ALL.iter().filter(|it| matches!(it.name, "profiler" | "flameshot")) {
+            visit(settings, injection, &mut |candidate| {
+                is_any |= !candidate.selectors.is_off() && !candidate.is_switched_off();
+                if is_any { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+        }
+        is_any
+    });
+    // What cannot be read may have one.
+    found.unwrap_or(true)
 }
