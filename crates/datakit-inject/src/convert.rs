@@ -14,6 +14,7 @@ use settings_tools::workloads::{Resource, extras};
 use self::manifest::Manifest;
 use crate::args::{Access, Output};
 use crate::check_settings::located;
+use crate::kubectl::Refusal;
 use crate::settings_file::SettingsFile;
 use crate::terminal::{Done, Exit, Failure, count, note, say};
 
@@ -39,9 +40,9 @@ pub(crate) struct Convert {
     /// Turn `admission_inject` into rules of `admission_inject_v2`, and loggings likewise
     #[arg(long)]
     v2: bool,
-    /// What a new policy injects into
-    #[arg(long, value_enum, default_value_t)]
-    resources: Resources,
+    /// What a new policy injects into [default: pods]
+    #[arg(long, value_enum)]
+    resources: Option<Resources>,
     /// The resource of a kind in `policy.extra_workloads`, such as `rollouts.argoproj.io`; may be
     /// repeated [default: the plural of the kind]
     #[arg(long = "resource", value_name = "PLURAL.GROUP")]
@@ -63,10 +64,9 @@ enum Target {
     Settings,
 }
 
-#[derive(Clone, Copy, Default, ValueEnum)]
+#[derive(Clone, Copy, ValueEnum)]
 enum Resources {
     /// Pods as they are created, as the Operator does
-    #[default]
     Pods,
     /// The pod templates of Deployments and the like
     Workloads,
@@ -93,7 +93,12 @@ impl Convert {
     fn of_operator(&self) -> Result<SettingsFile, Failure> {
         let (namespace, name) = (self.namespace.as_deref().unwrap_or(OPERATOR.0), OPERATOR.1);
         let kubectl = self.access.kubectl();
-        let map = kubectl.get(&["configmaps", name], Some(namespace))?;
+        let map = match kubectl.get(&["configmaps", name], Some(namespace)) {
+            Err(Refusal::Absent) => {
+                return Err(format!("the cluster has no ConfigMap {namespace}/{name}; if the Operator is in another namespace, pass it with -n").into());
+            }
+            map => map?,
+        };
         Ok(SettingsFile::of(&format!("ConfigMap {namespace}/{name}"), map.to_string())?)
     }
 
@@ -114,10 +119,14 @@ impl Convert {
                 let manifest =
                     Manifest { extras, has_conditions: !self.no_conditions, notes: &mut notes };
                 match (policy, self.resources) {
-                    (Some(_), _) => manifest.renewed(file, v2.as_deref())?,
-                    (None, Resources::Pods) => manifest
+                    (Some(_), Some(_)) => {
+                        let message = "`--resources` is for a new policy, and this manifest has its own rules; convert it with `--to settings` first";
+                        return Err(message.to_owned());
+                    }
+                    (Some(_), None) => manifest.renewed(file, v2.as_deref())?,
+                    (None, Some(Resources::Pods) | None) => manifest
                         .of_base(include_str!("../../../deploy/base/pods.yaml"), settings)?,
-                    (None, Resources::Workloads) => manifest
+                    (None, Some(Resources::Workloads)) => manifest
                         .of_base(include_str!("../../../deploy/base/workloads.yaml"), settings)?,
                 }
             }

@@ -499,3 +499,66 @@ fn names_deployments_and_not_their_parts() {
     let names: Vec<&str> = rows.map(|row| row["workload"].as_str().unwrap()).collect();
     assert_eq!(names, ["Deployment/api", "Deployment/web", "Job/job"]);
 }
+
+/// Two sources at once would leave one of them out.
+#[test]
+fn reads_files_or_a_cluster() {
+    let kubectl = Kubectl::new("cluster-or-files", &recorded());
+    for command in ["explain", "diff", "uninject", "coverage"] {
+        for path in [&["shop.yaml"][..], &["-f", "shop.yaml"]] {
+            let output = kubectl.run(&[&[command, "--cluster"], path].concat());
+            assert_eq!((text(&output.stdout), output.status.code()), (String::new(), Some(2)));
+            let stderr = text(&output.stderr);
+            assert!(stderr.contains("cannot be used with"), "{command}: {stderr}");
+        }
+    }
+}
+
+/// What rules that are off would inject is not injected.
+#[test]
+fn looks_at_the_rules_that_are_on() {
+    let kubectl = Kubectl::new("cluster-profilers", &recorded());
+    let (fine, limit) = (
+        "✓ pod-security    what these settings inject is accepted in psa-baseline",
+        "! pod-security    profilers and flameshot are refused in psa-baseline",
+    );
+    let rule = |extra: &str| {
+        format!(r#"{{"image":"hub/p:1","language":"java","envs":{{"A":"profiler"}}{extra}}}"#)
+    };
+    let (on, off) = (rule(r#","namespace_selectors":["*"]"#), rule(""));
+    for (settings, expected) in [
+        (format!(r#"{{"admission_inject_v2":{{"profilers":[{on}]}}}}"#), limit),
+        (format!(r#"{{"admission_inject_v2":{{"profilers":[{off}]}}}}"#), fine),
+        (format!(r#"{{"admission_inject_v2":{{"profilers":[],"ddtraces":[{on}]}}}}"#), fine),
+        (
+            r#"{"admission_inject":{"profiler":{"images":{"java_profiler_image":"hub/p:1"}}}}"#
+                .to_owned(),
+            limit,
+        ),
+    ] {
+        let stdout = kubectl.run(&["preflight", "-s", &file("profilers.json", &settings)]).stdout;
+        let stdout = text(&stdout);
+        assert!(stdout.lines().any(|line| line == expected), "{settings}: {stdout}");
+    }
+}
+
+#[test]
+fn says_in_chinese_what_you_may_not() {
+    let kubectl =
+        Kubectl::new("cluster-chinese", &with_answer("get resourcequotas", 1, "", FORBIDDEN));
+    let stdout = kubectl.stdout(&["preflight", "--lang", "zh"]);
+    let expected = "! quotas          你无权 list resourcequotas，可用 `kubectl auth can-i list \
+                    resourcequotas --all-namespaces` 确认\n";
+    assert!(stdout.contains(expected), "{stdout}");
+}
+
+#[test]
+fn names_the_configuration_that_it_looked_for() {
+    let absent = "Error from server (NotFound): configmaps \"datakit-operator-config\" not found\n";
+    let kubectl =
+        Kubectl::new("cluster-no-operator", &with_answer("get configmaps", 1, "", absent));
+    let output = kubectl.run(&["convert", "--cluster"]);
+    let expected = "error: the cluster has no ConfigMap datakit/datakit-operator-config; if the \
+                    Operator is in another namespace, pass it with -n\n";
+    assert_eq!((text(&output.stderr), output.status.code()), (expected.to_owned(), Some(2)));
+}

@@ -350,3 +350,25 @@ fn leaves_lists_out_that_the_release_does_not_read() {
         );
     }
 }
+
+/// A manifest keeps its own rules, so this would have no effect.
+#[test]
+fn refuses_other_resources_for_a_manifest() {
+    let settings = "log_level: info\nadmission_inject_v2: {ddtraces: []}\n";
+    let manifest = run(&["convert", "-", "--resources", "workloads"], settings);
+    assert_eq!(manifest.status.code(), Some(0), "{}", text(&manifest.stderr));
+    let manifest = text(&manifest.stdout);
+    for resources in ["pods", "workloads"] {
+        let output = run(&["convert", "-", "--resources", resources], &manifest);
+        let expected = "error: `--resources` is for a new policy, and this manifest has its own \
+                        rules; convert it with `--to settings` first\n";
+        assert_eq!(
+            (text(&output.stdout), text(&output.stderr)),
+            (String::new(), expected.to_owned())
+        );
+        assert_eq!(output.status.code(), Some(2));
+    }
+    let output = run(&["convert", "-"], &manifest);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("deployments"));
+}
