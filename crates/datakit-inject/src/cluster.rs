@@ -1,5 +1,7 @@
 //! The objects of a cluster, and what its API server adds to them.
 
+use std::collections::BTreeSet;
+
 use datakit_injection::annotations::is_record;
 use serde_json::Value;
 
@@ -58,11 +60,27 @@ pub(crate) fn each(
     let templates = Templates::all(policies.iter().map(|applied| &applied.policy.templates));
     let objects = objects(&kubectl, source.namespace.as_deref(), &templates, with_running)?;
     let namespaces = namespaces(&kubectl, &objects);
-    // What owns an object is listed itself.
-    for object in objects.iter().filter(|object| at(object, "/metadata/ownerReferences").is_null())
-    {
-        let reaches = |applied: &&Applied| applied.reach(object, &namespaces) == Reach::Reaches;
-        for applied in policies.iter().filter(reaches) {
+    let reaches =
+        |applied: &Applied, object: &Value| applied.reach(object, &namespaces) == Reach::Reaches;
+    // What owns an object is listed itself; a policy that reaches Pods alone sees one for each owner.
+    let owner = |object: &Value| at(object, "/metadata/ownerReferences/0/uid").clone();
+    let is_of_pods = |applied: &Applied| {
+        let mut reached = objects.iter().filter(|object| reaches(applied, object));
+        reached.all(|object| text(object, "/kind") == "Pod")
+    };
+    let of_pods: Vec<bool> = policies.iter().map(is_of_pods).collect();
+    let mut seen = BTreeSet::new();
+    for object in &objects {
+        let owner = owner(object);
+        let is_owned = !owner.is_null();
+        for (index, applied) in policies.iter().enumerate() {
+            let is_meant = !is_owned || of_pods.get(index) == Some(&true);
+            if !is_meant || !reaches(applied, object) {
+                continue;
+            }
+            if is_owned && !seen.insert((index, owner.to_string())) {
+                continue;
+            }
             let yaml = serde_norway::to_string(object).map_err(|error| error.to_string())?;
             let place = format!("{} {}", text(object, "/metadata/namespace"), name(object));
             let mut manifests = Manifests::of_object(&place, yaml, &applied.policy);

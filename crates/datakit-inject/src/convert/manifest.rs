@@ -46,7 +46,7 @@ impl Manifest<'_> {
         let words = conditions.map(|compiled| compiled.words).unwrap_or_default();
         let words: String = words.iter().map(|word| format!("  #{WORD}{word}\n")).collect();
         let key = "  matchConditions:\n";
-        let commented = format!("  #{WORDS}\n{words}{key}");
+        let commented = format!("  {WORDS}\n{words}{key}");
         let yaml = serde_norway::to_string(&policy).map_err(error)?.replacen(key, &commented, 1);
         let hint = "`mode: monitor` logs and changes nothing; set it to `protect` to inject.";
         Ok(format!("# {hint}\n{yaml}"))
@@ -134,7 +134,7 @@ impl Manifest<'_> {
 }
 
 /// The comment above the conditions: what they let through.
-const WORDS: &str = " These requests pass:";
+const WORDS: &str = "# These requests pass:";
 const WORD: &str = "   ";
 
 /// Replaces the comment on what conditions let through, where a manifest has one.
@@ -142,10 +142,9 @@ fn words_edit(text: &str, words: &[String]) -> Option<Edit> {
     let mut start = 0;
     let mut lines = text.split_inclusive('\n');
     let indent = lines.find_map(|line| {
-        let (indent, comment) = line.split_once('#')?;
         start = line.as_ptr().addr() - text.as_ptr().addr();
-        let is_words = indent.trim().is_empty() && comment.trim_end() == WORDS;
-        is_words.then_some(indent)
+        let indent = line.trim_end().strip_suffix(WORDS)?;
+        indent.trim().is_empty().then_some(indent)
     })?;
     let head = text.get(start..)?.split_inclusive('\n').next()?;
     let is_word = |line: &&str| {

@@ -172,6 +172,31 @@ CronJob/tidy (shop): injected ddtrace-java
     assert!(diff.contains("\n+        image: hub/java:v1\n"), "{diff}");
 }
 
+/// A policy of Pods sees what controllers create: one Pod stands for those of its owner.
+#[test]
+fn explains_one_pod_of_each_owner_under_a_policy_of_pods() {
+    let mut answers = recorded();
+    for answer in &mut answers {
+        let Ok(mut list) = serde_json::from_str::<Value>(&answer.stdout) else { continue };
+        for item in list["items"].as_array_mut().into_iter().flatten() {
+            if item["kind"] == "ClusterAdmissionPolicy" {
+                item["spec"]["rules"] = json!([{ "apiGroups": [""], "apiVersions": ["v1"],
+                                                 "resources": ["pods"], "operations": ["CREATE"] }]);
+            }
+        }
+        answer.stdout = list.to_string();
+    }
+    let kubectl = Kubectl::new("cluster-explain-pods", &answers);
+    let stdout = kubectl.stdout(&["explain", "--cluster", "-n", "shop"]);
+    let expected = "\
+Pod/db-0 (shop): present ddtrace-python
+Pod/plain-67bf796dcf-qrqvk (shop): injected ddtrace-java
+Pod/web-585fbf94b6-jshm2 (shop): present ddtrace-java
+3 objects: 1 injected, 2 present
+";
+    assert_eq!(stdout, expected);
+}
+
 /// Applies a JSON Patch to an object, as the API server does.
 fn patched(mut object: Value, patch: &str) -> Result<Value, json_patch::PatchError> {
     let patch: json_patch::Patch = serde_json::from_str(patch).unwrap();
