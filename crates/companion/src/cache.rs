@@ -9,6 +9,7 @@ use std::time::Duration;
 use backon::ExponentialBuilder;
 use futures_util::StreamExt as _;
 use kube::runtime::WatchStreamExt as _;
+use kube::runtime::utils::{Backoff, ResetTimerBackoff};
 use kube::runtime::watcher::{self, Event, ExponentialBackoff, watcher};
 use kube::{Api, Resource, ResourceExt as _};
 use parking_lot::RwLock;
@@ -18,6 +19,25 @@ use tracing::{info, warn};
 /// The timeout of a watch, in seconds, after which the next one starts. A connection that breaks silently is noticed
 /// this late.
 pub const WATCH_SECONDS: u32 = 60;
+
+/// The time without an error after which the backoff starts anew; longer than its longest delay with jitter.
+const CALM: Duration = Duration::from_secs(15);
+
+/// A backoff that only time resets. kube resets it after each event, and the start of a list is one, so that the delay
+/// would never grow while lists fail.
+struct Growing(ResetTimerBackoff<ExponentialBackoff>);
+
+impl Iterator for Growing {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        self.0.next()
+    }
+}
+
+impl Backoff for Growing {
+    fn reset(&mut self) {}
+}
 
 /// The objects of one kind by name, each in the form that its service needs.
 ///
@@ -58,6 +78,11 @@ impl<T> Cache<T> {
         self.state.read().entries.get(name).cloned()
     }
 
+    /// The number of entries.
+    pub fn count(&self) -> usize {
+        self.state.read().entries.len()
+    }
+
     /// The first entry, by name, that `accepts` returns true for.
     pub fn find(&self, accepts: impl Fn(&T) -> bool) -> Option<Arc<T>> {
         self.state.read().entries.values().find(|entry| accepts(entry)).cloned()
@@ -80,7 +105,8 @@ impl<T> Cache<T> {
             .with_jitter()
             .without_max_times();
         let config = config.timeout(WATCH_SECONDS);
-        let mut events = pin!(watcher(api, config).backoff(ExponentialBackoff::from(backoff)));
+        let backoff = Growing(ResetTimerBackoff::new(ExponentialBackoff::from(backoff), CALM));
+        let mut events = pin!(watcher(api, config).backoff(backoff));
         let mut listed = BTreeMap::new();
         while let Some(event) = events.next().await {
             let event = match event {

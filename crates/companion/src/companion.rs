@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::Uri;
 use futures_util::future::{OptionFuture, join};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
@@ -130,10 +131,20 @@ async fn client(options: &Options) -> Result<Client, Error> {
         (None, None) => Config::infer().await.map_err(|it| it.into()),
     };
     let mut config = config.map_err(Error::Cluster)?;
+    // kube takes a proxy from the environment too. It is meant for other addresses, and this build has none.
+    if proxy_of_environment().is_some_and(|proxy| config.proxy_url == Some(proxy)) {
+        config.proxy_url = None;
+    }
     // DataKit retries every 3 seconds, and its requests time out before the client's retries end.
     config.default_retry = false;
     // Longer than a watch. Without it, a list on a dead connection would never end.
     config.read_timeout = Some(Duration::from_secs(u64::from(WATCH_SECONDS) + 15));
     config.reset_reader_on_write = true;
     Ok(Client::try_from(config)?)
+}
+
+/// The proxy that kube falls back to if the kubeconfig names none.
+fn proxy_of_environment() -> Option<Uri> {
+    let values = ["HTTPS_PROXY", "https_proxy"].into_iter().flat_map(std::env::var);
+    values.filter(|value| !value.is_empty()).find_map(|value| value.parse().ok())
 }

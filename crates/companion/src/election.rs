@@ -8,6 +8,7 @@ pub mod lease;
 pub mod metrics;
 pub mod operation;
 pub mod protocol;
+pub mod quota;
 pub mod sightings;
 
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt as _};
 use parking_lot::Mutex;
 use prometheus::Registry;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::cache::Cache;
 use crate::clock::Clock;
@@ -30,6 +31,7 @@ use crate::timeouts::Timeouts;
 
 use metrics::Metrics;
 use operation::Operation;
+use quota::Quota;
 use sightings::{Sightings, Source};
 
 const fn leases(verb: &'static str) -> Right {
@@ -71,6 +73,8 @@ pub struct Election {
     timeout: Duration,
     metrics: Metrics,
     is_failing: AtomicBool,
+    quota: Mutex<Quota>,
+    is_full: AtomicBool,
 }
 
 impl Election {
@@ -97,6 +101,8 @@ impl Election {
             timeout: timeouts.request,
             metrics: Metrics::register(registry)?,
             is_failing: AtomicBool::new(false),
+            quota: Mutex::default(),
+            is_full: AtomicBool::new(false),
         })
     }
 
@@ -195,8 +201,8 @@ impl Election {
     ) -> Result<Option<Lease>, Unready> {
         let (parameters, now) = (PostParams::default(), self.clock.now());
         let is_new = lease.is_none();
-        if is_new && self.cache.entries().len() >= MAX_LEASES {
-            return Err(self.failed(operation, name, "too many Leases"));
+        if is_new {
+            self.admit(name)?;
         }
         let written = match (operation, lease) {
             (_, None) => {
@@ -226,8 +232,30 @@ impl Election {
                 Ok(None)
             }
             Err(kube::Error::Api(status)) if status.code == 409 => Ok(None),
-            Err(error) => Err(self.refused(operation, name, &error)),
+            Err(error) => {
+                // After any other error, the Lease may exist.
+                if is_new && matches!(&error, kube::Error::Api(status) if status.code < 500) {
+                    self.quota.lock().release(name);
+                }
+                Err(self.refused(operation, name, &error))
+            }
         }
+    }
+
+    /// Refuses a new Lease beyond the limit. That is no failure of the API server, so it has its own log line and metric.
+    fn admit(&self, name: &str) -> Result<(), Unready> {
+        let (now, cached) = (self.clock.elapsed(), self.cache.count());
+        let is_cached = |name: &str| self.cache.get(name).is_some();
+        let is_full = !self.quota.lock().admit(name, now, MAX_LEASES, cached, is_cached);
+        let was_full = self.is_full.swap(is_full, Ordering::Relaxed);
+        if !is_full {
+            return Ok(());
+        }
+        self.metrics.refused();
+        if !was_full {
+            warn!(limit = MAX_LEASES, "new elections are refused: there are too many Leases");
+        }
+        Err(Unready::Full)
     }
 
     /// The time until a version of a Lease expires.

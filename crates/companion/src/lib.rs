@@ -38,6 +38,7 @@ pub mod election;
 pub mod logging;
 pub mod options;
 pub mod panics;
+pub mod patient;
 pub mod query;
 pub mod readiness;
 pub mod rights;

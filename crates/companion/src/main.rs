@@ -21,15 +21,19 @@ use datakit_companion::options::Options;
 use datakit_companion::panics;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{Level, error};
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    // Below warnings, libraries log every API call.
+    // Below warnings, libraries log every API call; at errors, kube's log each call that fails, which the companion
+    // logs once.
+    let kube = if options.log_level > Level::INFO { LevelFilter::WARN } else { LevelFilter::OFF };
     let lines = Targets::new()
         .with_default(options.log_level.min(Level::WARN))
+        .with_target("kube_client", kube)
+        .with_target("kube_runtime", kube)
         .with_target("datakit_companion", options.log_level);
     let log = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(std::io::stderr);
     tracing_subscriber::registry().with(log).with(lines).init();

@@ -18,6 +18,9 @@ pub enum Unready {
     /// The API server does not answer, or fails.
     #[error("the API server is not available")]
     Unavailable,
+    /// No further election can be opened.
+    #[error("there are too many elections")]
+    Full,
 }
 
 fn reason(error: Option<&String>) -> String {
@@ -31,6 +34,7 @@ impl Unready {
             Self::Forbidden(_) => "rbac_forbidden",
             Self::CacheNotReady(_) => "cache_not_ready",
             Self::Unavailable => "storage_unavailable",
+            Self::Full => "too_many_elections",
         }
     }
 }

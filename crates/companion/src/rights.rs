@@ -1,6 +1,7 @@
 //! Access reviews: whether the API server grants what a service needs.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
@@ -44,6 +45,7 @@ pub struct Rights {
     clock: Arc<dyn Clock>,
     timeout: Duration,
     last: Mutex<Option<(Duration, Review)>>,
+    finished: AtomicU64,
 }
 
 /// How long a review is reused. Each DataKit probes once at its start, and a fleet starts at once.
@@ -59,17 +61,25 @@ impl Rights {
         timeouts: Timeouts,
     ) -> Self {
         let (reviews, last) = (Api::all(client), Mutex::new(None));
-        Self { reviews, namespace, needed, clock, timeout: timeouts.review, last }
+        let (timeout, finished) = (timeouts.review, AtomicU64::new(0));
+        Self { reviews, namespace, needed, clock, timeout, last, finished }
     }
 
     /// Reviews the rights, or returns a recent review.
     pub async fn review(&self) -> Review {
-        // Concurrent callers wait here for the first one's review.
+        let finished = self.finished.load(Ordering::Acquire);
+        // Concurrent callers wait here for the first one's review, and share it whatever it is: one after the other,
+        // they would wait for an API server that hangs until DataKit gives up.
         let mut last = self.last.lock().await;
-        if let Some((at, review)) = &*last
-            && self.clock.elapsed().saturating_sub(*at) < FRESH
-        {
-            return review.clone();
+        let has_waited = self.finished.load(Ordering::Acquire) != finished;
+        if let Some((at, review)) = &*last {
+            // Unavailability is not remembered: a DataKit that probes a moment later would not use elections until it
+            // is restarted.
+            let is_fresh =
+                *review != Review::Unavailable && self.clock.elapsed().saturating_sub(*at) < FRESH;
+            if has_waited || is_fresh {
+                return review.clone();
+            }
         }
         let reviews = try_join_all(self.needed.iter().map(|right| self.is_granted(right)));
         let review = match tokio::time::timeout(self.timeout, reviews).await {
@@ -81,10 +91,10 @@ impl Rights {
                     .collect();
                 if missing.is_empty() { Review::Granted } else { Review::Missing(missing) }
             }
-            // Not remembered: a DataKit that probes a moment later would not use elections until it is restarted.
-            Ok(Err(_)) | Err(_) => return Review::Unavailable,
+            Ok(Err(_)) | Err(_) => Review::Unavailable,
         };
         *last = Some((self.clock.elapsed(), review.clone()));
+        let _before = self.finished.fetch_add(1, Ordering::Release);
         review
     }
 

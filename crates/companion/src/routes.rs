@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{any, get};
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use prometheus::{Registry, TextEncoder};
 use serde::Serialize;
 use serde_json::json;
@@ -148,13 +148,27 @@ async fn within(request: Request, limits: Limits) -> Result<Request, Response> {
     let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
     let headers =
         head.headers.iter().map(|(name, value)| name.as_str().len().saturating_add(value.len()));
-    if headers.fold(target, usize::saturating_add) > limits.bytes {
+    if headers.fold(target, usize::saturating_add) > limits.head {
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
         return Err(answer::error(status, "the head is too long"));
     }
-    match timeout(limits.patience, to_bytes(body, limits.bytes)).await {
-        Ok(Ok(_ignored)) => Ok(Request::from_parts(head, Body::empty())),
-        Ok(Err(_)) => Err(answer::error(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long")),
+    match timeout(limits.patience, discard(body, limits.body)).await {
+        Ok(Ok(())) => Ok(Request::from_parts(head, Body::empty())),
+        Ok(Err((status, message))) => Err(answer::error(status, message)),
         Err(_) => Err(answer::error(StatusCode::REQUEST_TIMEOUT, "the body is too slow")),
     }
+}
+
+/// Reads a body frame by frame without keeping it: a thousand bodies at once must not take memory.
+async fn discard(body: Body, limit: usize) -> Result<(), (StatusCode, &'static str)> {
+    let mut frames = body.into_data_stream();
+    let mut length = 0_usize;
+    while let Some(frame) = frames.next().await {
+        let frame = frame.map_err(|_| (StatusCode::BAD_REQUEST, "the body is malformed"))?;
+        length = length.saturating_add(frame.len());
+        if length > limit {
+            return Err((StatusCode::PAYLOAD_TOO_LARGE, "the body is too long"));
+        }
+    }
+    Ok(())
 }

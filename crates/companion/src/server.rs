@@ -16,14 +16,19 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tracing::{debug, info, warn};
+
+use crate::patient::Patient;
 
 /// Limits per client and in total.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Maximum size in bytes of a request's head, and of its body.
-    pub bytes: usize,
-    /// Timeout of the TLS handshake, of the head and of the body.
+    /// Maximum size in bytes of a request's head. DataKit's are below 2 KiB.
+    pub head: usize,
+    /// Maximum size in bytes of a request's body.
+    pub body: usize,
+    /// Timeout of the TLS handshake, of the head, of the body, and of the client's reading of an answer.
     pub patience: Duration,
     /// Maximum number of open connections. Further ones are closed immediately.
     pub connections: usize,
@@ -34,7 +39,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            bytes: 64 * 1024,
+            head: 16 * 1024,
+            body: 64 * 1024,
             patience: Duration::from_secs(10),
             connections: 1024,
             grace: Duration::from_secs(5),
@@ -93,7 +99,7 @@ pub async fn serve(
             let service = TowerToHyperService::new(router);
             let mut http = http1::Builder::new();
             let http = http.timer(TokioTimer::new()).header_read_timeout(limits.patience);
-            let connection = http.max_buf_size(limits.bytes).serve_connection(io, service);
+            let connection = http.max_buf_size(limits.head).serve_connection(io, service);
             // Errors are the client's, and could quote its request.
             let _ended = watcher.watch(connection).await;
             drop::<OwnedSemaphorePermit>(place);
@@ -110,8 +116,8 @@ async fn handshake(
     tls: TlsAcceptor,
     stream: TcpStream,
     limits: Limits,
-) -> Option<TokioIo<tokio_rustls::server::TlsStream<TcpStream>>> {
+) -> Option<TokioIo<Patient<TlsStream<TcpStream>>>> {
     let _answers_are_small = stream.set_nodelay(true);
     let stream = timeout(limits.patience, tls.accept(stream)).await.ok()?.ok()?;
-    Some(TokioIo::new(stream))
+    Some(TokioIo::new(Patient::new(stream, limits.patience)))
 }

@@ -17,6 +17,7 @@ pub struct Metrics {
     transitions: IntCounterVec,
     conflicts: IntCounter,
     storage_errors: IntCounter,
+    refused: IntCounter,
     active_scopes: IntGauge,
     lease_remaining: Gauge,
 }
@@ -49,6 +50,11 @@ impl Metrics {
             storage_errors: register_int_counter_with_registry!(
                 "datakit_companion_election_storage_errors_total",
                 "Requests that failed because of the API server.",
+                registry
+            )?,
+            refused: register_int_counter_with_registry!(
+                "datakit_companion_election_refused_total",
+                "Campaigns refused because there are too many Leases.",
                 registry
             )?,
             active_scopes: register_int_gauge_with_registry!(
@@ -85,6 +91,10 @@ impl Metrics {
 
     pub(super) fn failed(&self) {
         self.storage_errors.inc();
+    }
+
+    pub(super) fn refused(&self) {
+        self.refused.inc();
     }
 
     /// Updates the gauges from the remaining time of each live Lease.

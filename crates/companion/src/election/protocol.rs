@@ -19,6 +19,12 @@ use crate::query::Query;
 /// Seconds between two requests of a DataKit.
 const INTERVAL: u32 = 3;
 
+/// The longest id in bytes, that of a DNS name. It becomes the holder of a Lease.
+const MAX_ID: usize = 253;
+
+/// The longest token in bytes.
+const MAX_TOKEN: usize = 1024;
+
 /// The answer to a campaign or heartbeat, with the fields in the order of the Operator's.
 #[derive(Debug, Serialize)]
 struct Content<'a> {
@@ -107,6 +113,9 @@ async fn decide(
     let (token, namespace, id) = (query.get("token"), query.get("namespace"), query.get("id"));
     if token.is_empty() || id.is_empty() {
         return bad_request(namespace, id, "token and id cannot be empty");
+    }
+    if id.len() > MAX_ID || token.len() > MAX_TOKEN {
+        return bad_request(namespace, "", "token or id is too long");
     }
     let decided = election.decide(operation, token, namespace, id).await;
     let (status, lease, is_live) = match &decided {

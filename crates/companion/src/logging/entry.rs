@@ -9,6 +9,9 @@ use super::config;
 use super::selector::{Pod, Selector};
 use crate::answer::go_json;
 
+/// The longest error in bytes. The API server limits the notes of events to as many.
+pub(super) const MAX_ERROR: usize = 1024;
+
 /// A compiled object.
 #[derive(Debug)]
 pub struct Entry {
@@ -46,7 +49,11 @@ impl Entry {
         });
         let (selector, answer, error) = match read {
             Ok((selector, answer)) => (Some(selector), answer, None),
-            Err(error) => (None, String::new(), Some(error)),
+            Err(mut error) => {
+                // It quotes the object, without a bound.
+                error.truncate(error.floor_char_boundary(MAX_ERROR));
+                (None, String::new(), Some(error))
+            }
         };
         let version = (object.uid().unwrap_or_default(), object.metadata.generation.unwrap_or(0));
         Self { name, version, error, selector, answer: answer.into() }

@@ -14,6 +14,9 @@ use crate::answer;
 use crate::query::Query;
 use crate::readiness;
 
+/// The number of labels in a query, which are matched with every object.
+const MAX_LABELS: usize = 256;
+
 /// The route of log configuration.
 pub fn routes(logging: Arc<Logging>) -> Router {
     Router::new().route("/v1/logging/configs", get(configs)).with_state(logging)
@@ -41,7 +44,11 @@ fn answer(logging: &Logging, query: &str) -> Response {
     if let Err(unready) = readiness::synced(&logging.cache) {
         return answer::error(StatusCode::SERVICE_UNAVAILABLE, &unready.to_string());
     }
-    let pod = Pod::new(namespace, name, query.get("pod_labels"));
+    let labels = query.get("pod_labels");
+    if labels.split(',').nth(MAX_LABELS).is_some() {
+        return answer::error(StatusCode::BAD_REQUEST, "pod_labels has too many labels");
+    }
+    let pod = Pod::new(namespace, name, labels);
     match logging.cache.find(|entry| entry.matches(&pod)) {
         Some(entry) => answer::json_text(StatusCode::OK, entry.answer()),
         None => answer::error(StatusCode::NOT_FOUND, "no matching config found"),

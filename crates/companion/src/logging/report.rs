@@ -24,9 +24,6 @@ pub const RIGHTS: [Right; 1] =
 
 const CONTROLLER: &str = "datakit-companion";
 
-/// The API server limits notes to 1,024 bytes.
-const MAX_NOTE: usize = 1024;
-
 /// Writes events.
 pub struct Reporter {
     events: Api<Event>,
@@ -71,7 +68,7 @@ fn event(entry: &Entry, error: &str, now: MicroTime) -> Event {
         action: Some("Read".to_owned()),
         reason: Some("InvalidSelector".to_owned()),
         type_: Some("Warning".to_owned()),
-        note: error.get(..error.floor_char_boundary(MAX_NOTE)).map(str::to_owned),
+        note: Some(error.to_owned()),
         regarding: Some(ObjectReference {
             api_version: Some(resource.api_version),
             kind: Some(resource.kind),
@@ -104,7 +101,7 @@ mod tests {
         let error = entry.error.as_deref().unwrap();
         let event = event(&entry, error, MicroTime(Timestamp::UNIX_EPOCH));
         let (note, name) = (event.note.unwrap(), event.metadata.name.unwrap());
-        assert!(note.len() <= MAX_NOTE && note.ends_with(['日', '志']), "{note}");
+        assert!(note.len() <= 1024 && note.ends_with(['日', '志']), "{note}");
         assert!(name.len() <= 253 && !name.contains(".."), "{name}");
     }
 }

@@ -140,6 +140,54 @@ async fn a_slow_api_server_is_an_error_in_time() {
     assert_eq!(status.body["content"]["error_code"], "storage_unavailable");
 }
 
+/// Catches: probes that wait for each other while the API server hangs, until the last DataKit gives up.
+#[tokio::test]
+async fn probes_share_that_the_api_server_hangs() {
+    let (api, clock) = (Api::start().await, TestClock::new());
+    let timeouts =
+        Timeouts { request: Duration::from_secs(60), review: Duration::from_millis(200) };
+    let replica = Replica::start_within(&api.client(), &clock, &["--election"], timeouts);
+    api.fail("create", "selfsubjectaccessreviews", usize::MAX, Effect::Held);
+    let probes = (0..100).map(|_| replica.get("/v1/dk-election/status"));
+    let probes = tokio::time::timeout(Duration::from_secs(15), join_all(probes));
+    for answer in probes.await.expect("one after the other takes 20 seconds") {
+        assert_eq!(answer.body["content"]["error_code"], "storage_unavailable");
+    }
+}
+
+/// Catches: an API server that fails, and is asked ten times in each second by each replica.
+#[tokio::test]
+async fn lists_that_fail_become_rare() {
+    let (api, clock) = (Api::start().await, TestClock::new());
+    api.fail("list", "leases", usize::MAX, Effect::Refused(500, "InternalError"));
+    let _replica = Replica::start_with(&api.client(), &clock, &["--election"]);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let lists = api.calls("list", "leases");
+    assert!((2..=7).contains(&lists), "{lists}");
+}
+
+/// Catches: ids and tokens that fill etcd or memory, and a query of many labels for many objects.
+#[tokio::test]
+async fn long_parameters_are_refused() {
+    let (api, clock) = (Api::start().await, TestClock::new());
+    let replica = Replica::ready(&api, &clock).await;
+    let path = |token: usize, id: usize| {
+        format!("/v1/dk-election?token={}&id={}", "t".repeat(token), "i".repeat(id))
+    };
+    assert_eq!(replica.post(&path(1024, 253)).await.code, 200);
+    for (token, id) in [(1025, 1), (1, 254)] {
+        let answer = replica.post(&path(token, id)).await;
+        assert_eq!(answer.code, 400);
+        assert_eq!(answer.body["content"]["error_msg"], "token or id is too long");
+    }
+    assert_eq!(api.objects("leases").len(), 1);
+    for (labels, code) in [(256, 404), (257, 400)] {
+        let labels = vec!["a=b"; labels].join(",");
+        let path = format!("/v1/logging/configs?namespace=a&pod_name=b&pod_labels={labels}");
+        assert_eq!(replica.get(&path).await.code, code);
+    }
+}
+
 /// Catches: a cache that stays as it was after its watch ended, in each of the ways in which watches end.
 #[tokio::test]
 async fn caches_recover_from_watches_that_end() {
@@ -196,8 +244,14 @@ async fn there_is_a_limit_to_elections() {
     let scopes = "datakit_companion_election_active_scopes";
     assert_eq!(replica.metric(scopes).await, Some(1023.0));
     assert_eq!(replica.post(&campaign("a")).await.body, content("success", "a", "a", 1));
+    // The cache may not have it yet.
+    is_error(&replica.post("/v1/dk-election?token=one-more&id=a").await, "too_many_elections");
     eventually("the cache has it", async || replica.metric(scopes).await == Some(1024.0)).await;
-    is_error(&replica.post("/v1/dk-election?token=one-more&id=a").await, "storage_unavailable");
+    is_error(&replica.post("/v1/dk-election?token=one-more&id=a").await, "too_many_elections");
+    let refused = "datakit_companion_election_refused_total";
+    assert_eq!(replica.metric(refused).await, Some(2.0));
+    let errors = "datakit_companion_election_storage_errors_total";
+    assert_eq!(replica.metric(errors).await, Some(0.0), "the API server did not fail");
     clock.step(30);
     assert_eq!(replica.post(&campaign("b")).await.body, content("success", "b", "b", 2));
 }

@@ -316,7 +316,7 @@ async fn the_page_has_every_option_metric_and_code() {
     let metrics = metrics.as_str().unwrap().lines().filter_map(|line| line.strip_prefix("# TYPE "));
     let metrics: BTreeSet<String> =
         metrics.map(|line| line.split(' ').next().unwrap().to_owned()).collect();
-    assert_eq!(metrics.len(), 8, "{metrics:?}");
+    assert_eq!(metrics.len(), 9, "{metrics:?}");
     let of = |prefix: &str| -> BTreeSet<String> {
         words.iter().filter(|word| word.starts_with(prefix)).map(|it| (*it).to_owned()).collect()
     };

@@ -35,6 +35,8 @@ async fn it_starts_from_a_kubeconfig_and_ends_on_sigterm() {
         .arg(&kubeconfig)
         // As a container would be told.
         .env("DATAKIT_COMPANION_ELECTION", "true")
+        // Of the node, for other addresses.
+        .env("HTTPS_PROXY", "http://127.0.0.1:9")
         .env("DATAKIT_COMPANION_LOGGING_CONFIGS", "false")
         .spawn()
         .unwrap();
