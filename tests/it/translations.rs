@@ -34,7 +34,7 @@ const OTHER: [&str; 26] = [
     "type(it) == map && {key} in it",
     "{annotation} in annotations && annotations[{annotation}] in [{}]",
     "{key} in labels",
-    "what the shape says",
+    "# These requests pass:",
     "the end",
     "is a ConfigMap",
     "{0} without a configuration of Datakit Operator",
