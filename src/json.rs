@@ -250,6 +250,15 @@ impl<'a> Value<'a> {
 }
 
 impl<'a> Object<'a> {
+    /// The object that a text is; `None` if it is something else.
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
+        static OBJECT: Shape = Shape::Object(&[]);
+        match Value::open(text, &OBJECT) {
+            Ok(Value::Object(object)) => Some(object),
+            _ => None,
+        }
+    }
+
     /// The member of that name. Of several, the last counts, as in Go's decoder.
     pub fn get(&self, name: &str) -> Option<&Value<'a>> {
         let mut members = self.members.iter().rev();

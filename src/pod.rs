@@ -34,7 +34,6 @@ static SPEC: Shape = Shape::Object(&[
 ]);
 static LIST_OF_CONTAINERS: Shape = CONTAINERS;
 static LIST_OF_OBJECTS: Shape = OBJECTS;
-static OBJECT: Shape = Shape::Object(&[]);
 
 const OBJECTS: Shape = Shape::Array(&Shape::Object(&[]));
 const CONTAINERS: Shape =
@@ -105,8 +104,7 @@ impl<'t, 'a> Pod<'t, 'a> {
 
     /// An object of the specification that nobody opened, opened now.
     pub(crate) fn spec_object(&self, name: &str) -> Option<Object<'a>> {
-        let text = self.spec()?.get(name)?.as_text()?;
-        Value::open(text, &OBJECT).ok()?.as_object().cloned()
+        Object::parse(self.spec()?.get(name)?.as_text()?)
     }
 
     /// Whether a boolean of the specification is true.
@@ -222,11 +220,15 @@ impl<'t, 'a> Pod<'t, 'a> {
     }
 }
 
+/// The annotations of a template, or of another object.
+pub(crate) fn annotations_of<'o, 'a>(object: &'o Object<'a>) -> Option<&'o Object<'a>> {
+    object.get("metadata")?.as_object()?.get("annotations")?.as_object()
+}
+
 /// Whether the annotations of a template have room for some more bytes within a limit. Keys and
 /// values count, as Kubernetes counts them.
 pub(crate) fn annotations_have_room(template: &Object, more: usize, limit: usize) -> bool {
-    let metadata = template.get("metadata").and_then(Value::as_object);
-    let annotations = metadata.and_then(|metadata| metadata.get("annotations")?.as_object());
+    let annotations = annotations_of(template);
     let within = |length: fn(&Key, &Value) -> usize| {
         let entries = annotations.into_iter().flat_map(Object::iter);
         let lengths = entries.map(|(key, value)| length(key, value));

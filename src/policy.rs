@@ -16,6 +16,7 @@ pub use answer::Answer;
 
 use crate::admission::{GroupVersionKind, OBJECT, Operation, REQUEST, Request, Workload};
 use crate::json::{self, Object, Shape, Value};
+use crate::pod::annotations_of;
 use crate::reader::Errors;
 use crate::reason::Reason;
 use crate::report::Report;
@@ -271,7 +272,5 @@ fn has_valid_metadata(template: &Object) -> bool {
 
 /// Whether the kubelet made a pod from a file of its own, to which it compares it.
 fn is_mirror_pod(template: &Object) -> bool {
-    let metadata = template.get("metadata").and_then(Value::as_object);
-    let annotations = metadata.and_then(|metadata| metadata.get("annotations")?.as_object());
-    annotations.is_some_and(|it| it.get("kubernetes.io/config.mirror").is_some())
+    annotations_of(template).is_some_and(|it| it.get("kubernetes.io/config.mirror").is_some())
 }

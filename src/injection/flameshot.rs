@@ -14,8 +14,8 @@ use super::{Ask, COMMON, Injection, Plan, Planner, Precedence, RuleList, RuleSou
 use crate::injection::containers::sharing_containers;
 use crate::injection::skip::Skip;
 use crate::json::{Shape, Value};
-use crate::pod::Pod;
 use crate::pod::container::EnvVar;
+use crate::pod::{Pod, annotations_of};
 use crate::reader::{Errors, Path};
 use crate::rules::read::is_mountable;
 
@@ -179,9 +179,8 @@ impl Ports {
 }
 
 fn has_prometheus_annotations(pod: &Pod) -> bool {
-    let metadata = pod.template.get("metadata").and_then(Value::as_object);
-    let annotations = metadata.and_then(|metadata| metadata.get("annotations")?.as_object());
-    let mut keys = annotations.into_iter().flat_map(|annotations| annotations.iter());
+    let mut keys =
+        annotations_of(pod.template).into_iter().flat_map(|annotations| annotations.iter());
     keys.any(|(key, _)| key.name().is_some_and(|key| key.starts_with("prometheus.io/")))
 }
 

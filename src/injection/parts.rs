@@ -9,16 +9,14 @@ use super::{Ask, Plan};
 use crate::collections::set;
 use crate::injection::containers::own_containers;
 use crate::injection::skip::{ContainerName as Name, Skip};
-use crate::json::{Object, Shape, Value};
+use crate::json::{Object, Value};
 use crate::pod::Pod;
 use crate::pod::container::{Container, ContainerRef, EnvVar, VolumeMount};
 use crate::pod::edits::Edits;
 use crate::pod::volume::{NewVolume, Volume, VolumeSource};
-use crate::rules::env::VariableValue;
+use crate::rules::env::{VariableValue, divisor};
 use crate::rules::image::ImageReference;
 use crate::rules::resources::Resources;
-
-static OBJECT: Shape = Shape::Object(&[]);
 
 /// The longest name of a volume.
 const MAX_VOLUME_NAME: usize = 63;
@@ -64,8 +62,7 @@ fn has_resources(pod: &Pod) -> bool {
     };
     ["requests", "limits"].iter().any(|list| {
         let list = resources.get(list).and_then(Value::as_text);
-        let list = list.and_then(|text| Value::open(text, &OBJECT).ok());
-        list.as_ref().and_then(Value::as_object).is_some_and(|list| !list.is_empty())
+        list.and_then(Object::parse).is_some_and(|list| !list.is_empty())
     })
 }
 
@@ -120,8 +117,8 @@ pub(super) fn env_vars<'a>(ask: &Ask<'_, 'a>, pod: &Pod<'_, 'a>) -> Vec<EnvVar<'
     let first = own_containers(pod, ask.context.options).next().map(|(_, container)| container);
     let set = |list: &str, name: &str| {
         let resources = first?.object("resources")?;
-        let list = Value::open(resources.get(list)?.as_text()?, &OBJECT);
-        let is_set = list.ok()?.as_object()?.get(name).is_some_and(|value| !value.is_null());
+        let list = Object::parse(resources.get(list)?.as_text()?)?;
+        let is_set = list.get(name).is_some_and(|value| !value.is_null());
         is_set.then(|| first.map(|container| container.name.clone().into_owned())).flatten()
     };
     let env_var = |(name, value): (&Cow<'a, str>, &VariableValue<'a>)| {
@@ -141,7 +138,7 @@ pub(super) fn env_vars<'a>(ask: &Ask<'_, 'a>, pod: &Pod<'_, 'a>) -> Vec<EnvVar<'
                 source.resource_field_ref = Some(k8s::ResourceFieldSelector {
                     container_name: Some(set(list, name)?),
                     resource: format!("{list}.{name}"),
-                    divisor: Some(Quantity(if *name == "cpu" { "1m" } else { "1Mi" }.to_owned())),
+                    divisor: Some(Quantity(divisor(name).to_owned())),
                 });
             }
         }

@@ -12,7 +12,7 @@ use crate::injection::containers::sharing_containers;
 use crate::injection::skip::Skip;
 use crate::json::Value;
 use crate::pod::Pod;
-use crate::pod::volume::NewVolume;
+use crate::pod::volume::{LOCAL_TIME, NewVolume};
 use crate::reader::Errors;
 
 pub(super) static INJECTION: Injection = Injection {
@@ -74,7 +74,7 @@ impl<'a> Planner<'a> for Profiler {
             fixed_mount(pod, container, &directory, DIRECTORY, &mut plan.edits)?;
         }
         let mut mounts = vec![directory];
-        for (new, path) in [(empty_dir("tmp", ask), "/tmp"), (timezone(), "/etc/localtime")] {
+        for (new, path) in [(empty_dir("tmp", ask), "/tmp"), (timezone(), LOCAL_TIME)] {
             // The reference adds the volume also where it mounts it nowhere.
             let new = mount(volume(pod, new, ask, &mut plan.edits)?, path);
             let containers = || sharing_containers(pod, ask.context.options);
@@ -108,7 +108,7 @@ impl<'a> Planner<'a> for Profiler {
 
 /// The time zone of the node.
 fn timezone() -> NewVolume {
-    let path = "/etc/localtime".to_owned();
+    let path = LOCAL_TIME.to_owned();
     let source = k8s::HostPathVolumeSource { path, type_: Some("FileOrCreate".to_owned()) };
     NewVolume { name: "timezone".to_owned(), host_path: Some(source), ..NewVolume::default() }
 }

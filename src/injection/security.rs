@@ -2,13 +2,11 @@
 
 use crate::injection::containers::{self, own_containers};
 use crate::injection::skip::Skip;
-use crate::json::{Object, Shape, Value};
+use crate::json::{Object, Value};
 use crate::options::{Options, PodSecurity};
 use crate::pod::Pod;
 use crate::pod::container::Container;
 use crate::pod::security::{is_zero, meets_restricted};
-
-static OBJECT: Shape = Shape::Object(&[]);
 
 /// The user of added containers where no container of the pod names one: `nonroot` in distroless
 /// images.
@@ -89,25 +87,25 @@ pub(super) fn first_security_context<'a>(
     if !is_restricted {
         return Some(Value::Text(text));
     }
-    let mut context = Value::open(text, &OBJECT).ok()?;
-    if let Some(context) = context.as_object_mut()
-        && !names_user(context)
+    let Some(mut context) = Object::parse(text) else {
+        return Some(Value::Text(text));
+    };
+    if !names_user(&context)
         && let Some(user) = needed.context.get("runAsUser")
     {
         context.set("runAsUser", user.clone());
     }
-    Some(context)
+    Some(Value::Object(context))
 }
 
 /// Whether the kubelet would refuse to start an init container: it has to run as another user than
 /// root, and no user is set.
 pub(super) fn runs_as_root(pod: &Pod, init: &Container) -> bool {
     let own = init.body.get("securityContext").map(Value::to_json).unwrap_or_default();
-    let own = Value::open(&own, &OBJECT).ok();
-    let own = own.as_ref().and_then(Value::as_object);
+    let own = Object::parse(&own);
     let of_pod = pod.spec_object("securityContext");
     let effective = |name: &str| {
-        let mut objects = [own, of_pod.as_ref()].into_iter().flatten();
+        let mut objects = [&own, &of_pod].into_iter().flatten();
         objects.find_map(|object| object.get(name)?.as_text().filter(|text| *text != "null"))
     };
     let user = effective("runAsUser");

@@ -186,8 +186,7 @@ impl<'a> Container<'a> {
 
     /// A member that nobody opened, opened now.
     pub(crate) fn object(&self, name: &str) -> Option<Object<'a>> {
-        let text = self.text(name)?;
-        Value::open(text, &Shape::Object(&[])).ok()?.as_object().cloned()
+        Object::parse(self.text(name)?)
     }
 
     /// The text of a member that nobody opened.

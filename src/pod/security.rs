@@ -6,11 +6,10 @@
 //! a pod meets the level where any version since 1.29 takes it: what is added then does no harm
 //! elsewhere, while without it the pod could be refused.
 
-use super::Pod;
+use super::{Pod, annotations_of};
 use crate::json::{Object, Shape, Value};
 use crate::pod::container::Container;
 
-static OBJECT: Shape = Shape::Object(&[]);
 static LIST: Shape = Shape::Array(&Shape::Object(&[]));
 
 /// Types of SELinux, each with the first version that takes it.
@@ -205,9 +204,7 @@ fn names_host(container: &Container) -> bool {
 
 /// The annotations that chose an AppArmor profile before Kubernetes 1.30.
 fn app_armor_annotations_meet(pod: &Pod) -> bool {
-    let metadata = pod.template.get("metadata").and_then(Value::as_object);
-    let annotations = metadata.and_then(|metadata| metadata.get("annotations")?.as_object());
-    annotations.into_iter().flat_map(Object::iter).all(|(key, value)| {
+    annotations_of(pod.template).into_iter().flat_map(Object::iter).all(|(key, value)| {
         let key = key.name().unwrap_or_default();
         !key.starts_with("container.apparmor.security.beta.kubernetes.io/")
             || value.as_str().is_some_and(|profile| {
@@ -222,7 +219,7 @@ fn object<'a>(object: &Object<'a>, name: &str) -> Option<Object<'a>> {
     let value = object.get(name)?;
     match value {
         Value::Object(object) => Some(object.clone()),
-        _ => Value::open(value.as_text()?, &OBJECT).ok()?.as_object().cloned(),
+        _ => Object::parse(value.as_text()?),
     }
 }
 

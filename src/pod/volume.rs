@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use k8s_openapi::api::core::v1 as k8s;
 use serde::Serialize;
 
-use crate::json::{Key, Shape, Value};
+use crate::json::{Key, Object, Value};
+
+/// The file of the node that has its time zone.
+pub(crate) const LOCAL_TIME: &str = "/etc/localtime";
 
 /// A volume of a pod template.
 #[derive(Debug)]
@@ -43,8 +46,7 @@ impl<'a> Volume<'a> {
         } else if source("downwardAPI").is_some() {
             VolumeSource::DownwardApi
         } else if let Some(text) = source("hostPath").and_then(Value::as_text) {
-            let opened = Value::open(text, &Shape::Object(&[])).ok();
-            let path = opened.and_then(|host_path| host_path.as_object()?.get_str("path"));
+            let path = Object::parse(text).and_then(|host_path| host_path.get_str("path"));
             VolumeSource::HostPath(path.unwrap_or_default().into_owned())
         } else {
             VolumeSource::Other

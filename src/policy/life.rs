@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use crate::annotations;
 use crate::injection::skip::Skip;
 use crate::json::{self, Object, Value};
-use crate::pod::{Pod, annotations_have_room};
+use crate::pod::{Pod, annotations_have_room, annotations_of};
 use crate::record::Record;
 use crate::record::recorder::Recorder;
 use crate::record::undo::{Tally, remove_all_empty};
@@ -78,10 +78,6 @@ impl<'a> Records<'a> {
     fn other(&self, key: &str) -> Option<&Record> {
         self.others.iter().find(|(other, _)| other == key).map(|(_, record)| record)
     }
-}
-
-fn annotations_of<'o, 'a>(template: &'o Object<'a>) -> Option<&'o Object<'a>> {
-    template.get("metadata")?.as_object()?.get("annotations")?.as_object()
 }
 
 /// The readable records of other policies in a template, by their annotation.

@@ -1,7 +1,8 @@
 //! Annotations of the policy that are on a workload itself, where they do nothing.
 
 use crate::annotations;
-use crate::json::{Object, Value};
+use crate::json::Value;
+use crate::pod::annotations_of;
 use crate::reason::Reason;
 use crate::report::Report;
 use crate::selector::Entries;
@@ -21,9 +22,7 @@ pub(super) fn of<'a>(object: &Value<'a>, stored: Option<&Value<'a>>) -> Vec<Stri
 }
 
 fn entries<'o, 'a>(object: Option<&'o Value<'a>>) -> Entries<'o, 'a> {
-    let metadata = object.and_then(|object| object.as_object()?.get("metadata")?.as_object());
-    let annotations = metadata.and_then(|metadata: &Object| metadata.get("annotations"));
-    Entries::new(annotations.and_then(Value::as_object))
+    Entries::new(object.and_then(|object| annotations_of(object.as_object()?)))
 }
 
 /// Warns about them.

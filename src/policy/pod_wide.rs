@@ -5,7 +5,7 @@ use crate::injection::skip::{MAX_ANNOTATIONS, Skip};
 use crate::json::{Object, Value};
 use crate::options::Options;
 use crate::pod::volume::VolumeSource;
-use crate::pod::{Pod, annotations_have_room, evictable};
+use crate::pod::{Pod, annotations_have_room, annotations_of, evictable};
 use crate::record::recorder::Recorder;
 use crate::report::Report;
 
@@ -59,9 +59,7 @@ pub(super) fn add_safe_to_evict(
     if names.is_empty() {
         return;
     }
-    let metadata = pod.template.get("metadata").and_then(Value::as_object);
-    let annotations = metadata.and_then(|it| it.get("annotations")?.as_object());
-    let present = annotations.and_then(|it| it.get(SAFE_TO_EVICT)).cloned();
+    let present = annotations_of(pod.template).and_then(|it| it.get(SAFE_TO_EVICT)).cloned();
     let list = present.as_ref().and_then(Value::as_str).unwrap_or_default();
     let Some((value, names)) = evictable::with(&list, &names) else {
         return;
@@ -87,8 +85,7 @@ pub(super) fn add_safe_to_evict(
 /// Writes the status of a pod anew, and removes an old one. Returns whether the pod changed.
 pub(super) fn set_status(template: &mut Object, report: &Report) -> bool {
     let status = report.status(MAX_STATUS);
-    let metadata = template.get("metadata").and_then(Value::as_object);
-    let present = metadata.and_then(|it| it.get("annotations")?.as_object());
+    let present = annotations_of(template);
     let has_old = present.is_some_and(|it| it.get(OLD_STATUS).is_some());
     let present = present.and_then(|it| it.get_str(STATUS));
     let status = status.filter(|status| {

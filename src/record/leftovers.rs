@@ -9,7 +9,7 @@ use crate::annotations::SAFE_TO_EVICT;
 use crate::collections::{map, set};
 use crate::json::{Object, Value};
 use crate::pod::container::{Container, VolumeMount};
-use crate::pod::{Pod, evictable};
+use crate::pod::{Pod, annotations_of, evictable};
 
 impl Record {
     /// What this stored record is to be taken out for in a template, after the record that came with
@@ -139,8 +139,7 @@ impl Record {
     /// the record that came with the template.
     fn traces(&self, pod: &Pod, given: &Self) -> [Trace; 3] {
         let [mut volumes, mut changes, mut members] = [Trace::default(); 3];
-        let metadata = pod.template.get("metadata").and_then(Value::as_object);
-        let annotations = metadata.and_then(|metadata| metadata.get("annotations")?.as_object());
+        let annotations = annotations_of(pod.template);
         let places = map(container_keys(pod).into_iter().map(|(place, key)| (key, place)));
         let list = annotations.and_then(|annotations| annotations.get(SAFE_TO_EVICT));
         if !self.evictable.is_empty() && list.is_some() {

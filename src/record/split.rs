@@ -6,22 +6,16 @@
 
 use super::MountStamp;
 use super::stamp::Stamp;
-use crate::json::{Key, Object, Shape, Value};
-
-/// The resources that a variable of ours may name, with the divisors that ours have.
-const RESOURCES: [(&str, &str); 4] = [
-    ("limits.cpu", "1m"),
-    ("limits.memory", "1Mi"),
-    ("requests.cpu", "1m"),
-    ("requests.memory", "1Mi"),
-];
+use crate::json::{Key, Object, Value};
+use crate::pod::volume::LOCAL_TIME;
+use crate::rules::env::{RESOURCES, divisor};
 
 /// A variable without the `value` or the source of `valueFrom` that a stamp is of; `None` if nothing
 /// of it fits.
 pub(super) fn variable<'a>(variable: &Value<'a>, stamp: &Stamp) -> Option<Value<'a>> {
     let object = variable.as_object()?;
     let name = object.get("name")?;
-    let sources = open(object.get("valueFrom")?.as_text()?)?;
+    let sources = Object::parse(object.get("valueFrom")?.as_text()?)?;
     let only =
         |key: &'static str, value: Value<'a>| Value::object([("name", name.clone()), (key, value)]);
     if let Some(value) = object.get("value")
@@ -56,13 +50,14 @@ pub(super) fn variable<'a>(variable: &Value<'a>, stamp: &Stamp) -> Option<Value<
 
 /// A resource of a container without what ours had beside the resource's name; `None` if ours was none.
 fn resource<'a>(text: &'a str, fits: impl Fn(Object<'a>) -> bool) -> Option<Object<'a>> {
-    let source = open(text)?;
-    RESOURCES.iter().find_map(|(resource, divisor)| {
+    let source = Object::parse(text)?;
+    RESOURCES.iter().find_map(|(resource, _, name)| {
+        let divisor = divisor(name);
         let mut ours = source.clone();
         ours.set("resource", Value::string(resource));
         ours.set("divisor", Value::string(divisor));
         let mut rest = source.without("containerName");
-        if rest.get_str("divisor").as_deref() == Some(*divisor) {
+        if rest.get_str("divisor").as_deref() == Some(divisor) {
             rest = rest.without("divisor");
         }
         fits(ours).then_some(rest)
@@ -84,9 +79,9 @@ pub(super) fn volume<'a>(volume: &Value<'a>, stamp: &Stamp) -> Option<Value<'a>>
     }
     // The user's source of the same kind: what ours had in it is not the user's.
     sources().find_map(|(key, source)| {
-        let source = open(source.as_text()?)?;
+        let source = Object::parse(source.as_text()?)?;
         let (ours, member) = if key.is("hostPath") {
-            let path = ("path", Value::string("/etc/localtime"));
+            let path = ("path", Value::string(LOCAL_TIME));
             (Value::object([path, ("type", source.get("type")?.clone())]), "type")
         } else if key.is("emptyDir") {
             (Value::object([("sizeLimit", source.get("sizeLimit")?.clone())]), "sizeLimit")
@@ -101,11 +96,6 @@ pub(super) fn volume<'a>(volume: &Value<'a>, stamp: &Stamp) -> Option<Value<'a>>
         *object.get_mut(&key.name()?)? = Value::Object(source.without(member));
         Some(Value::Object(object))
     })
-}
-
-fn open(text: &str) -> Option<Object<'_>> {
-    static SOURCE: Shape = Shape::Object(&[]);
-    Value::open(text, &SOURCE).ok()?.as_object().cloned()
 }
 
 /// A mount of another volume without the `subPath` of ours; `None` if it has another one.

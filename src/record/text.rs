@@ -28,7 +28,6 @@ use crate::injection::table::ALL;
 use crate::json::{Object, Shape, Value, push_text};
 use crate::record::stamp::Stamp;
 
-static OBJECT: Shape = Shape::Object(&[]);
 static LIST: Shape = Shape::Array(&Shape::Text);
 
 /// How records name what a list or an object was before.
@@ -76,7 +75,7 @@ impl Record {
         if text.len() > MAX_LENGTH {
             return None;
         }
-        let record = open(text)?;
+        let record = Object::parse(text)?;
         if record.get("v")?.as_text()? != VERSION {
             return None;
         }
@@ -139,7 +138,7 @@ impl Injected {
     fn parse(name: &str, injection: &Injection, text: &str) -> Option<Self> {
         let containers = injection.container.iter().map(|&name| name.to_owned()).collect();
         let mut injected = Self { name: name.to_owned(), containers, ..Self::default() };
-        for (key, value) in open(text)?.iter() {
+        for (key, value) in Object::parse(text)?.iter() {
             let value = value.as_text()?;
             match &*key.name()? {
                 "volumes" => injected.volumes = stamps(words(value)?)?,
@@ -197,7 +196,7 @@ impl Changes {
 
     fn parse(text: &str) -> Option<Self> {
         let mut changes = Self::default();
-        for (key, value) in open(text)?.iter() {
+        for (key, value) in Object::parse(text)?.iter() {
             let value = value.as_text()?;
             match &*key.name()? {
                 "env" => changes.env = stamps(words(value)?)?,
@@ -344,10 +343,6 @@ fn push_object<T>(
     }
 }
 
-fn open(text: &str) -> Option<Object<'_>> {
-    Value::open(text, &OBJECT).ok()?.as_object().cloned()
-}
-
 fn list(text: &str) -> Option<Vec<Value<'_>>> {
     match Value::open(text, &LIST).ok()? {
         Value::Array(elements) => Some(elements),
@@ -356,7 +351,7 @@ fn list(text: &str) -> Option<Vec<Value<'_>>> {
 }
 
 fn members(text: &str) -> Option<Vec<(String, &str)>> {
-    let object = open(text)?;
+    let object = Object::parse(text)?;
     let members = object.iter();
     members.map(|(key, value)| Some((key.name()?.into_owned(), value.as_text()?))).collect()
 }

@@ -133,12 +133,18 @@ const FIELDS: &[&str] = &[
     "status.podIPs",
 ];
 
-const RESOURCES: &[(&str, &str, &str)] = &[
+/// The resources that a variable may be set to: path, list and name.
+pub(crate) const RESOURCES: &[(&str, &str, &str)] = &[
     ("limits.cpu", "limits", "cpu"),
     ("limits.memory", "limits", "memory"),
     ("requests.cpu", "requests", "cpu"),
     ("requests.memory", "requests", "memory"),
 ];
+
+/// What the amount of a resource is divided by.
+pub(crate) fn divisor(name: &str) -> &'static str {
+    if name == "cpu" { "1m" } else { "1Mi" }
+}
 
 impl Variable<'_> {
     /// Whether it refers to one of some variables.
