@@ -91,7 +91,7 @@ pub(super) fn set_status(template: &mut Object, report: &Report) -> bool {
     let status = status.filter(|status| {
         let length = STATUS.len().saturating_add(status.len());
         let more = length.saturating_sub(present.as_ref().map_or(0, |present| present.len()));
-        annotations_have_room(template, more, MAX_ANNOTATIONS << 10)
+        more == 0 || annotations_have_room(template, more, MAX_ANNOTATIONS << 10)
     });
     if present.as_deref() == status.as_deref() && !has_old {
         return false;

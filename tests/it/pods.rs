@@ -859,6 +859,11 @@ fn the_status_of_a_pod_says_what_it_has_and_what_not() {
         assert_eq!(status(&stored), expected);
         assert!(stored["metadata"]["annotations"]["admission.datakit/skipped"].is_null());
     }
+    // One that is no longer than the old one has room, however much there is.
+    let full = with_annotation(pod(), "x", &"x".repeat(300 << 10));
+    assert_eq!(status(&create(&full, &settings).1), json!(null));
+    let full = with_annotation(full, "admission.datakit/status", &"x".repeat(500));
+    assert!(status(&create(&full, &settings).1).as_str().unwrap().starts_with(java));
     // Nothing asks any more.
     let old = with_annotation(pod(), "admission.datakit/status", "old");
     let none = json!({ "admission_inject_v2": {}, "policy": { "status_annotation": true } });
