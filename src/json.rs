@@ -84,11 +84,11 @@ impl<'a> Key<'a> {
         }
     }
 
-    /// The length of its text, at least that of its name.
-    pub(crate) fn text_length(&self) -> usize {
+    /// Its text, as it is written: never shorter than its name.
+    pub(crate) fn text(&self) -> &str {
         match self {
-            Self::Plain(text) | Self::Escaped(text) => text.len(),
-            Self::New(text) => text.len(),
+            Self::Plain(text) | Self::Escaped(text) => text,
+            Self::New(text) => text,
         }
     }
 

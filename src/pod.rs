@@ -235,7 +235,7 @@ pub(crate) fn annotations_have_room(template: &Object, more: usize, limit: usize
         lengths.fold(more, usize::saturating_add) <= limit
     };
     // Text is never shorter than the string that it stands for, which takes longer to read.
-    within(|key, value| key.text_length().saturating_add(value.text_length()))
+    within(|key, value| key.text().len().saturating_add(value.text_length()))
         || within(|key, value| {
             let key = key.name().map_or(0, |name| name.len());
             key.saturating_add(value.as_str().map_or(0, |string| string.len()))

@@ -1,8 +1,8 @@
 //! Reads JSON text along a [`Shape`] in one pass, strictly as RFC 8259 has it.
 //!
-//! Strings and numbers are checked, not decoded. Places wrap where they add up, for a document is
-//! shorter than the address space. What the shape does not name is skipped without
-//! recursion, so nesting costs no stack.
+//! Strings and numbers are checked, not decoded. What the shape does not name is skipped without
+//! recursion, so nesting costs no stack. Places are added with wrapping operations: no document is as
+//! long as the address space.
 
 use super::{Key, Object, Shape, Value};
 

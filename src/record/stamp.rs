@@ -116,7 +116,11 @@ fn hash_of(scanner: &mut Scanner, key: &[u8], depth: usize) -> Option<Option<u64
         }
         b'"' => {
             let string = scanner.quoted()?;
-            Some(hash_of_string(string.name().unwrap_or_default().as_bytes(), key))
+            Some(match string.name() {
+                Some(name) => hash_of_string(name.as_bytes(), key),
+                // Not Unicode: it is like no other.
+                None => Some(hash(SEED, string.text().as_bytes())),
+            })
         }
         _ => {
             let text = scanner.text()?;
@@ -203,6 +207,7 @@ mod tests {
             assert_eq!(of(one), of(other), "{one} {other}");
             assert!(of(one).is_some(), "{one}");
         }
+        assert_ne!(of(r#"{"name":"A","value":"\ud800"}"#), of(r#"{"name":"A"}"#));
         // Deeper than anything that is added, the text counts.
         let deep = |inner: &str| format!("{}{inner}{}", "[".repeat(9), "]".repeat(9));
         assert_ne!(of(&deep("1, 2")), of(&deep("1,2")));
