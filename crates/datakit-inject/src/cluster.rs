@@ -62,8 +62,6 @@ pub(crate) fn each(
     let namespaces = namespaces(&kubectl, &objects);
     let reaches =
         |applied: &Applied, object: &Value| applied.reach(object, &namespaces) == Reach::Reaches;
-    // What owns an object is listed itself; a policy that reaches Pods alone sees one for each owner.
-    let owner = |object: &Value| at(object, "/metadata/ownerReferences/0/uid").clone();
     let is_of_pods = |applied: &Applied| {
         let mut reached = objects.iter().filter(|object| reaches(applied, object));
         reached.all(|object| text(object, "/kind") == "Pod")
@@ -71,14 +69,15 @@ pub(crate) fn each(
     let of_pods: Vec<bool> = policies.iter().map(is_of_pods).collect();
     let mut seen = BTreeSet::new();
     for object in &objects {
-        let owner = owner(object);
-        let is_owned = !owner.is_null();
-        for (index, applied) in policies.iter().enumerate() {
-            let is_meant = !is_owned || of_pods.get(index) == Some(&true);
-            if !is_meant || !reaches(applied, object) {
+        let owner = at(object, "/metadata/ownerReferences/0/uid");
+        for (index, (applied, is_of_pods)) in policies.iter().zip(&of_pods).enumerate() {
+            if !reaches(applied, object) {
                 continue;
             }
-            if is_owned && !seen.insert((index, owner.to_string())) {
+            // What owns an object is listed itself; a policy of Pods sees one Pod of each owner.
+            let is_listed =
+                owner.is_null() || *is_of_pods && seen.insert((index, owner.to_string()));
+            if !is_listed {
                 continue;
             }
             let yaml = serde_norway::to_string(object).map_err(|error| error.to_string())?;

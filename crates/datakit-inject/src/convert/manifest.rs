@@ -44,9 +44,8 @@ impl Manifest<'_> {
             spec.insert("settings".into(), settings);
         }
         let words = conditions.map(|compiled| compiled.words).unwrap_or_default();
-        let words: String = words.iter().map(|word| format!("  #{WORD}{word}\n")).collect();
         let key = "  matchConditions:\n";
-        let commented = format!("  {WORDS}\n{words}{key}");
+        let commented = format!("  {WORDS}\n{}{key}", word_lines("  ", &words));
         let yaml = serde_norway::to_string(&policy).map_err(error)?.replacen(key, &commented, 1);
         let hint = "`mode: monitor` logs and changes nothing; set it to `protect` to inject.";
         Ok(format!("# {hint}\n{yaml}"))
@@ -137,26 +136,30 @@ impl Manifest<'_> {
 const WORDS: &str = "# These requests pass:";
 const WORD: &str = "   ";
 
+fn word_lines(indent: &str, words: &[String]) -> String {
+    words.iter().map(|word| format!("{indent}#{WORD}{word}\n")).collect()
+}
+
 /// Replaces the comment on what conditions let through, where a manifest has one.
 fn words_edit(text: &str, words: &[String]) -> Option<Edit> {
     let mut start = 0;
     let mut lines = text.split_inclusive('\n');
-    let indent = lines.find_map(|line| {
-        start = line.as_ptr().addr() - text.as_ptr().addr();
-        let indent = line.trim_end().strip_suffix(WORDS)?;
-        indent.trim().is_empty().then_some(indent)
+    let head = lines.find(|line| {
+        let is_head = line.trim() == WORDS;
+        start += if is_head { 0 } else { line.len() };
+        is_head
     })?;
-    let head = text.get(start..)?.split_inclusive('\n').next()?;
+    let (indent, _) = head.split_once('#')?;
     let is_word = |line: &&str| {
         line.trim_start().strip_prefix('#').is_some_and(|comment| comment.starts_with(WORD))
     };
     let old: usize = lines.take_while(is_word).map(str::len).sum();
     let end = start + head.len() + old;
-    if words.is_empty() {
-        return Some(Edit { range: start..end, text: String::new() });
-    }
-    let words = words.iter().map(|word| format!("{indent}#{WORD}{word}\n")).collect();
-    Some(Edit { range: start + head.len()..end, text: words })
+    let new = match words {
+        [] => String::new(),
+        words => format!("{head}{}", word_lines(indent, words)),
+    };
+    Some(Edit { range: start..end, text: new })
 }
 
 /// The compiled conditions, followed by the manifest's conditions that others wrote.
