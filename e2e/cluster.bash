@@ -53,6 +53,7 @@ settle() {
     "$CONTROLLER" sync
     return
   fi
+  # A change may be active again before this looks; then only the second wait tells.
   kubectl wait --for=condition=PolicyActive=false --timeout=60s "clusteradmissionpolicy/$1" || true
   kubectl wait --for=condition=PolicyActive --timeout=180s "clusteradmissionpolicy/$1"
 }

@@ -119,6 +119,7 @@ pull() {
 }
 
 down() {
+  # The registry may have ended by itself.
   [ ! -e "$STATE/registry.pid" ] || kill "$(< "$STATE/registry.pid")" || true
   rm -f "$STATE/registry.pid"
   kind delete cluster --name "$NAME"
