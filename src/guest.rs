@@ -1,6 +1,5 @@
 //! The waPC guest: what Kubewarden calls.
 
-mod allocator;
 mod log;
 
 use kubewarden_policy_sdk::settings::SettingsValidationResponse;

@@ -14,6 +14,7 @@
     clippy::arithmetic_side_effects
 )]
 
+mod allocator;
 #[cfg(target_arch = "wasm32")]
 mod guest;
 

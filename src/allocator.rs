@@ -4,19 +4,14 @@
 //! much as many allocations. So memory is handed out in a row, and small blocks that are given back
 //! are kept in a list for each size, to be handed out again. Blocks are never split or joined. The
 //! last block grows in place, because a string that grows is the usual last block.
+//!
+//! The native program has it too, so that profilers see what the module does.
 #![expect(unsafe_code, reason = "an allocator is unsafe to implement")]
 
 use core::alloc::{GlobalAlloc, Layout};
-use core::arch::wasm32;
 use core::ptr::null_mut;
 use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicPtr, AtomicUsize};
-
-/// A page of WebAssembly memory.
-const PAGE: usize = 1 << 16;
-
-/// Memory is asked for in steps of this many pages: asking costs more than having.
-const STEP: usize = 16;
 
 /// Sizes are rounded up to this; every usual type is aligned to it.
 const UNIT: usize = 8;
@@ -40,9 +35,53 @@ static ALLOCATOR: Allocator = Allocator {
     free: [const { AtomicPtr::new(null_mut()) }; KEPT],
 };
 
-unsafe extern "C" {
-    /// Where the linker's data ends; its address is what counts.
-    static __heap_base: u8;
+/// The memory of the module.
+#[cfg(target_arch = "wasm32")]
+mod memory {
+    use core::arch::wasm32;
+
+    const PAGE: usize = 1 << 16;
+
+    /// Memory is asked for in steps of this many pages: asking costs more than having.
+    const STEP: usize = 16;
+
+    unsafe extern "C" {
+        /// Where the linker's data ends; its address is what counts.
+        static __heap_base: u8;
+    }
+
+    /// Where what can be handed out begins, and where it ends so far.
+    pub(super) fn begin() -> (usize, usize) {
+        ((&raw const __heap_base).addr(), wasm32::memory_size::<0>().saturating_mul(PAGE))
+    }
+
+    /// Adds at least some bytes at the end. Returns the new end.
+    pub(super) fn grow(bytes: usize) -> Option<usize> {
+        let pages = bytes.div_ceil(PAGE).max(STEP);
+        let is_grown = wasm32::memory_grow::<0>(pages) != usize::MAX;
+        is_grown.then(|| wasm32::memory_size::<0>().saturating_mul(PAGE))
+    }
+}
+
+/// A region that stands for the memory of the module.
+#[cfg(not(target_arch = "wasm32"))]
+mod memory {
+    use std::alloc::{GlobalAlloc as _, Layout, System};
+
+    /// As much as a module can have: what nobody touches costs nothing.
+    const SIZE: usize = 1 << 32;
+
+    /// Where what can be handed out begins, and where it ends.
+    pub(super) fn begin() -> (usize, usize) {
+        // SAFETY: the size is not zero.
+        let region = unsafe { System.alloc(Layout::new::<[u64; SIZE / 8]>()) };
+        let end = if region.is_null() { 0 } else { region.addr().saturating_add(SIZE) };
+        (region.expose_provenance(), end)
+    }
+
+    pub(super) fn grow(_: usize) -> Option<usize> {
+        None
+    }
 }
 
 impl Allocator {
@@ -52,11 +91,9 @@ impl Allocator {
         if address <= end {
             return true;
         }
-        let pages = address.saturating_sub(end).div_ceil(PAGE).max(STEP);
-        if wasm32::memory_grow::<0>(pages) == usize::MAX {
+        let Some(grown) = memory::grow(address.saturating_sub(end)) else {
             return false;
-        }
-        let grown = wasm32::memory_size::<0>().saturating_mul(PAGE);
+        };
         self.end.store(grown, Relaxed);
         address <= grown
     }
@@ -66,8 +103,9 @@ impl Allocator {
     fn fresh(&self, size: usize, align: usize) -> *mut u8 {
         let mut next = self.next.load(Relaxed);
         if next == 0 {
-            next = (&raw const __heap_base).addr();
-            self.end.store(wasm32::memory_size::<0>().saturating_mul(PAGE), Relaxed);
+            let end;
+            (next, end) = memory::begin();
+            self.end.store(end, Relaxed);
         }
         let block = next.checked_next_multiple_of(align.max(UNIT));
         let after = block.and_then(|block| block.checked_add(size));
