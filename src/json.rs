@@ -397,11 +397,17 @@ pub fn text(string: &str) -> String {
 /// Appends the JSON text of a string.
 pub(crate) fn push_text(out: &mut String, string: &str) {
     out.push('"');
+    push_escaped(out, string);
+    out.push('"');
+}
+
+/// Appends what is between the quotes of the JSON text of a string.
+pub(crate) fn push_escaped(out: &mut String, string: &str) {
     let mut rest = string;
     while let Some((plain, special)) = rest.split_at_checked(scan::plain_length(rest.as_bytes())) {
         out.push_str(plain);
         let Some(byte) = special.bytes().next() else {
-            break;
+            return;
         };
         match byte {
             b'"' => out.push_str("\\\""),
@@ -413,7 +419,11 @@ pub(crate) fn push_text(out: &mut String, string: &str) {
         }
         rest = special.get(1..).unwrap_or_default();
     }
-    out.push('"');
+}
+
+/// Whether nothing in a string has to be escaped.
+pub(crate) fn is_plain(string: &str) -> bool {
+    scan::plain_length(string.as_bytes()) == string.len()
 }
 
 /// The same JSON without white space between its tokens. Takes valid JSON.
@@ -507,7 +517,7 @@ fn string(text: &str) -> Option<Cow<'_, str>> {
 /// The content between the quotes, if that needs no decoding.
 fn unescaped(text: &str) -> Option<&str> {
     let inner = text.strip_prefix('"')?.strip_suffix('"')?;
-    (!inner.contains('\\')).then_some(inner)
+    (!inner.as_bytes().contains(&b'\\')).then_some(inner)
 }
 
 fn type_of(text: &str) -> &'static str {

@@ -254,9 +254,20 @@ impl<'a> Scanner<'a> {
     }
 
     /// Passes over the characters of a string up to an escape or its end.
+    #[inline(always)]
     fn plain(&mut self) -> Option<()> {
-        let rest = self.text.as_bytes().get(self.at..)?;
-        self.at = self.at.wrapping_add(plain_length(rest));
+        let bytes = self.text.as_bytes();
+        while let Some(word) = bytes.get(self.at..)?.first_chunk() {
+            let special = special(word);
+            if special != 0 {
+                self.at = self.at.wrapping_add((special.trailing_zeros() / 8) as usize);
+                return Some(());
+            }
+            self.at = self.at.wrapping_add(8);
+        }
+        while self.peek().is_some_and(|byte| !is_special(byte)) {
+            self.step();
+        }
         Some(())
     }
 
@@ -313,25 +324,29 @@ impl<'a> Scanner<'a> {
 
 /// How many bytes at the beginning are neither a quote, a backslash nor a control character.
 pub(super) fn plain_length(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
-    // The high bit of the first byte that is less than `limit`; later bits may be wrong.
-    let below = |word: u64, limit: u64| word.wrapping_sub(ONES.wrapping_mul(limit)) & !word & HIGH;
-    let found = |word: &[u8; 8]| {
-        let word = u64::from_le_bytes(*word);
-        let quote = below(word ^ ONES.wrapping_mul(0x22), 1);
-        let backslash = below(word ^ ONES.wrapping_mul(0x5c), 1);
-        quote | backslash | below(word, 0x20)
-    };
     let (words, rest) = bytes.as_chunks();
     for (index, word) in words.iter().enumerate() {
-        let found = found(word);
-        if found != 0 {
-            return index.wrapping_mul(8).wrapping_add((found.trailing_zeros() / 8) as usize);
+        let special = special(word);
+        if special != 0 {
+            return index.wrapping_mul(8).wrapping_add((special.trailing_zeros() / 8) as usize);
         }
     }
-    let is_plain = |b: &&u8| **b >= b' ' && **b != b'"' && **b != b'\\';
-    words.len().wrapping_mul(8).wrapping_add(rest.iter().take_while(is_plain).count())
+    words.len().wrapping_mul(8).wrapping_add(rest.iter().take_while(|b| !is_special(**b)).count())
+}
+
+/// The high bit of the first of eight bytes that is special; later bits may be wrong.
+fn special(word: &[u8; 8]) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+    let word = u64::from_le_bytes(*word);
+    let quote = (word ^ ONES.wrapping_mul(0x22)).wrapping_sub(ONES);
+    let backslash = (word ^ ONES.wrapping_mul(0x5c)).wrapping_sub(ONES);
+    let control = word.wrapping_sub(ONES.wrapping_mul(0x20));
+    (quote | backslash | control) & !word & HIGH
+}
+
+fn is_special(byte: u8) -> bool {
+    byte < b' ' || byte == b'"' || byte == b'\\'
 }
 
 #[cfg(test)]

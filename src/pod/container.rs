@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use k8s_openapi::api::core::v1 as k8s;
+use serde::Serialize;
 
 use super::lists::put_list;
 use super::malformed::Malformed;
@@ -254,13 +255,13 @@ impl<'a> EnvVar<'a> {
 
     /// A variable to add that is set from somewhere else.
     pub(crate) fn from_source(name: Cow<'a, str>, source: &k8s::EnvVarSource) -> Self {
-        let mut text = String::with_capacity(name.len().saturating_add(96));
-        text.push_str("{\"name\":");
-        push_text(&mut text, &name);
-        text.push_str(",\"valueFrom\":");
-        Value::new(source).write(&mut text);
-        text.push('}');
-        Self { name, value: Value::New(text.into()) }
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Sourced<'v> {
+            name: &'v str,
+            value_from: &'v k8s::EnvVarSource,
+        }
+        Self { value: Value::new(&Sourced { name: &name, value_from: source }), name }
     }
 
     fn extend(&mut self, Extension { prefix, suffix, .. }: &Extension) {

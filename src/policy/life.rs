@@ -263,7 +263,7 @@ pub(super) fn uninject(
 /// Sets the record of a template.
 fn set_record(template: &mut Object, key: &str, record: &Record) -> Option<()> {
     let annotations = template.open_object("metadata")?.open_object("annotations")?;
-    annotations.set(key.to_owned(), Value::string(&record.to_text()));
+    annotations.set(key.to_owned(), record.to_annotation());
     Some(())
 }
 

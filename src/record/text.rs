@@ -25,7 +25,7 @@ use super::{
 };
 use crate::injection::Injection;
 use crate::injection::table::ALL;
-use crate::json::{Object, Shape, Value, push_text};
+use crate::json::{self, Object, Shape, Value, push_escaped};
 use crate::record::stamp::Stamp;
 
 static LIST: Shape = Shape::Array(&Shape::Text);
@@ -49,10 +49,12 @@ const MAX_SECRETS: usize = 256;
 const MAX_SET: usize = 16;
 
 impl Record {
-    /// The text of this record.
-    pub(crate) fn to_text(&self) -> String {
-        let mut out = String::with_capacity(1 << 10);
-        out.push_str("{\"v\":");
+    /// The annotation that holds this record: its text as a JSON string.
+    ///
+    /// It is written escaped: escaping it afterwards takes as long as writing it.
+    pub(crate) fn to_annotation<'a>(&self) -> Value<'a> {
+        let mut out = String::with_capacity(2 << 10);
+        out.push_str("\"{\\\"v\\\":");
         out.push_str(VERSION);
         for injected in &self.injections {
             out.push(',');
@@ -66,8 +68,8 @@ impl Record {
             let paths = self.before.iter().filter(|(_, before)| **before == was);
             push_words(&mut out, key, paths, |(path, _), out| out.push_str(path));
         }
-        out.push('}');
-        out
+        out.push_str("}\"");
+        Value::New(out.into())
     }
 
     /// Reads the text of a record; nothing where it is none, or names what this policy never adds.
@@ -125,7 +127,7 @@ impl Injected {
         push_object(out, "spec", &self.spec, |(name, before), out| {
             push_key(out, name);
             out.push('[');
-            out.push_str(before.as_deref().unwrap_or_default());
+            push_escaped(out, before.as_deref().unwrap_or_default());
             out.push(']');
         });
         push_object(out, "in", &self.changes, |(key, changes), out| {
@@ -297,6 +299,17 @@ impl SetVariable {
     }
 }
 
+/// Appends the JSON text of a string, escaped once more.
+fn push_text(out: &mut String, string: &str) {
+    const QUOTE: &str = "\\\"";
+    if !json::is_plain(string) {
+        return push_escaped(out, &json::text(string));
+    }
+    out.push_str(QUOTE);
+    out.push_str(string);
+    out.push_str(QUOTE);
+}
+
 fn push_key(out: &mut String, key: &str) {
     if !out.ends_with('{') {
         out.push(',');
@@ -430,7 +443,8 @@ mod tests {
                 ("app%20x/volumeMounts".to_owned(), Was::Empty),
             ]),
         };
-        let text = record.to_text();
+        let annotation = record.to_annotation();
+        let text = annotation.as_str().unwrap();
         assert_eq!(Record::parse(&text), Some(record), "{text}");
         assert_eq!(Record::parse("{\"v\":1}"), Some(Record::default()));
     }

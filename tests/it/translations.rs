@@ -25,7 +25,8 @@ use testing::requests::{payload, request};
 const ZH: Language = Language::Chinese;
 
 /// The files whose texts people see: all but these.
-const SILENT: [&str; 3] = ["src/main", "src/guest", "crates/datakit-inject/src/coverage/restart"];
+const SILENT: [&str; 4] =
+    ["src/main", "src/guest", "src/allocator", "crates/datakit-inject/src/coverage/restart"];
 
 /// Texts that are no messages, and parts of messages.
 const OTHER: [&str; 26] = [
