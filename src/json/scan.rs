@@ -155,12 +155,14 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reads a key and its colon.
+    #[inline(always)]
     fn key(&mut self) -> Option<Key<'a>> {
         let key = self.quoted()?;
         (self.token()? == b':').then_some(key)
     }
 
     /// Reads a string.
+    #[inline(always)]
     pub(crate) fn quoted(&mut self) -> Option<Key<'a>> {
         let start = self.at;
         if self.next()? != b'"' {
@@ -236,6 +238,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Passes over the rest of a string. Returns whether nothing is escaped in it.
+    #[inline(always)]
     fn string(&mut self) -> Option<bool> {
         self.plain()?;
         if self.take(b'"') { Some(true) } else { self.string_with_escapes() }
