@@ -159,13 +159,8 @@ fn mutate<'a>(
     let stored = old_object.as_mut().and_then(|old| workload.template(old));
     let stored = stored.as_deref();
     let key = settings.options.record_annotation();
-    // Without a readable id, any record may be another policy's. Pods have none.
-    let decision = match settings.options.has_unreadable_id || workload.is_pod() {
-        true => Decision::Uninjected,
-        false => life::decide(template, stored, &key, workload.lists_are_atomic),
-    };
     let is_fixed = is_update && !workload.template_is_mutable;
-    let is_changed = match decision {
+    let is_changed = match decide(template, stored, workload, settings) {
         Decision::Unchanged => return unchanged(Reason::Unchanged, report, trace),
         Decision::Restore { by_hand } => {
             if by_hand {
@@ -188,7 +183,7 @@ fn mutate<'a>(
             }
             rebuild(template, part, &facts, settings, &mut report, trace)
         }
-        Decision::Uninjected | Decision::Malformed => {
+        decision @ (Decision::Uninjected | Decision::Malformed) => {
             if matches!(decision, Decision::Malformed) {
                 report.warned("the pod template is malformed; what was injected stays");
             }
@@ -200,6 +195,20 @@ fn mutate<'a>(
         }
     };
     if is_changed { Answer::mutated(&object, report) } else { Answer::unchanged(report) }
+}
+
+/// What a request does, as far as earlier injections are concerned.
+fn decide<'a>(
+    template: &Object<'a>,
+    stored: Option<&Object<'a>>,
+    workload: &Workload,
+    settings: &Settings,
+) -> Decision<'a> {
+    // Without a readable id, any record may be another policy's. Pods have none.
+    if settings.options.has_unreadable_id || workload.is_pod() {
+        return Decision::Uninjected;
+    }
+    life::decide(template, stored, &settings.options.record_annotation(), workload.lists_are_atomic)
 }
 
 /// Why a template is left as it is, whatever the rules.

@@ -23,6 +23,7 @@ use crate::reason::Reason;
 use crate::record::Record;
 use crate::record::recorder::Recorder;
 use crate::report::{InjectionName, Report};
+use crate::rules::candidate::Compiled;
 use crate::rules::image::ImageReference;
 use crate::selector::{Entries, Target};
 use crate::settings::Settings;
@@ -250,13 +251,7 @@ fn inject_one<'a>(
         annotation: annotation.as_deref(),
         context,
     };
-    let forbidden = context.needed.skip_of_capable().filter(|_| injection.needs_capabilities);
-    let plan = forbidden.map_or_else(|| compiled.planner.plan(pod, &ask), Err);
-    let plan = plan.and_then(|plan| match exceeds_annotations(pod, &plan) {
-        true => Err(Skip::TooLarge(MAX_ANNOTATIONS)),
-        false => Ok(plan),
-    });
-    match plan {
+    match plan(pod, &compiled, &ask) {
         Ok(Plan { edits, notes }) => {
             if let Some(recorder) = recorder {
                 recorder.add(name.to_string(), pod, &edits);
@@ -272,6 +267,24 @@ fn inject_one<'a>(
             report.skipped(name, &skip.to_string(), skip.advice());
             false
         }
+    }
+}
+
+/// Plans one injection.
+fn plan<'a>(
+    pod: &Pod<'_, 'a>,
+    compiled: &Compiled<'a>,
+    ask: &Ask<'_, 'a>,
+) -> Result<Plan<'a>, Skip> {
+    if ask.injection.needs_capabilities
+        && let Some(skip) = ask.context.needed.skip_of_capable()
+    {
+        return Err(skip);
+    }
+    let plan = compiled.planner.plan(pod, ask)?;
+    match exceeds_annotations(pod, &plan) {
+        true => Err(Skip::TooLarge(MAX_ANNOTATIONS)),
+        false => Ok(plan),
     }
 }
 
