@@ -1,5 +1,6 @@
 //! Finds and reads manifests: named files, folders and standard input.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -40,37 +41,37 @@ impl Input {
 /// The files that arguments name: of a folder, the YAML and JSON files that version control does not
 /// ignore, sorted.
 pub(crate) fn find(paths: &[PathBuf]) -> (Vec<Input>, Vec<Problem>) {
-    let (mut inputs, mut problems, mut kustomizations) = (Vec::new(), Vec::new(), Vec::new());
-    for folder in paths {
-        if !is_stdin(folder) {
-            kustomizations.extend(above(folder));
+    let (mut inputs, mut problems) = (Vec::new(), Vec::new());
+    let mut kustomizations = BTreeSet::new();
+    for named in paths {
+        if !is_stdin(named) {
+            kustomizations.extend(above(named));
         }
-        if is_stdin(folder) || !folder.is_dir() {
-            inputs.push(Input::named(folder));
+        if is_stdin(named) || !named.is_dir() {
+            inputs.push(Input::named(named));
             continue;
         }
-        let mut walk = WalkBuilder::new(folder);
+        let mut walk = WalkBuilder::new(named);
         // The files of a mounted ConfigMap are links.
         walk.follow_links(true).require_git(false).sort_by_file_path(Ord::cmp);
         for entry in walk.build() {
-            let path = match entry {
+            match entry {
                 Ok(entry) if entry.file_type().is_some_and(|kind| kind.is_file()) => {
-                    entry.into_path()
+                    let path = entry.into_path();
+                    let extension = path.extension().and_then(|extension| extension.to_str());
+                    if is_kustomization(&path) {
+                        kustomizations.insert(path);
+                    } else if matches!(extension, Some("yaml" | "yml" | "json")) {
+                        inputs.push(Input { folder: Some(named.clone()), ..Input::named(&path) });
+                    }
                 }
-                Ok(_) => continue,
+                Ok(_) => {}
                 // A loop of links is not an I/O error, and its target is found anyway.
                 Err(error) => {
                     let text = error.to_string();
                     let place = text.split(": ").next().unwrap_or_default();
                     problems.extend(error.io_error().map(|it| Problem::unreadable(place, it)));
-                    continue;
                 }
-            };
-            let extension = path.extension().and_then(|extension| extension.to_str());
-            if is_kustomization(&path) {
-                kustomizations.push(path);
-            } else if matches!(extension, Some("yaml" | "yml" | "json")) {
-                inputs.push(Input { path, folder: Some(folder.clone()), is_patch: false });
             }
         }
     }

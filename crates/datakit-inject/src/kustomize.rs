@@ -1,6 +1,6 @@
 //! Finds the files that kustomizations use as patches.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,26 +19,16 @@ const LEVELS: usize = 8;
 /// below them.
 pub(crate) fn above(path: &Path) -> Vec<PathBuf> {
     let Ok(path) = path.canonicalize() else { return Vec::new() };
-    let mut found = Vec::new();
-    let is_top = |folder: &Path| folder.join(".git").exists();
-    if is_top(&path) {
-        return found;
-    }
-    for folder in path.ancestors().skip(1).take(LEVELS) {
-        let files = NAMES.iter().map(|name| folder.join(name));
-        found.extend(files.filter(|file| file.is_file()));
-        if is_top(folder) {
-            break;
-        }
-    }
-    found
+    let below_top = path.ancestors().take_while(|folder| !folder.join(".git").exists());
+    let folders = below_top.filter_map(Path::parent).take(LEVELS);
+    let files = folders.flat_map(|folder| NAMES.map(|name| folder.join(name)));
+    files.filter(|file| file.is_file()).collect()
 }
 
 /// The files that kustomizations use as patches. Unreadable kustomizations are skipped.
-pub(crate) fn patches(kustomizations: &[PathBuf]) -> HashSet<PathBuf> {
+pub(crate) fn patches(kustomizations: &BTreeSet<PathBuf>) -> HashSet<PathBuf> {
     let mut patches = HashSet::new();
-    let mut seen = HashSet::new();
-    for file in kustomizations.iter().filter(|file| seen.insert(*file)) {
+    for file in kustomizations {
         let folder = file.parent().unwrap_or(Path::new("."));
         let text = fs::read_to_string(file).unwrap_or_default();
         for document in parse_stream(&text).into_iter().filter_map(|part| part.document.ok()) {
