@@ -1,5 +1,7 @@
 //! Runs objects through the policy.
 
+use std::path::Path;
+
 use datakit_injection::policy;
 use datakit_injection::reason::Reason;
 use datakit_injection::report::Report;
@@ -7,21 +9,18 @@ use datakit_injection::trace::{Explanation, Step};
 use serde_json::Value;
 
 use crate::object::{Templates, successor, text};
+use crate::settings_file::SettingsFile;
+use crate::terminal::Failure;
 
-pub(crate) trait Task: Sync {
-    /// Processes an object in JSON.
-    fn run(&self, object: &str) -> Outcome;
-}
+/// What a command does with an object in JSON.
+pub(crate) type Task<'t> = &'t (dyn Fn(&str) -> Outcome + Sync);
 
-#[derive(Clone)]
 pub(crate) struct Policy {
     pub(crate) settings: String,
     /// The namespace of objects that name none.
     pub(crate) namespace: String,
     /// Whether that is the default.
-    pub(crate) is_namespace_assumed: bool,
-    /// Whether changed objects are dropped.
-    pub(crate) only_explains: bool,
+    is_namespace_assumed: bool,
     pub(crate) templates: Templates,
 }
 
@@ -43,10 +42,25 @@ pub(crate) struct Outcome {
 /// Marks the default namespace in messages.
 const ASSUMED: &str = "(assumed; use -n)";
 
-impl Task for Policy {
+impl Policy {
+    /// The policy with the settings of a file.
+    pub(crate) fn read(file: &Path, namespace: Option<&str>) -> Result<Self, Failure> {
+        Ok(Self::new(SettingsFile::read(file)?.valid()?, namespace))
+    }
+
+    pub(crate) fn new(settings: String, namespace: Option<&str>) -> Self {
+        Self {
+            templates: Templates::of_settings(&settings),
+            settings,
+            is_namespace_assumed: namespace.is_none(),
+            // The default of kubectl.
+            namespace: namespace.unwrap_or("default").to_owned(),
+        }
+    }
+
     /// Injects into an object as if it were created. Partial objects, such as kustomize patches, are
     /// left alone.
-    fn run(&self, object: &str) -> Outcome {
+    pub(crate) fn run(&self, object: &str) -> Outcome {
         let mut outcome = self.create(object);
         let look = serde_json::from_str(object).unwrap_or_default();
         let successor = successor(&look);
@@ -60,14 +74,9 @@ impl Task for Policy {
         if let Some(missing) = self.templates.missing(&look).filter(|_| asks) {
             outcome.leave_alone(format!("a partial manifest is left alone: {missing}"));
         }
-        if self.only_explains {
-            outcome.mutated = None;
-        }
         outcome
     }
-}
 
-impl Policy {
     /// Runs an object through the policy, as if it were created.
     pub(crate) fn create(&self, object: &str) -> Outcome {
         let (namespace, settings) = (Value::from(&*self.namespace), &self.settings);

@@ -3,16 +3,21 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use clap::Args;
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::terminal::{Failure, reason};
 
 /// Runs kubectl. Only reading commands are run.
-#[derive(Clone, Debug)]
+#[derive(Args)]
 pub(crate) struct Kubectl {
-    pub(crate) program: PathBuf,
-    pub(crate) context: Option<String>,
+    /// The context of kubectl
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+    /// The program to run as kubectl
+    #[arg(long = "kubectl", value_name = "PROGRAM", default_value = "kubectl")]
+    program: PathBuf,
 }
 
 /// Why a cluster gives no answer.
@@ -28,7 +33,7 @@ pub(crate) enum Refusal {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        Self::Message(refusal.to_string())
+        refusal.to_string().into()
     }
 }
 

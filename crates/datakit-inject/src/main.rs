@@ -69,14 +69,12 @@ fn main() -> ExitCode {
 
 /// Parses the arguments. kubectl runs plugins by their file name, such as `kubectl-datakit_inject`.
 fn arguments() -> Cli {
-    let called = std::env::args_os().next();
-    let called = called.as_deref().map(Path::new).and_then(Path::file_stem);
-    let command = match called.and_then(|name| name.to_str()) {
+    let called = std::env::args_os().next().unwrap_or_default();
+    let command = match Path::new(&called).file_stem().and_then(|name| name.to_str()) {
         Some("kubectl-datakit_inject") => Cli::command().bin_name("kubectl datakit-inject"),
         _ => Cli::command(),
     };
-    let matches = command.get_matches();
-    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
 }
 
 fn run(command: &Command, out: &mut impl Write) -> Done {

@@ -136,6 +136,11 @@ pub(crate) fn items_of(mut list: Value) -> Vec<Value> {
     }
 }
 
+/// A mapping of a document.
+pub(crate) fn mapping<const N: usize>(members: [(&str, Yaml); N]) -> Yaml {
+    Yaml::Mapping(members.map(|(key, value)| (key.to_owned(), value)).into())
+}
+
 pub(crate) fn items(list: &Yaml) -> Option<&[Yaml]> {
     let kind = list.get("kind").and_then(Yaml::as_str)?;
     list.get("items").filter(|_| kind.ends_with("List"))?.as_sequence()

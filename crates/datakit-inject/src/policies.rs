@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use settings_tools::workloads::plural;
 
-use crate::args::{Source, policy};
+use crate::args::Source;
 use crate::evaluate::Policy;
 use crate::kubectl::{Kubectl, Refusal};
 use crate::object::{at, group_version, items_of, list, name, text};
@@ -66,23 +67,23 @@ impl Source {
             return Ok(vec![applied(&SettingsFile::read(file)?, namespace)?]);
         }
         let mut policies = Vec::new();
-        for manifest in manifests(&self.access.kubectl())? {
+        for manifest in manifests(&self.kubectl)? {
             let name = name(&manifest);
             if text(&manifest, "/spec/mode") == "monitor" {
                 note(say(&format!("{name} is in mode `monitor`: it injects nothing")));
             }
             policies.push(applied(&SettingsFile::of(&name, manifest.to_string())?, namespace)?);
         }
-        let message = "the cluster has no policy of this module; pass settings with -s".to_owned();
+        let message = "the cluster has no policy of this module; pass settings with -s";
         if policies.is_empty() { Err(message.into()) } else { Ok(policies) }
     }
 }
 
 fn applied(file: &SettingsFile, namespace: Option<&str>) -> Result<Applied, Failure> {
-    let written = policy(file.valid()?, namespace);
+    let written = Policy::new(file.valid()?, namespace);
     // A map of `serde_json` is sorted.
-    let sorted: Value = serde_json::from_str(&file.json).map_err(|error| error.to_string())?;
-    let policy = Policy { settings: sorted.to_string(), ..written.clone() };
+    let sorted: Value = serde_json::from_str(&written.settings)?;
+    let policy = Policy::new(sorted.to_string(), namespace);
     let manifest = serde_json::to_value(&file.policy).unwrap_or_default();
     Ok(Applied { policy, written, manifest })
 }
@@ -131,18 +132,13 @@ impl Applied {
 
 /// Whether a rule matches the creation of an object.
 fn has_kind(rule: &Value, object: &Value) -> bool {
-    let ((group, version), kind) = (group_version(object), text(object, "/kind").to_lowercase());
+    let (group, version) = group_version(object);
     let has =
         |key: &str, value: &str| list(rule, &format!("/{key}")).any(|it| it == "*" || it == value);
-    let plural = match kind.strip_suffix('y') {
-        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
-        _ if kind.ends_with(['s', 'x', 'h']) => format!("{kind}es"),
-        _ => format!("{kind}s"),
-    };
     has("apiGroups", group)
         && has("apiVersions", version)
         && has("operations", "CREATE")
-        && has("resources", &plural)
+        && has("resources", &plural(text(object, "/kind")))
 }
 
 /// Whether a `metav1.LabelSelector` selects labels; an absent one selects everything.

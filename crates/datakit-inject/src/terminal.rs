@@ -67,6 +67,10 @@ pub(crate) enum Failure {
     Write(#[from] io::Error),
     #[error(transparent)]
     Problem(#[from] Problem),
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    #[error(transparent)]
+    Yaml(#[from] serde_norway::Error),
     #[error("{}", say(.0))]
     Message(String),
 }
@@ -74,6 +78,12 @@ pub(crate) enum Failure {
 impl From<String> for Failure {
     fn from(message: String) -> Self {
         Self::Message(message)
+    }
+}
+
+impl From<&str> for Failure {
+    fn from(message: &str) -> Self {
+        Self::Message(message.to_owned())
     }
 }
 

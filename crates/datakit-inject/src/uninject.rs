@@ -11,10 +11,11 @@ use datakit_injection::policy;
 use datakit_injection::report::Report;
 use serde_json::Value;
 
-use crate::args::{Access, Paths};
+use crate::args::Paths;
 use crate::cluster::objects;
-use crate::evaluate::{Outcome, Task};
+use crate::evaluate::Outcome;
 use crate::inject;
+use crate::kubectl::Kubectl;
 use crate::object::{Templates, name, text};
 use crate::patch::operations;
 use crate::settings_file::SettingsFile;
@@ -34,7 +35,7 @@ pub(crate) struct Uninject {
     #[arg(long, conflicts_with_all = ["paths", "filenames"])]
     cluster: bool,
     #[command(flatten)]
-    access: Access,
+    kubectl: Kubectl,
     /// Remove this injection alone, such as `logfwd` or `ddtrace-java`
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(injections()))]
     injection: Option<String>,
@@ -53,14 +54,13 @@ impl Uninject {
         let task = Uninjection { settings, templates, injection: self.injection.clone() };
         match self.cluster {
             true => self.print_patches(&task, out),
-            false => inject::run(&self.paths, &task, self.in_place, out),
+            false => inject::run(&self.paths, &|object| task.run(object), self.in_place, out),
         }
     }
 
     /// Prints commands that take the injections out of the objects of a cluster.
     fn print_patches(&self, task: &Uninjection, out: &mut impl Write) -> Done {
-        let (kubectl, namespace) = (self.access.kubectl(), self.namespace.as_deref());
-        for object in objects(&kubectl, namespace, &task.templates, false)? {
+        for object in objects(&self.kubectl, self.namespace.as_deref(), &task.templates, false)? {
             let uninjected = task.uninject(&object.to_string());
             let Some(after) = uninjected.and_then(|it| serde_json::from_str(&it.object).ok())
             else {
@@ -72,7 +72,7 @@ impl Uninject {
             let kind = text(&object, "/kind").to_lowercase();
             let workload = format!("{kind}.{group}/{}", text(&object, "/metadata/name"));
             let namespace = text(&object, "/metadata/namespace");
-            writeln!(out, "{}", kubectl.patch(&workload, namespace, "json", &operations))?;
+            writeln!(out, "{}", self.kubectl.patch(&workload, namespace, "json", &operations))?;
         }
         Ok(Exit::Done)
     }
@@ -95,7 +95,7 @@ struct Uninjection {
     injection: Option<String>,
 }
 
-impl Task for Uninjection {
+impl Uninjection {
     fn run(&self, object: &str) -> Outcome {
         let look: Value = serde_json::from_str(object).unwrap_or_default();
         let mut report = Report::new(text(&look, "/kind"), text(&look, "/metadata/name"));
@@ -105,9 +105,7 @@ impl Task for Uninjection {
         report.removed = uninjected.removed;
         Outcome { report, mutated: Some(uninjected.object), ..Outcome::default() }
     }
-}
 
-impl Uninjection {
     fn uninject(&self, object: &str) -> Option<policy::Uninjected> {
         policy::uninject(object, &self.settings, self.injection.as_deref())
     }

@@ -72,6 +72,13 @@ pub struct Found {
     name: String,
 }
 
+impl Found {
+    /// The place of the object that holds them in the document, as a JSON pointer.
+    pub fn object(&self) -> String {
+        self.item.map(|item| format!("/items/{item}")).unwrap_or_default()
+    }
+}
+
 impl fmt::Display for Found {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         self.source.fmt(formatter)?;

@@ -139,8 +139,8 @@ fn of_group(group: &str, kinds: &[String], given: &[&Resource]) -> Vec<Extra> {
     extras
 }
 
-/// The plural of a kind, as far as English goes.
-fn plural(kind: &str) -> String {
+/// The plural of a kind, as far as English goes: what its resource is probably called.
+pub fn plural(kind: &str) -> String {
     let singular = kind.to_ascii_lowercase();
     if let Some(stem) = singular.strip_suffix('y').filter(|it| !it.ends_with(is_vowel)) {
         return format!("{stem}ies");

@@ -115,8 +115,8 @@ pub(super) fn row(json: &str, object: &Value, of: &Applied, known: &Namespaces) 
     let asked = asked.chain(report.skipped.iter().map(|(injection, _)| injection));
     let injections = asked.filter(|_| reach == Reach::Reaches).map(ToString::to_string).collect();
     let reason = reason.map(|reason| say(&reason).into_owned());
-    let (workload, hold) = (name(object), hold(object));
-    Some(Row { namespace, workload, pods, state, injections, reason, hold })
+    let workload = name(object);
+    Some(Row { namespace, workload, pods, state, injections, reason, hold: None })
 }
 
 /// Whether it is a Pod or a Job that is finished, or a Pod that is being deleted: neither covered nor

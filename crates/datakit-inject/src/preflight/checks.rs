@@ -18,7 +18,7 @@ use crate::object::{at, items_of, list, name, text};
 use crate::policies::manifests;
 use crate::settings_file::SettingsFile;
 use crate::terminal::{Failure, count};
-use Status::{Failed, Limit, Ok as Fine};
+use Status::{Failed, Fine, Limit};
 
 /// The first minor version of Kubernetes that has native sidecars and `matchConditions`.
 const MINOR: u32 = 29;
@@ -53,16 +53,14 @@ const MANAGERS: [(&str, &str); 6] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Status {
-    Ok,
+    #[serde(rename = "ok")]
+    Fine,
     /// Works, with a limitation.
     Limit,
     Failed,
 }
 
 type Finding = (Status, String);
-
-/// A finding; a refusal by the cluster is reported as a limit.
-type Found = Result<Finding, Refusal>;
 
 /// A cluster, and the settings to check it for.
 pub(super) struct Surroundings<'k> {
@@ -88,13 +86,17 @@ impl<'k> Surroundings<'k> {
             (None, Some(policy)) => SettingsFile::of(&name(policy), policy.to_string()).ok(),
             (None, None) => of_operator(),
         };
-        let settings = settings.map(|file| (file.json, file.name));
+        let settings = settings.map(|file| (file.found.settings, file.name));
         Ok(Self { kubectl, namespace, policies, settings })
     }
 
     /// All checks, in the order in which problems have to be solved.
     pub(super) fn checks(&self) -> Result<Vec<(&'static str, Finding)>, Failure> {
-        let mut checks = vec![
+        let policies = match &self.policies {
+            Ok(policies) => policies.iter().map(|it| ("policies", Ok(policy(it)))).collect(),
+            Err(refusal) => vec![("policies", Err(refusal.clone()))],
+        };
+        let checks = [
             ("kubernetes", Ok(self.kubernetes()?)),
             ("kubewarden", self.kubewarden()),
             ("policy-servers", self.policy_servers()),
@@ -104,25 +106,24 @@ impl<'k> Surroundings<'k> {
             ("pod-security", self.pod_security()),
             ("quotas", self.quotas()),
         ];
-        match &self.policies {
-            Ok(policies) => checks.extend(policies.iter().map(|it| ("policies", Ok(policy(it))))),
-            Err(refusal) => checks.push(("policies", Err(refusal.clone()))),
-        }
-        let limit = |refusal: Refusal| (Limit, refusal.to_string());
-        Ok(checks.into_iter().map(|(check, found)| (check, found.unwrap_or_else(limit))).collect())
+        // A refusal of the cluster is a limit.
+        let finding = |(check, finding): (_, Result<Finding, Refusal>)| {
+            (check, finding.unwrap_or_else(|refusal| (Limit, refusal.to_string())))
+        };
+        Ok(checks.into_iter().chain(policies).map(finding).collect())
     }
 
     fn kubernetes(&self) -> Result<Finding, Refusal> {
         let version = self.kubectl.json(&["version", "--output", "json"])?;
         let version = text(&version, "/serverVersion/gitVersion");
         let minor = version.strip_prefix("v1.").and_then(|it| it.split('.').next()?.parse().ok());
-        Ok(match minor.is_some_and(|minor: u32| minor < MINOR) {
-            true => (Failed, format!("{version} is older than 1.{MINOR}")),
-            false => (Fine, version.to_owned()),
+        Ok(match minor {
+            Some(..MINOR) => (Failed, format!("{version} is older than 1.{MINOR}")),
+            _ => (Fine, version.to_owned()),
         })
     }
 
-    fn kubewarden(&self) -> Found {
+    fn kubewarden(&self) -> Result<Finding, Refusal> {
         if let Err(Refusal::Absent) = self.list(SERVERS, None) {
             return Ok((Failed, "Kubewarden is not installed".to_owned()));
         }
@@ -134,7 +135,7 @@ impl<'k> Surroundings<'k> {
         Ok(controllers.first().map_or((Limit, missing), found))
     }
 
-    fn policy_servers(&self) -> Found {
+    fn policy_servers(&self) -> Result<Finding, Refusal> {
         let servers = match self.list(SERVERS, None) {
             Err(Refusal::Absent) => Vec::new(),
             servers => servers?,
@@ -143,7 +144,7 @@ impl<'k> Surroundings<'k> {
         Ok(names(&servers, "/metadata/name", |_| true).map_or(none, |names| (Fine, names)))
     }
 
-    fn rights(&self) -> Found {
+    fn rights(&self) -> Result<Finding, Refusal> {
         let mut missing = Vec::new();
         for (verb, resources, in_namespace) in RIGHTS {
             if !self.kubectl.can_i(&[verb, resources], in_namespace.then_some(self.namespace))? {
@@ -157,7 +158,7 @@ impl<'k> Surroundings<'k> {
     }
 
     /// The release of the Operator, and who manages it.
-    fn operator(&self) -> Found {
+    fn operator(&self) -> Result<Finding, Refusal> {
         let image = |it: &Value| text(it, "/spec/template/spec/containers/0/image").to_owned();
         let webhook = [WEBHOOKS, "--field-selector", "metadata.name=datakit-operator-mutation"];
         let webhook = self.list(&webhook, None)?.into_iter().next();
@@ -176,7 +177,7 @@ impl<'k> Surroundings<'k> {
     }
 
     /// DataKit's Services, and the ports that the settings name.
-    fn datakit(&self) -> Found {
+    fn datakit(&self) -> Result<Finding, Refusal> {
         let Some((settings, origin)) = &self.settings else {
             let message = "no settings are known, so no Service was checked; pass them with -s";
             return Ok((Limit, message.to_owned()));
@@ -202,15 +203,14 @@ impl<'k> Surroundings<'k> {
     }
 
     /// Namespaces in which Kubernetes refuses some injections.
-    fn pod_security(&self) -> Found {
+    fn pod_security(&self) -> Result<Finding, Refusal> {
         let level = "/metadata/labels/pod-security.kubernetes.io~1enforce";
         let enforces = |it: &Value| matches!(text(it, level), "baseline" | "restricted");
         let names = names(&self.list(&["namespaces"], None)?, "/metadata/name", enforces);
         let needs = |(json, _): &(String, _)| needs_capabilities(json);
-        let needs_capabilities = self.settings.as_ref().is_none_or(needs);
         Ok(match names {
             None => (Fine, "no namespace enforces a level".to_owned()),
-            Some(names) if needs_capabilities => {
+            Some(names) if self.settings.as_ref().is_none_or(needs) => {
                 (Limit, format!("profilers and flameshot are refused in {names}"))
             }
             Some(names) => (Fine, format!("what these settings inject is accepted in {names}")),
@@ -218,7 +218,7 @@ impl<'k> Surroundings<'k> {
     }
 
     /// Quotas that refuse containers without resources.
-    fn quotas(&self) -> Found {
+    fn quotas(&self) -> Result<Finding, Refusal> {
         let of_compute = |key: &String| key.ends_with("cpu") || key.ends_with("memory");
         let demands = |it: &Value| {
             at(it, "/spec/hard").as_object().is_some_and(|it| it.keys().any(of_compute))
@@ -265,7 +265,7 @@ fn needs_capabilities(json: &str) -> bool {
         for injection in ALL.iter().filter(|it| matches!(it.name, "profiler" | "flameshot")) {
             visit(settings, injection, &mut |candidate| {
                 is_any |= !candidate.selectors.is_off() && !candidate.is_switched_off();
-                if is_any { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                ControlFlow::Continue(())
             });
         }
         is_any
