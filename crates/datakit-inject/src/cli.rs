@@ -1,11 +1,14 @@
 //! The commands and their help.
 
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use clap::builder::{StringValueParser, TypedValueParser as _};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
+use clap_mangen::Man;
 use messages::Language;
+use serde_json::json;
 
 use crate::args::Output;
 use crate::check_settings::CheckSettings;
@@ -16,6 +19,7 @@ use crate::explain::Explain;
 use crate::inject::Inject;
 use crate::krm::Krm;
 use crate::preflight::Preflight;
+use crate::terminal::{Done, Exit, reason};
 use crate::uninject::Uninject;
 
 /// A text of the folder `help/`.
@@ -97,4 +101,58 @@ pub(crate) enum Command {
         #[arg(long)]
         directory: Option<PathBuf>,
     },
+}
+
+impl Command {
+    pub(crate) fn run(&self, out: &mut impl Write) -> Done {
+        match self {
+            Self::Inject(inject) => inject.run(out),
+            Self::Uninject(uninject) => uninject.run(out),
+            Self::Diff(diff) => diff.run(out),
+            Self::Explain(explain) => explain.run(out),
+            Self::Coverage(coverage) => coverage.run(out),
+            Self::Preflight(preflight) => preflight.run(out),
+            Self::CheckSettings(check) => check.run(out),
+            Self::Convert(convert) => convert.run(out),
+            Self::Krm(krm) => krm.run(out),
+            Self::Version { output } => version(*output, out),
+            Self::Completions { shell } => completions(*shell, out),
+            Self::Man { directory: Some(folder), .. } => pages(folder),
+            Self::Man { command, directory: None } => page(command.as_deref(), out),
+        }
+    }
+}
+
+fn version(output: Output, out: &mut impl Write) -> Done {
+    let version = env!("CARGO_PKG_VERSION");
+    match output {
+        Output::Text => writeln!(out, "datakit-inject {version}")?,
+        format => write!(out, "{}", format.write(&json!({ "version": version }))?)?,
+    }
+    Ok(Exit::Done)
+}
+
+fn page(name: Option<&str>, out: &mut impl Write) -> Done {
+    let mut command = Cli::command();
+    command.build();
+    if let Some(name) = name {
+        let found = command.find_subcommand(name).cloned();
+        command = found.ok_or_else(|| format!("there is no command `{name}`"))?;
+    }
+    Man::new(command).render(out)?;
+    Ok(Exit::Done)
+}
+
+fn pages(folder: &Path) -> Done {
+    let written = std::fs::create_dir_all(folder)
+        .and_then(|()| clap_mangen::generate_to(Cli::command(), folder));
+    written.map_err(|error| format!("cannot write to {}: {}", folder.display(), reason(&error)))?;
+    Ok(Exit::Done)
+}
+
+fn completions(shell: Shell, out: &mut impl Write) -> Done {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "datakit-inject", &mut script);
+    out.write_all(&script)?;
+    Ok(Exit::Done)
 }

@@ -9,7 +9,7 @@ use crate::args::Source;
 use crate::evaluate::Policy;
 use crate::kubectl::{Kubectl, Refusal};
 use crate::manifests::Manifests;
-use crate::object::{Templates, at, items_of, name, text};
+use crate::object::{Templates, at, name, text};
 use crate::policies::{Applied, Namespaces, Reach};
 use crate::terminal::{Failure, note, say};
 
@@ -24,13 +24,13 @@ pub(crate) fn objects(
     with_running: bool,
 ) -> Result<Vec<Value>, Failure> {
     let running = if with_running { ",jobs.batch,replicasets.apps,pods" } else { "" };
-    let mut objects = items_of(kubectl.get(&[&format!("{WORKLOADS}{running}")], namespace)?);
+    let mut objects = kubectl.list(&[&format!("{WORKLOADS}{running}")], namespace)?;
     for kind in templates.extra_kinds() {
-        match kubectl.get(&[&kind], namespace) {
+        match kubectl.list(&[&kind], namespace) {
             Err(Refusal::Absent) => {
                 note(say(&format!("the cluster has no {kind}, which policy.extra_workloads names")))
             }
-            answer => objects.extend(items_of(answer?)),
+            kinds => objects.extend(kinds?),
         }
     }
     Ok(objects)
@@ -45,12 +45,12 @@ pub(crate) fn read(
     let templates = Templates::all(policies.iter().map(|applied| &applied.policy.templates));
     let namespace = source.namespace.as_deref();
     let objects = objects(&source.kubectl, namespace, &templates, with_running)?;
-    let listed = source.kubectl.get(&["namespaces"], None).unwrap_or_else(|refusal| {
+    let listed = source.kubectl.list(&["namespaces"], None).unwrap_or_else(|refusal| {
         note(say(&format!("the labels of namespaces count as missing: {refusal}")));
-        Value::Null
+        Vec::new()
     });
     let mut namespaces = Namespaces::default();
-    items_of(listed).iter().chain(&objects).for_each(|object| namespaces.add(object));
+    listed.iter().chain(&objects).for_each(|object| namespaces.add(object));
     Ok((objects, namespaces))
 }
 

@@ -18,7 +18,7 @@ pub(crate) type Task<'t> = &'t (dyn Fn(&str) -> Outcome + Sync);
 pub(crate) struct Policy {
     pub(crate) settings: String,
     /// The namespace of objects that name none.
-    pub(crate) namespace: String,
+    namespace: String,
     /// Whether that is the default.
     is_namespace_assumed: bool,
     pub(crate) templates: Templates,
@@ -55,6 +55,14 @@ impl Policy {
             is_namespace_assumed: namespace.is_none(),
             // The default of kubectl.
             namespace: namespace.unwrap_or("default").to_owned(),
+        }
+    }
+
+    /// The namespace of an object.
+    pub(crate) fn namespace_of<'o>(&'o self, object: &'o Value) -> &'o str {
+        match text(object, "/metadata/namespace") {
+            "" => &self.namespace,
+            namespace => namespace,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Reads from a cluster through kubectl, so that every way to log in works.
 
+use std::mem;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -41,6 +42,17 @@ impl Kubectl {
     /// What `kubectl get` prints, of all namespaces unless one is named.
     pub(crate) fn get(&self, what: &[&str], namespace: Option<&str>) -> Result<Value, Refusal> {
         self.json(&[&["get"], what, &scope(namespace), &["--output", "json"]].concat())
+    }
+
+    /// The objects of which `kubectl get` prints a list.
+    pub(crate) fn list(
+        &self,
+        what: &[&str],
+        namespace: Option<&str>,
+    ) -> Result<Vec<Value>, Refusal> {
+        let mut list = self.get(what, namespace)?;
+        let items = list.get_mut("items").and_then(Value::as_array_mut);
+        Ok(items.map(mem::take).unwrap_or_default())
     }
 
     pub(crate) fn json(&self, arguments: &[&str]) -> Result<Value, Refusal> {

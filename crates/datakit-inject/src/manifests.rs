@@ -1,12 +1,12 @@
 //! Runs the objects of a text through a task, and edits the text.
 
 use std::ops::Range;
+use std::path::Path;
 
 use yaml_splice::{Document, Edit, Part, Value, apply, parse_stream};
 
 use crate::evaluate::{Outcome, Task};
 use crate::files::{self, Input, MAX_BYTES};
-use crate::helm;
 use crate::object::items;
 use crate::terminal::Problem;
 
@@ -49,7 +49,7 @@ impl Manifests {
         let parts = parse_stream(&text);
         let written = |part: &Part| text.get(part.range.clone()).unwrap_or_default();
         let is_template = |part: &Part| part.document.is_err() && written(part).contains("{{");
-        let template = helm::template(&input.path, &text, parts.iter().any(is_template));
+        let template = helm_template(&input.path, &text, parts.iter().any(is_template));
         if template.is_some() {
             manifests.leave_out(0..text.len(), input, template);
         } else {
@@ -130,6 +130,24 @@ impl Manifests {
     pub(crate) fn objects(&self) -> impl Iterator<Item = &(Option<usize>, Outcome)> {
         self.documents.iter().flatten()
     }
+}
+
+/// Reports a file that is a template of a Helm chart, which has to be rendered first. `{{` can be valid YAML, so outside of a chart's `templates`
+/// folder it counts only together with a parse error.
+fn helm_template(file: &Path, text: &str, is_malformed: bool) -> Option<Problem> {
+    let offset = text.find("{{")?;
+    let is_below_templates = file.iter().any(|part| part == "templates");
+    let chart = file.ancestors().skip(1).find(|folder| folder.join("Chart.yaml").is_file());
+    let is_template = is_malformed || (is_below_templates && chart.is_some());
+    is_template.then(|| {
+        let chart = chart.unwrap_or(Path::new("CHART"));
+        let chart = if chart == Path::new("") { Path::new(".") } else { chart }.display();
+        let line = text.get(..offset).unwrap_or_default().matches('\n').count() + 1;
+        let reason = format!(
+            "a Helm template; render it first: `helm template {chart} | datakit-inject COMMAND - -s SETTINGS`"
+        );
+        Problem::new(&file.display().to_string(), Some(line), reason)
+    })
 }
 
 /// The document of a part if it is a manifest, or else the problem; `None` for files in folders that do

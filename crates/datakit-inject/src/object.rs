@@ -128,14 +128,6 @@ pub(crate) fn successor(object: &Value) -> Option<&'static str> {
     }
 }
 
-/// The items of a list that kubectl printed.
-pub(crate) fn items_of(mut list: Value) -> Vec<Value> {
-    match list.get_mut("items").map(Value::take) {
-        Some(Value::Array(items)) => items,
-        _ => Vec::new(),
-    }
-}
-
 /// A mapping of a document.
 pub(crate) fn mapping<const N: usize>(members: [(&str, Yaml); N]) -> Yaml {
     Yaml::Mapping(members.map(|(key, value)| (key.to_owned(), value)).into())

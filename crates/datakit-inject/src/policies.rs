@@ -8,7 +8,7 @@ use settings_tools::workloads::plural;
 use crate::args::Source;
 use crate::evaluate::Policy;
 use crate::kubectl::{Kubectl, Refusal};
-use crate::object::{at, group_version, items_of, list, name, text};
+use crate::object::{at, group_version, list, name, text};
 use crate::settings_file::SettingsFile;
 use crate::terminal::{Failure, note, say};
 
@@ -90,9 +90,9 @@ fn applied(file: &SettingsFile, namespace: Option<&str>) -> Result<Applied, Fail
 
 /// The policies of this module in a cluster.
 pub(crate) fn manifests(kubectl: &Kubectl) -> Result<Vec<Value>, Refusal> {
-    let mut policies = match kubectl.get(&[RESOURCES], None) {
+    let mut policies = match kubectl.list(&[RESOURCES], None) {
         Err(Refusal::Absent) => Vec::new(),
-        answer => items_of(answer?),
+        policies => policies?,
     };
     policies.retain(|policy| text(policy, "/spec/module").contains("datakit-injection"));
     Ok(policies)
@@ -108,10 +108,7 @@ impl Applied {
         } else if !rules.any(|rule| has_kind(rule, object)) {
             return Reach::OtherKind;
         }
-        let namespace = match text(object, "/metadata/namespace") {
-            "" => &*self.policy.namespace,
-            namespace => namespace,
-        };
+        let namespace = self.policy.namespace_of(object);
         let own = text(&self.manifest, "/metadata/namespace");
         let is_of_kubewarden = namespaces.of_kubewarden.as_deref() == Some(namespace)
             && *at(spec, "/allowInsideAdmissionControllerNamespace") != true;

@@ -102,10 +102,7 @@ pub(super) fn row(json: &str, object: &Value, of: &Applied, known: &Namespaces) 
     if has_ended(object) || is_other || reach == Reach::OtherKind {
         return None;
     }
-    let mut namespace = text(object, "/metadata/namespace").to_owned();
-    if namespace.is_empty() {
-        namespace.clone_from(&of.policy.namespace);
-    }
+    let namespace = of.policy.namespace_of(object).to_owned();
     let (state, reason) = match reach {
         Reach::Excluded(reason) => (State::NotSelected, Some(reason.to_owned())),
         _ => state(json, object, of, &outcome),

@@ -14,7 +14,7 @@ use settings_tools::document::validate;
 use settings_tools::endpoints::{Endpoint, endpoints};
 
 use crate::kubectl::{Kubectl, Refusal};
-use crate::object::{at, items_of, list, name, text};
+use crate::object::{at, list, name, text};
 use crate::policies::manifests;
 use crate::settings_file::SettingsFile;
 use crate::terminal::{Failure, count};
@@ -68,8 +68,7 @@ pub(super) struct Surroundings<'k> {
     /// The namespace of the Operator and of DataKit.
     namespace: &'k str,
     policies: Result<Vec<Value>, Refusal>,
-    /// The settings, and where they come from.
-    settings: Option<(String, String)>,
+    settings: Option<SettingsFile>,
 }
 
 impl<'k> Surroundings<'k> {
@@ -86,7 +85,6 @@ impl<'k> Surroundings<'k> {
             (None, Some(policy)) => SettingsFile::of(&name(policy), policy.to_string()).ok(),
             (None, None) => of_operator(),
         };
-        let settings = settings.map(|file| (file.found.settings, file.name));
         Ok(Self { kubectl, namespace, policies, settings })
     }
 
@@ -124,24 +122,27 @@ impl<'k> Surroundings<'k> {
     }
 
     fn kubewarden(&self) -> Result<Finding, Refusal> {
-        if let Err(Refusal::Absent) = self.list(SERVERS, None) {
+        if let Err(Refusal::Absent) = self.kubectl.list(SERVERS, None) {
             return Ok((Failed, "Kubewarden is not installed".to_owned()));
         }
         let labels = "app.kubernetes.io/part-of=kubewarden,app.kubernetes.io/component=controller";
-        let controllers = self.list(&["deployments.apps", "--selector", labels], None)?;
+        let controllers = self.kubectl.list(&["deployments.apps", "--selector", labels], None)?;
         let version = "/metadata/labels/app.kubernetes.io~1version";
-        let found = |it| (Fine, format!("Kubewarden {}", text(it, version)));
-        let missing = "its resources are there, but no controller was found".to_owned();
-        Ok(controllers.first().map_or((Limit, missing), found))
+        Ok(match controllers.first() {
+            Some(it) => (Fine, format!("Kubewarden {}", text(it, version))),
+            None => (Limit, "its resources are there, but no controller was found".to_owned()),
+        })
     }
 
     fn policy_servers(&self) -> Result<Finding, Refusal> {
-        let servers = match self.list(SERVERS, None) {
+        let servers = match self.kubectl.list(SERVERS, None) {
             Err(Refusal::Absent) => Vec::new(),
             servers => servers?,
         };
-        let none = (Failed, "there is no policy server".to_owned());
-        Ok(names(&servers, "/metadata/name", |_| true).map_or(none, |names| (Fine, names)))
+        Ok(match names(&servers, "/metadata/name", |_| true) {
+            Some(names) => (Fine, names),
+            None => (Failed, "there is no policy server".to_owned()),
+        })
     }
 
     fn rights(&self) -> Result<Finding, Refusal> {
@@ -161,8 +162,8 @@ impl<'k> Surroundings<'k> {
     fn operator(&self) -> Result<Finding, Refusal> {
         let image = |it: &Value| text(it, "/spec/template/spec/containers/0/image").to_owned();
         let webhook = [WEBHOOKS, "--field-selector", "metadata.name=datakit-operator-mutation"];
-        let webhook = self.list(&webhook, None)?.into_iter().next();
-        let deployments = self.list(&["deployments.apps"], Some(self.namespace))?;
+        let webhook = self.kubectl.list(&webhook, None)?.into_iter().next();
+        let deployments = self.kubectl.list(&["deployments.apps"], Some(self.namespace))?;
         let operator = deployments.iter().find(|it| image(it).contains("datakit-operator:"));
         let release = operator.and_then(|it| Some(image(it).rsplit_once(':')?.1.to_owned()));
         let release = release.unwrap_or("of an unknown release".to_owned());
@@ -178,11 +179,11 @@ impl<'k> Surroundings<'k> {
 
     /// DataKit's Services, and the ports that the settings name.
     fn datakit(&self) -> Result<Finding, Refusal> {
-        let Some((settings, origin)) = &self.settings else {
+        let Some(SettingsFile { name, found, .. }) = &self.settings else {
             let message = "no settings are known, so no Service was checked; pass them with -s";
             return Ok((Limit, message.to_owned()));
         };
-        let (endpoints, mut missing) = (endpoints(settings), BTreeSet::new());
+        let (endpoints, mut missing) = (endpoints(&found.settings), BTreeSet::new());
         for Endpoint { namespace, service, port } in &endpoints {
             match self.kubectl.get(&["services", service], Some(namespace)) {
                 Ok(it) if list(&it, "/spec/ports").any(|it| *at(it, "/port") == *port) => {}
@@ -195,9 +196,9 @@ impl<'k> Surroundings<'k> {
                 }
             }
         }
-        let named = || format!("the settings of {origin} name {}", count(endpoints.len(), "port"));
+        let ports = count(endpoints.len(), "port");
         Ok(match missing.is_empty() {
-            true => (Fine, named()),
+            true => (Fine, format!("the settings of {name} name {ports}")),
             false => (Failed, missing.into_iter().collect::<Vec<_>>().join("; ")),
         })
     }
@@ -206,8 +207,8 @@ impl<'k> Surroundings<'k> {
     fn pod_security(&self) -> Result<Finding, Refusal> {
         let level = "/metadata/labels/pod-security.kubernetes.io~1enforce";
         let enforces = |it: &Value| matches!(text(it, level), "baseline" | "restricted");
-        let names = names(&self.list(&["namespaces"], None)?, "/metadata/name", enforces);
-        let needs = |(json, _): &(String, _)| needs_capabilities(json);
+        let names = names(&self.kubectl.list(&["namespaces"], None)?, "/metadata/name", enforces);
+        let needs = |it: &SettingsFile| needs_capabilities(&it.found.settings);
         Ok(match names {
             None => (Fine, "no namespace enforces a level".to_owned()),
             Some(names) if self.settings.as_ref().is_none_or(needs) => {
@@ -223,17 +224,13 @@ impl<'k> Surroundings<'k> {
         let demands = |it: &Value| {
             at(it, "/spec/hard").as_object().is_some_and(|it| it.keys().any(of_compute))
         };
-        let quotas = self.list(&["resourcequotas"], None)?;
+        let quotas = self.kubectl.list(&["resourcequotas"], None)?;
         Ok(match names(&quotas, "/metadata/namespace", demands) {
             None => (Fine, "no quota demands resources".to_owned()),
             Some(names) => {
                 (Limit, format!("quotas refuse containers without resources in {names}"))
             }
         })
-    }
-
-    fn list(&self, what: &[&str], namespace: Option<&str>) -> Result<Vec<Value>, Refusal> {
-        self.kubectl.get(what, namespace).map(items_of)
     }
 }
 
