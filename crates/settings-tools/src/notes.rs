@@ -148,12 +148,9 @@ fn note_variables(variables: &[Variable], envs: &Path, notes: &mut Errors) {
             continue;
         };
         if let Some(near) = near_placeholder(text) {
-            notes.add(
-                &path,
-                format_args!(
-                    "is not a known placeholder and is used literally; did you mean `{near}`?"
-                ),
-            );
+            let message =
+                format!("is not a known placeholder and is used literally; did you mean `{near}`?");
+            notes.add(&path, message);
         }
         for name in references(&variable.value) {
             if !names.contains(name) && !ALWAYS_SET.contains(&name) {
