@@ -9,7 +9,7 @@ use crate::args::Source;
 use crate::evaluate::Policy;
 use crate::kubectl::{Kubectl, Refusal};
 use crate::manifests::Manifests;
-use crate::object::{Templates, at, name, text};
+use crate::object::{at, name, text};
 use crate::policies::{Applied, Namespaces, Reach};
 use crate::terminal::{Failure, note, say};
 
@@ -20,12 +20,12 @@ const WORKLOADS: &str = "deployments.apps,statefulsets.apps,daemonsets.apps,cron
 pub(crate) fn objects(
     kubectl: &Kubectl,
     namespace: Option<&str>,
-    templates: &Templates,
+    extra_kinds: impl Iterator<Item = String>,
     with_running: bool,
 ) -> Result<Vec<Value>, Failure> {
     let running = if with_running { ",jobs.batch,replicasets.apps,pods" } else { "" };
     let mut objects = kubectl.list(&[&format!("{WORKLOADS}{running}")], namespace)?;
-    for kind in templates.extra_kinds() {
+    for kind in extra_kinds {
         match kubectl.list(&[&kind], namespace) {
             Err(Refusal::Absent) => {
                 note(say(&format!("the cluster has no {kind}, which policy.extra_workloads names")))
@@ -42,9 +42,8 @@ pub(crate) fn read(
     policies: &[Applied],
     with_running: bool,
 ) -> Result<(Vec<Value>, Namespaces), Failure> {
-    let templates = Templates::all(policies.iter().map(|applied| &applied.policy.templates));
-    let namespace = source.namespace.as_deref();
-    let objects = objects(&source.kubectl, namespace, &templates, with_running)?;
+    let kinds = policies.iter().flat_map(|applied| applied.policy.templates.extra_kinds());
+    let objects = objects(&source.kubectl, source.namespace.as_deref(), kinds, with_running)?;
     let listed = source.kubectl.list(&["namespaces"], None).unwrap_or_else(|refusal| {
         note(say(&format!("the labels of namespaces count as missing: {refusal}")));
         Vec::new()

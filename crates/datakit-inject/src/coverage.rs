@@ -18,7 +18,7 @@ use crate::cluster;
 use crate::object::{at, list, name, text};
 use crate::policies::{Applied, Namespaces};
 use crate::terminal::{Done, Exit, Failure, error, say};
-use state::{Counted, Hold, Row, State, crash, hold, row, summary};
+use state::{Hold, Row, State, crash, hold, row, summary};
 
 #[derive(Args)]
 pub(crate) struct Coverage {
@@ -72,12 +72,12 @@ impl Coverage {
             State::Pending | State::Skipped | State::UnreadableRecord | State::Crashing => true,
             state => state == State::Outdated && self.fail_on == Some(FailOn::Outdated),
         };
-        let found = self.fail_on.is_some() && rows.iter().any(|counted| fails(counted.row.state));
+        let found = self.fail_on.is_some() && rows.iter().any(|row| fails(row.state));
         let states = match (&*self.state, self.output) {
             ([], Format::Restart) => &[State::Pending, State::Outdated],
             (states, _) => states,
         };
-        rows.retain(|counted| states.is_empty() || states.contains(&counted.row.state));
+        rows.retain(|row| states.is_empty() || states.contains(&row.state));
         let kubectl = &self.source.kubectl;
         let json = || json!({ "workloads": rows, "summary": summary(&rows) });
         match self.output {
@@ -129,7 +129,7 @@ struct Seen {
 }
 
 /// Runs objects through the policies, and groups the rows by workload.
-fn rows(objects: &[String], policies: &[Applied], namespaces: &Namespaces) -> Vec<Counted> {
+fn rows(objects: &[String], policies: &[Applied], namespaces: &Namespaces) -> Vec<Row> {
     let look = |json: &String| {
         let object = parsed(json);
         let key = (text(&object, "/metadata/namespace").to_owned(), name(&object));
@@ -164,7 +164,7 @@ fn rows(objects: &[String], policies: &[Applied], namespaces: &Namespaces) -> Ve
             *counted.entry(row).or_default() += 1;
         }
     }
-    counted.into_iter().map(|(row, objects)| Counted { row, objects }).collect()
+    counted.into_iter().map(|(row, objects)| Row { objects, ..row }).collect()
 }
 
 /// The controller of an object. A Pod of a ReplicaSet names its Deployment by the template hash.

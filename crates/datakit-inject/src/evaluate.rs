@@ -8,7 +8,7 @@ use datakit_injection::report::Report;
 use datakit_injection::trace::{Explanation, Step};
 use serde_json::Value;
 
-use crate::object::{Templates, successor, text};
+use crate::object::{Templates, no_longer_served, text};
 use crate::settings_file::SettingsFile;
 use crate::terminal::Failure;
 
@@ -71,13 +71,9 @@ impl Policy {
     pub(crate) fn run(&self, object: &str) -> Outcome {
         let mut outcome = self.create(object);
         let look = serde_json::from_str(object).unwrap_or_default();
-        let successor = successor(&look);
-        outcome.has_template = self.templates.of_object(&look).is_some() || successor.is_some();
-        if let Some(successor) = successor {
-            let version = text(&look, "/apiVersion");
-            let message = format!("Kubernetes no longer serves {version}; use {successor}");
-            outcome.message = Some(message);
-        }
+        outcome.message = no_longer_served(&look);
+        outcome.has_template =
+            self.templates.of_object(&look).is_some() || outcome.message.is_some();
         let asks = outcome.mutated.is_some() || !outcome.report.skipped.is_empty();
         if let Some(missing) = self.templates.missing(&look).filter(|_| asks) {
             outcome.leave_alone(format!("a partial manifest is left alone: {missing}"));
@@ -88,9 +84,9 @@ impl Policy {
     /// Runs an object through the policy, as if it were created.
     pub(crate) fn create(&self, object: &str) -> Outcome {
         let (namespace, settings) = (Value::from(&*self.namespace), &self.settings);
-        let request =
-            format!(r#"{{"operation":"CREATE","namespace":{namespace},"object":{object}}}"#);
-        let payload = format!(r#"{{"request":{request},"settings":{settings}}}"#);
+        let payload = format!(
+            r#"{{"request":{{"operation":"CREATE","namespace":{namespace},"object":{object}}},"settings":{settings}}}"#
+        );
         let (mut answer, explanation) = policy::explain(payload.as_bytes());
         answer.report.workload.clone_from(&explanation.workload);
         Outcome {

@@ -25,10 +25,8 @@ mod files;
 mod inject;
 mod krm;
 mod kubectl;
-mod kustomize;
 mod manifests;
 mod object;
-mod patch;
 mod policies;
 mod preflight;
 mod settings_file;
@@ -50,17 +48,16 @@ fn main() -> ExitCode {
     speak(arguments.lang);
     let mut out = BufWriter::new(io::stdout().lock());
     let done = arguments.command.run(&mut out);
-    match done.and_then(|exit| Ok(out.flush().map(|()| exit)?)) {
-        Ok(exit) => exit.into(),
+    let exit = match done.and_then(|exit| Ok(out.flush().map(|()| exit)?)) {
+        Ok(exit) => exit,
         // The reader closed the pipe.
-        Err(Failure::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-            Exit::Done.into()
-        }
+        Err(Failure::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
         Err(failure) => {
             error(failure);
-            Exit::CouldNot.into()
+            Exit::CouldNot
         }
-    }
+    };
+    ExitCode::from(exit as u8)
 }
 
 /// Parses the arguments. kubectl runs plugins by their file name, such as `kubectl-datakit_inject`.

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::args::Output;
 use crate::kubectl::Kubectl;
 use crate::terminal::{Done, Exit, count, say};
-use checks::{Status, Surroundings};
+use checks::{Status, checks};
 
 #[derive(Args)]
 pub(crate) struct Preflight {
@@ -43,9 +43,8 @@ const PAGE: &str =
 
 impl Preflight {
     pub(crate) fn run(&self, out: &mut impl Write) -> Done {
-        let (kubectl, settings) = (&self.kubectl, self.settings.as_deref());
-        let surroundings = Surroundings::read(kubectl, &self.namespace, settings)?;
-        let checks = surroundings.checks()?.into_iter().map(|(check, (status, message))| {
+        let checks = checks(&self.kubectl, &self.namespace, self.settings.as_deref())?;
+        let checks = checks.into_iter().map(|(check, (status, message))| {
             let (message, link) = (say(&message).into_owned(), format!("{PAGE}#{check}"));
             Check { check, status, message, link }
         });

@@ -7,7 +7,6 @@ use settings_tools::document::{self, Found, Source};
 use yaml_splice::{Value, parse_stream};
 
 use crate::files;
-use crate::object::items;
 use crate::terminal::{Problem, count};
 
 /// Settings, and what they were found in.
@@ -32,12 +31,8 @@ impl SettingsFile {
         let values = values.collect::<Result<Vec<_>, _>>()?;
         let json = values.iter().map(|value| serde_json::to_string(value).unwrap_or_default());
         let json: Vec<String> = json.collect();
-        let json: Vec<&str> = json.iter().map(String::as_str).collect();
         let found = document::find(&json).map_err(|error| Problem::new(name, None, error))?;
-        let holder = values.get(found.document).and_then(|value| match found.item {
-            Some(item) => items(value)?.get(item),
-            None => Some(value),
-        });
+        let holder = values.get(found.document).and_then(|it| it.pointer(&found.object()));
         let policy = holder.filter(|_| found.source == Source::Policy).cloned();
         Ok(Self { name: name.to_owned(), found, policy, text })
     }

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
-use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use console::style;
@@ -106,12 +105,6 @@ impl Exit {
             (true, _) => Self::Found,
             _ => Self::Done,
         }
-    }
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
     }
 }
 

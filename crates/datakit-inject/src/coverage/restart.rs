@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::state::{Counted, Hold, Row};
+use super::state::{Hold, Row};
 use crate::kubectl::Kubectl;
 
 /// The script. Each group waits for the one before it.
-pub(super) fn script(rows: &[Counted], max: u8, kubectl: &Kubectl) -> String {
+pub(super) fn script(rows: &[Row], max: u8, kubectl: &Kubectl) -> String {
     // The Pods of an owner can be in several states.
-    let rows = rows.iter().map(|Counted { row, .. }| ((&row.namespace, &row.workload), row));
+    let rows = rows.iter().map(|row| ((&row.namespace, &row.workload), row));
     let workloads: BTreeMap<_, &Row> = rows.collect();
     let (restarted, left): (Vec<&Row>, Vec<&Row>) =
         workloads.values().partition(|row| why_not(row).is_none());

@@ -56,6 +56,8 @@ pub(crate) struct Row {
     pub(crate) reason: Option<String>,
     #[serde(skip)]
     pub(crate) hold: Option<Hold>,
+    /// How many objects it stands for.
+    pub(crate) objects: usize,
 }
 
 /// Why `kubectl rollout` refuses to restart a workload, or to wait for it.
@@ -66,33 +68,21 @@ pub(crate) enum Hold {
 }
 
 pub(super) fn hold(object: &Value) -> Option<Hold> {
+    let strategy = text(object, "/spec/updateStrategy/type");
     match text(object, "/kind") {
         "Deployment" if *at(object, "/spec/paused") == true => Some(Hold::Paused),
-        "DaemonSet" | "StatefulSet" if text(object, "/spec/updateStrategy/type") == "OnDelete" => {
-            Some(Hold::OnDelete)
-        }
+        "DaemonSet" | "StatefulSet" if strategy == "OnDelete" => Some(Hold::OnDelete),
         _ => None,
     }
 }
 
-/// Equal rows.
-#[derive(Serialize)]
-pub(super) struct Counted {
-    #[serde(flatten)]
-    pub(super) row: Row,
-    pub(super) objects: usize,
-}
-
-pub(super) fn summary(rows: &[Counted]) -> BTreeMap<State, usize> {
+pub(super) fn summary(rows: &[Row]) -> BTreeMap<State, usize> {
     let mut summary = BTreeMap::new();
-    for Counted { row, objects } in rows {
-        *summary.entry(row.state).or_default() += objects;
+    for row in rows {
+        *summary.entry(row.state).or_default() += row.objects;
     }
     summary
 }
-
-/// A state, with a reason if there is one.
-type Finding = (State, Option<String>);
 
 /// The row of an object under a policy; `None` if the policy is not concerned with it.
 pub(super) fn row(json: &str, object: &Value, of: &Applied, known: &Namespaces) -> Option<Row> {
@@ -113,16 +103,15 @@ pub(super) fn row(json: &str, object: &Value, of: &Applied, known: &Namespaces) 
     let injections = asked.filter(|_| reach == Reach::Reaches).map(ToString::to_string).collect();
     let reason = reason.map(|reason| say(&reason).into_owned());
     let workload = name(object);
-    Some(Row { namespace, workload, pods, state, injections, reason, hold: None })
+    Some(Row { namespace, workload, pods, state, injections, reason, hold: None, objects: 0 })
 }
 
 /// Whether it is a Pod or a Job that is finished, or a Pod that is being deleted: neither covered nor
 /// missing.
 fn has_ended(object: &Value) -> bool {
+    let phase = text(object, "/status/phase");
     match text(object, "/kind") {
-        "Pod" => {
-            is_deleted(object) || matches!(text(object, "/status/phase"), "Succeeded" | "Failed")
-        }
+        "Pod" => is_deleted(object) || matches!(phase, "Succeeded" | "Failed"),
         "Job" => list(object, "/status/conditions").any(|condition| {
             let kind = text(condition, "/type");
             matches!(kind, "Complete" | "Failed") && text(condition, "/status") == "True"
@@ -135,8 +124,9 @@ fn is_deleted(object: &Value) -> bool {
     !at(object, "/metadata/deletionTimestamp").is_null()
 }
 
-fn state(json: &str, object: &Value, applied: &Applied, outcome: &Outcome) -> Finding {
-    let templates = &applied.policy.templates;
+/// The state of an object, with a reason if there is one.
+fn state(json: &str, object: &Value, of: &Applied, outcome: &Outcome) -> (State, Option<String>) {
+    let templates = &of.policy.templates;
     let (added, skipped) = (templates.added(object), outcome.skipped());
     let has_record = !templates.records(object).is_empty();
     let is_current = |outcome: &Outcome| {
@@ -144,9 +134,9 @@ fn state(json: &str, object: &Value, applied: &Applied, outcome: &Outcome) -> Fi
         let has_any = !outcome.report.present.is_empty() || !outcome.report.injected.is_empty();
         has_any && (mutated.is_none() || is_stored(object, mutated))
     };
-    if is_current(outcome) || has_record && is_current(&applied.written.create(json)) {
+    if is_current(outcome) || has_record && is_current(&of.written.create(json)) {
         let without = (!has_record).then(|| without_added(object, templates)).flatten();
-        let anew = without.and_then(|it| applied.policy.create(&it).mutated);
+        let anew = without.and_then(|it| of.policy.create(&it).mutated);
         return match anew.and_then(|anew| other_image(&added, &anew, templates)) {
             Some(reason) => (State::Outdated, Some(reason)),
             None => (State::UpToDate, None),

@@ -62,176 +62,159 @@ pub(super) enum Status {
 
 type Finding = (Status, String);
 
-/// A cluster, and the settings to check it for.
-pub(super) struct Surroundings<'k> {
-    kubectl: &'k Kubectl,
-    /// The namespace of the Operator and of DataKit.
-    namespace: &'k str,
-    policies: Result<Vec<Value>, Refusal>,
-    settings: Option<SettingsFile>,
+/// A finding, or why the cluster does not give one.
+type Answer = Result<Finding, Refusal>;
+
+/// All checks, in the order in which problems have to be solved. The namespace is that of the Operator and
+/// of DataKit, the file has the settings to come.
+pub(super) fn checks(
+    kubectl: &Kubectl,
+    namespace: &str,
+    file: Option<&Path>,
+) -> Result<Vec<(&'static str, Finding)>, Failure> {
+    let policies = manifests(kubectl);
+    let map = || kubectl.get(&["configmaps", "datakit-operator-config"], Some(namespace));
+    let of_operator = || SettingsFile::of("the Operator", map().ok()?.to_string()).ok();
+    let settings = match (file, policies.as_deref().unwrap_or_default().first()) {
+        (Some(file), _) => Some(SettingsFile::read(file)?),
+        (None, Some(policy)) => SettingsFile::of(&name(policy), policy.to_string()).ok(),
+        (None, None) => of_operator(),
+    };
+    let mut checks = vec![
+        ("kubernetes", Ok(kubernetes(kubectl)?)),
+        ("kubewarden", kubewarden(kubectl)),
+        ("policy-servers", policy_servers(kubectl)),
+        ("rights", rights(kubectl, namespace)),
+        ("operator", operator(kubectl, namespace)),
+        ("datakit", datakit(kubectl, settings.as_ref())),
+        ("pod-security", pod_security(kubectl, settings.as_ref())),
+        ("quotas", quotas(kubectl)),
+    ];
+    match policies {
+        Ok(policies) => checks.extend(policies.iter().map(|it| ("policies", Ok(policy(it))))),
+        Err(refusal) => checks.push(("policies", Err(refusal))),
+    }
+    let limit = |refusal: Refusal| (Limit, refusal.to_string());
+    Ok(checks.into_iter().map(|(check, answer)| (check, answer.unwrap_or_else(limit))).collect())
 }
 
-impl<'k> Surroundings<'k> {
-    pub(super) fn read(
-        kubectl: &'k Kubectl,
-        namespace: &'k str,
-        file: Option<&Path>,
-    ) -> Result<Self, Failure> {
-        let policies = manifests(kubectl);
-        let map = || kubectl.get(&["configmaps", "datakit-operator-config"], Some(namespace));
-        let of_operator = || SettingsFile::of("the Operator", map().ok()?.to_string()).ok();
-        let settings = match (file, policies.as_deref().unwrap_or_default().first()) {
-            (Some(file), _) => Some(SettingsFile::read(file)?),
-            (None, Some(policy)) => SettingsFile::of(&name(policy), policy.to_string()).ok(),
-            (None, None) => of_operator(),
-        };
-        Ok(Self { kubectl, namespace, policies, settings })
-    }
+fn kubernetes(kubectl: &Kubectl) -> Answer {
+    let version = kubectl.json(&["version", "--output", "json"])?;
+    let version = text(&version, "/serverVersion/gitVersion");
+    let minor = version.strip_prefix("v1.").and_then(|it| it.split('.').next()?.parse().ok());
+    Ok(match minor {
+        Some(..MINOR) => (Failed, format!("{version} is older than 1.{MINOR}")),
+        _ => (Fine, version.to_owned()),
+    })
+}
 
-    /// All checks, in the order in which problems have to be solved.
-    pub(super) fn checks(&self) -> Result<Vec<(&'static str, Finding)>, Failure> {
-        let policies = match &self.policies {
-            Ok(policies) => policies.iter().map(|it| ("policies", Ok(policy(it)))).collect(),
-            Err(refusal) => vec![("policies", Err(refusal.clone()))],
-        };
-        let checks = [
-            ("kubernetes", Ok(self.kubernetes()?)),
-            ("kubewarden", self.kubewarden()),
-            ("policy-servers", self.policy_servers()),
-            ("rights", self.rights()),
-            ("operator", self.operator()),
-            ("datakit", self.datakit()),
-            ("pod-security", self.pod_security()),
-            ("quotas", self.quotas()),
-        ];
-        // A refusal of the cluster is a limit.
-        let finding = |(check, finding): (_, Result<Finding, Refusal>)| {
-            (check, finding.unwrap_or_else(|refusal| (Limit, refusal.to_string())))
-        };
-        Ok(checks.into_iter().chain(policies).map(finding).collect())
+fn kubewarden(kubectl: &Kubectl) -> Answer {
+    if let Err(Refusal::Absent) = kubectl.list(SERVERS, None) {
+        return Ok((Failed, "Kubewarden is not installed".to_owned()));
     }
+    let labels = "app.kubernetes.io/part-of=kubewarden,app.kubernetes.io/component=controller";
+    let controllers = kubectl.list(&["deployments.apps", "--selector", labels], None)?;
+    let version = "/metadata/labels/app.kubernetes.io~1version";
+    Ok(match controllers.first() {
+        Some(it) => (Fine, format!("Kubewarden {}", text(it, version))),
+        None => (Limit, "its resources are there, but no controller was found".to_owned()),
+    })
+}
 
-    fn kubernetes(&self) -> Result<Finding, Refusal> {
-        let version = self.kubectl.json(&["version", "--output", "json"])?;
-        let version = text(&version, "/serverVersion/gitVersion");
-        let minor = version.strip_prefix("v1.").and_then(|it| it.split('.').next()?.parse().ok());
-        Ok(match minor {
-            Some(..MINOR) => (Failed, format!("{version} is older than 1.{MINOR}")),
-            _ => (Fine, version.to_owned()),
-        })
-    }
+fn policy_servers(kubectl: &Kubectl) -> Answer {
+    let servers = match kubectl.list(SERVERS, None) {
+        Err(Refusal::Absent) => Vec::new(),
+        servers => servers?,
+    };
+    Ok(match names(&servers, "/metadata/name", |_| true) {
+        Some(names) => (Fine, names),
+        None => (Failed, "there is no policy server".to_owned()),
+    })
+}
 
-    fn kubewarden(&self) -> Result<Finding, Refusal> {
-        if let Err(Refusal::Absent) = self.kubectl.list(SERVERS, None) {
-            return Ok((Failed, "Kubewarden is not installed".to_owned()));
+fn rights(kubectl: &Kubectl, namespace: &str) -> Answer {
+    let mut missing = Vec::new();
+    for (verb, resources, in_namespace) in RIGHTS {
+        if !kubectl.can_i(&[verb, resources], in_namespace.then_some(namespace))? {
+            missing.push(format!("{verb} {resources}"));
         }
-        let labels = "app.kubernetes.io/part-of=kubewarden,app.kubernetes.io/component=controller";
-        let controllers = self.kubectl.list(&["deployments.apps", "--selector", labels], None)?;
-        let version = "/metadata/labels/app.kubernetes.io~1version";
-        Ok(match controllers.first() {
-            Some(it) => (Fine, format!("Kubewarden {}", text(it, version))),
-            None => (Limit, "its resources are there, but no controller was found".to_owned()),
-        })
     }
+    Ok(match &*missing {
+        [] => (Fine, "all that the next steps need".to_owned()),
+        missing => (Failed, format!("you cannot {}", missing.join(", "))),
+    })
+}
 
-    fn policy_servers(&self) -> Result<Finding, Refusal> {
-        let servers = match self.kubectl.list(SERVERS, None) {
-            Err(Refusal::Absent) => Vec::new(),
-            servers => servers?,
-        };
-        Ok(match names(&servers, "/metadata/name", |_| true) {
-            Some(names) => (Fine, names),
-            None => (Failed, "there is no policy server".to_owned()),
-        })
-    }
+/// The release of the Operator, and who manages it.
+fn operator(kubectl: &Kubectl, namespace: &str) -> Answer {
+    let image = |it: &Value| text(it, "/spec/template/spec/containers/0/image").to_owned();
+    let webhook = [WEBHOOKS, "--field-selector", "metadata.name=datakit-operator-mutation"];
+    let webhook = kubectl.list(&webhook, None)?.into_iter().next();
+    let deployments = kubectl.list(&["deployments.apps"], Some(namespace))?;
+    let operator = deployments.iter().find(|it| image(it).contains("datakit-operator:"));
+    let release = operator.and_then(|it| Some(image(it).rsplit_once(':')?.1.to_owned()));
+    let release = release.unwrap_or("of an unknown release".to_owned());
+    let Some(webhook) = webhook else {
+        let without = format!("Operator {release}, without its webhook");
+        let absent = "the Operator is not installed".to_owned();
+        return Ok((Fine, operator.map_or(absent, |_| without)));
+    };
+    let manager = MANAGERS.iter().find(|(pointer, _)| webhook.pointer(pointer).is_some());
+    let manager = manager.map_or("an unknown tool", |(_, manager)| manager);
+    Ok((Limit, format!("Operator {release}, managed by {manager}, still injects")))
+}
 
-    fn rights(&self) -> Result<Finding, Refusal> {
-        let mut missing = Vec::new();
-        for (verb, resources, in_namespace) in RIGHTS {
-            if !self.kubectl.can_i(&[verb, resources], in_namespace.then_some(self.namespace))? {
-                missing.push(format!("{verb} {resources}"));
+/// DataKit's Services, and the ports that the settings name.
+fn datakit(kubectl: &Kubectl, settings: Option<&SettingsFile>) -> Answer {
+    let Some(SettingsFile { name, found, .. }) = settings else {
+        let message = "no settings are known, so no Service was checked; pass them with -s";
+        return Ok((Limit, message.to_owned()));
+    };
+    let (endpoints, mut missing) = (endpoints(&found.settings), BTreeSet::new());
+    for Endpoint { namespace, service, port } in &endpoints {
+        match kubectl.get(&["services", service], Some(namespace)) {
+            Ok(it) if list(&it, "/spec/ports").any(|it| *at(it, "/port") == *port) => {}
+            Err(Refusal::Absent) => {
+                missing.insert(format!("there is no Service {namespace}/{service}"));
             }
-        }
-        Ok(match &*missing {
-            [] => (Fine, "all that the next steps need".to_owned()),
-            missing => (Failed, format!("you cannot {}", missing.join(", "))),
-        })
-    }
-
-    /// The release of the Operator, and who manages it.
-    fn operator(&self) -> Result<Finding, Refusal> {
-        let image = |it: &Value| text(it, "/spec/template/spec/containers/0/image").to_owned();
-        let webhook = [WEBHOOKS, "--field-selector", "metadata.name=datakit-operator-mutation"];
-        let webhook = self.kubectl.list(&webhook, None)?.into_iter().next();
-        let deployments = self.kubectl.list(&["deployments.apps"], Some(self.namespace))?;
-        let operator = deployments.iter().find(|it| image(it).contains("datakit-operator:"));
-        let release = operator.and_then(|it| Some(image(it).rsplit_once(':')?.1.to_owned()));
-        let release = release.unwrap_or("of an unknown release".to_owned());
-        let Some(webhook) = webhook else {
-            let without = format!("Operator {release}, without its webhook");
-            let absent = "the Operator is not installed".to_owned();
-            return Ok((Fine, operator.map_or(absent, |_| without)));
-        };
-        let manager = MANAGERS.iter().find(|(pointer, _)| webhook.pointer(pointer).is_some());
-        let manager = manager.map_or("an unknown tool", |(_, manager)| manager);
-        Ok((Limit, format!("Operator {release}, managed by {manager}, still injects")))
-    }
-
-    /// DataKit's Services, and the ports that the settings name.
-    fn datakit(&self) -> Result<Finding, Refusal> {
-        let Some(SettingsFile { name, found, .. }) = &self.settings else {
-            let message = "no settings are known, so no Service was checked; pass them with -s";
-            return Ok((Limit, message.to_owned()));
-        };
-        let (endpoints, mut missing) = (endpoints(&found.settings), BTreeSet::new());
-        for Endpoint { namespace, service, port } in &endpoints {
-            match self.kubectl.get(&["services", service], Some(namespace)) {
-                Ok(it) if list(&it, "/spec/ports").any(|it| *at(it, "/port") == *port) => {}
-                Err(Refusal::Absent) => {
-                    missing.insert(format!("there is no Service {namespace}/{service}"));
-                }
-                answer => {
-                    answer?;
-                    missing.insert(format!("Service {namespace}/{service} has no port {port}"));
-                }
+            answer => {
+                answer?;
+                missing.insert(format!("Service {namespace}/{service} has no port {port}"));
             }
         }
-        let ports = count(endpoints.len(), "port");
-        Ok(match missing.is_empty() {
-            true => (Fine, format!("the settings of {name} name {ports}")),
-            false => (Failed, missing.into_iter().collect::<Vec<_>>().join("; ")),
-        })
     }
+    let ports = count(endpoints.len(), "port");
+    Ok(match missing.is_empty() {
+        true => (Fine, format!("the settings of {name} name {ports}")),
+        false => (Failed, missing.into_iter().collect::<Vec<_>>().join("; ")),
+    })
+}
 
-    /// Namespaces in which Kubernetes refuses some injections.
-    fn pod_security(&self) -> Result<Finding, Refusal> {
-        let level = "/metadata/labels/pod-security.kubernetes.io~1enforce";
-        let enforces = |it: &Value| matches!(text(it, level), "baseline" | "restricted");
-        let names = names(&self.kubectl.list(&["namespaces"], None)?, "/metadata/name", enforces);
-        let needs = |it: &SettingsFile| needs_capabilities(&it.found.settings);
-        Ok(match names {
-            None => (Fine, "no namespace enforces a level".to_owned()),
-            Some(names) if self.settings.as_ref().is_none_or(needs) => {
-                (Limit, format!("profilers and flameshot are refused in {names}"))
-            }
-            Some(names) => (Fine, format!("what these settings inject is accepted in {names}")),
-        })
-    }
+/// Namespaces in which Kubernetes refuses some injections.
+fn pod_security(kubectl: &Kubectl, settings: Option<&SettingsFile>) -> Answer {
+    let level = "/metadata/labels/pod-security.kubernetes.io~1enforce";
+    let enforces = |it: &Value| matches!(text(it, level), "baseline" | "restricted");
+    let names = names(&kubectl.list(&["namespaces"], None)?, "/metadata/name", enforces);
+    let needs = |it: &SettingsFile| needs_capabilities(&it.found.settings);
+    Ok(match names {
+        None => (Fine, "no namespace enforces a level".to_owned()),
+        Some(names) if settings.is_none_or(needs) => {
+            (Limit, format!("profilers and flameshot are refused in {names}"))
+        }
+        Some(names) => (Fine, format!("what these settings inject is accepted in {names}")),
+    })
+}
 
-    /// Quotas that refuse containers without resources.
-    fn quotas(&self) -> Result<Finding, Refusal> {
-        let of_compute = |key: &String| key.ends_with("cpu") || key.ends_with("memory");
-        let demands = |it: &Value| {
-            at(it, "/spec/hard").as_object().is_some_and(|it| it.keys().any(of_compute))
-        };
-        let quotas = self.kubectl.list(&["resourcequotas"], None)?;
-        Ok(match names(&quotas, "/metadata/namespace", demands) {
-            None => (Fine, "no quota demands resources".to_owned()),
-            Some(names) => {
-                (Limit, format!("quotas refuse containers without resources in {names}"))
-            }
-        })
-    }
+/// Quotas that refuse containers without resources.
+fn quotas(kubectl: &Kubectl) -> Answer {
+    let of_compute = |key: &String| key.ends_with("cpu") || key.ends_with("memory");
+    let demands =
+        |it: &Value| at(it, "/spec/hard").as_object().is_some_and(|it| it.keys().any(of_compute));
+    let quotas = kubectl.list(&["resourcequotas"], None)?;
+    Ok(match names(&quotas, "/metadata/namespace", demands) {
+        None => (Fine, "no quota demands resources".to_owned()),
+        Some(names) => (Limit, format!("quotas refuse containers without resources in {names}")),
+    })
 }
 
 fn policy(policy: &Value) -> Finding {
