@@ -7,7 +7,6 @@
 
 mod words;
 
-use std::fmt::Write as _;
 use std::ops::ControlFlow;
 
 use datakit_injection::admission::{GroupVersionKind, Workload};
@@ -24,6 +23,10 @@ use datakit_injection::settings::{Settings, with_settings};
 
 /// Kubernetes takes 100,000 characters of all conditions together; other tools add to them.
 const MAX_LENGTH: usize = 60_000;
+
+/// The names of conditions.
+pub const NAMES: [&str; 3] =
+    ["namespace-is-not-ignored", "is-not-opted-out", "asks-for-an-injection"];
 
 /// A named condition, as `spec.matchConditions` of a policy has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,34 +98,32 @@ pub fn compile(settings: &str, scope: Scope) -> Conditions {
 fn of(settings: &Settings, scope: Scope) -> Conditions {
     let objects = Objects::of(settings, scope);
     let always = objects.always();
+    let [is_not_ignored, is_not_opted_out, asks_for_an_injection] = NAMES;
     let condition = |name, expression: String| Condition {
         name,
-        expression: wrapped(&match &always {
-            Some(always) => format!("{always} ||\n{expression}"),
-            None => expression,
-        }),
+        expression: wrapped(&format!("{always}{expression}")),
     };
     let mut compiled = Conditions { words: words::of(settings, scope), ..Conditions::default() };
     let ignored = &settings.options.ignored_namespaces;
     if !ignored.is_empty() {
         let expression = format!("!({NAMESPACE} in [{}])", strings(ignored));
-        compiled.conditions.push(condition("namespace-is-not-ignored", expression));
+        compiled.conditions.push(condition(is_not_ignored, expression));
     }
     let is_enabled = format!("!({})", is_disabled(OPT_OUT));
     let enabled = objects.any("object", &objects.with("annotations", &is_enabled));
-    compiled.conditions.push(condition("is-not-opted-out", enabled));
+    compiled.conditions.push(condition(is_not_opted_out, enabled));
     let mut asks = vec![any_other_annotation(&settings.options, &objects)];
     asks.extend(ALL.iter().filter_map(|injection| rules(injection, settings, &objects)));
     let asks = format!("[{NAMESPACE}].exists(ns,\n    {})", asks.join(" ||\n    "));
     let asks = objects.with("labels", &objects.with("annotations", &asks));
     let asks = objects.own_annotation() + &objects.any("object", &asks);
-    compiled.conditions.push(condition("asks-for-an-injection", asks));
+    compiled.conditions.push(condition(asks_for_an_injection, asks));
     let lengths = compiled.conditions.iter().map(|it| it.expression.chars().count());
     if lengths.sum::<usize>() > MAX_LENGTH {
         compiled.conditions.pop();
         compiled.words = Vec::new();
         compiled.notes.push(format!(
-            "the condition `asks-for-an-injection` is left out: it would exceed {MAX_LENGTH} characters"
+            "the condition `{asks_for_an_injection}` is left out: it would exceed {MAX_LENGTH} characters"
         ));
     }
     compiled
@@ -155,11 +156,11 @@ impl<'s> Objects<'s> {
         Self { scope, record, extras, shadowed }
     }
 
-    /// What passes whatever the rules are: a record of earlier injections in the object or in the
-    /// stored one; an object that the policy warns about.
-    fn always(&self) -> Option<String> {
+    /// What passes whatever the rules are, each before `||`: a record of earlier injections in the
+    /// object or in the stored one; an object that the policy warns about. Empty for Pods.
+    fn always(&self) -> String {
         if self.scope == Scope::Pods {
-            return None;
+            return String::new();
         }
         let shadowed = self.shadowed.iter();
         let mut always: Vec<_> = shadowed.map(|extra| format!("({})", is_kind(extra))).collect();
@@ -167,8 +168,7 @@ impl<'s> Objects<'s> {
             self.with("annotations", &format!("{} in annotations", string(&self.record)));
         always.push(self.any("object, oldObject", &has_record));
         if !self.extras.is_empty() {
-            let is_malformed =
-                |place: &str| format!("has({place}) && {place} != null && type({place}) != map");
+            let is_malformed = |place: &str| format!("{} && type({place}) != map", is_there(place));
             always.push(self.any(
                 "object",
                 &format!(
@@ -179,11 +179,11 @@ impl<'s> Objects<'s> {
                 ),
             ));
         }
-        Some(always.join(" ||\n"))
+        always.iter().map(|it| format!("{it} ||\n")).collect()
     }
 
-    /// Whether an annotation of the policy is on a workload itself, where it does nothing, or whatever
-    /// follows; empty for Pods.
+    /// Whether an annotation of the policy is on a workload itself, where it does nothing, before `||`.
+    /// Empty for Pods.
     fn own_annotation(&self) -> String {
         let but_pods = match self.scope {
             Scope::Pods => return String::new(),
@@ -342,7 +342,7 @@ enum Doubt {
     False,
 }
 
-/// Whether the selectors of a rule select; nothing where they never do.
+/// Whether the selectors of a rule select; `None` if they never do.
 fn selects(candidate: &Candidate, doubt: Doubt, objects: &Objects) -> Option<String> {
     let selector = |selector: &LabelSelector| {
         let all = selector.requirements.iter().map(|it| requirement(it, doubt, objects));
@@ -360,7 +360,7 @@ fn selects(candidate: &Candidate, doubt: Doubt, objects: &Objects) -> Option<Str
     joined(selectors, [any(namespaces), any(labels)], " && ", "true")
 }
 
-/// What the two lists of selectors say together; nothing where they never select.
+/// Joins the expressions of both lists of selectors; `None` if they never select.
 fn joined(
     selectors: &Selectors,
     lists: [Option<String>; 2],
@@ -418,7 +418,7 @@ fn requirement(requirement: &Requirement, doubt: Doubt, objects: &Objects) -> St
     }
 }
 
-/// Compares a label as a number, after a look at its form: 18 digits always are one, more may be.
+/// Compares a label as a number if it has the form of one: 18 digits always fit, more may.
 fn number(has: &str, label: &str, operator: char, bound: i64, doubt: Doubt) -> String {
     let more = match doubt {
         Doubt::True => format!("{label}.matches('^[+-]?[0-9]{{19,}}$')"),
@@ -429,7 +429,7 @@ fn number(has: &str, label: &str, operator: char, bound: i64, doubt: Doubt) -> S
     )
 }
 
-/// Whether a text matches an expression, where RE2 surely takes the expression.
+/// Whether a text matches an expression, if RE2 is sure to accept the expression.
 fn matches(text: &str, expression: &str, doubt: Doubt) -> String {
     match doubt {
         _ if is_common(expression) => format!("{text}.matches({})", string(expression)),
@@ -515,12 +515,9 @@ fn string(text: &str) -> String {
     let mut out = String::from("'");
     for char in text.chars() {
         match char {
-            '\'' | '\\' => {
-                out.push('\\');
-                out.push(char);
-            }
+            '\'' | '\\' => out.extend(['\\', char]),
             char if char.is_control() || !char.is_ascii() => {
-                let _written = write!(out, "\\U{:08x}", u32::from(char));
+                out.push_str(&format!("\\U{:08x}", u32::from(char)));
             }
             char => out.push(char),
         }

@@ -1,4 +1,4 @@
-//! Settings in whatever people have them in: decided once, for the command and for the page.
+//! Finds settings in the documents that hold them, for the command and the page alike.
 //!
 //! A configuration comes alone, in the Operator's `ConfigMap`, in the Operator's whole
 //! `datakit-operator.yaml`, in what `kubectl get -o yaml` prints, in values of a chart, or in a
@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::Serialize;
 use serde::de::IgnoredAny;
 use thiserror::Error;
 
@@ -17,8 +18,9 @@ use datakit_injection::reader::SettingsError;
 use datakit_injection::settings::KEYS;
 use datakit_injection::{options, validation};
 
-/// What a configuration was found in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a configuration was found in; a stable code as JSON, such as `"config-map"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Source {
     /// The document is the configuration.
     Configuration,
@@ -41,19 +43,7 @@ impl fmt::Display for Source {
     }
 }
 
-impl Source {
-    /// A word for machines, which stays as it is.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Configuration => "configuration",
-            Self::ConfigMap => "config-map",
-            Self::ChartValues => "chart-values",
-            Self::Policy => "policy",
-        }
-    }
-}
-
-/// A configuration, and where it is. Its `Display` text says where, for people.
+/// A configuration, and where it is. `Display` describes the place to people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// The settings, as JSON. Text that is not JSON is for [`validation::validate`] to report.
@@ -129,7 +119,7 @@ pub enum DocumentError {
 ///
 /// # Errors
 ///
-/// Where there is no configuration, or more than one.
+/// If there is no configuration, or more than one.
 ///
 /// ```
 /// use settings_tools::document::{Source, find};
@@ -151,8 +141,8 @@ pub fn find(documents: &[impl AsRef<str>]) -> Result<Found, DocumentError> {
     search.finish()
 }
 
-/// All errors of settings, as [`validation::validate`] finds them; keys at the wrong level are told
-/// where they belong.
+/// All errors of settings, as [`validation::validate`] finds them; for keys at the wrong level, the error
+/// names where they belong.
 ///
 /// ```
 /// let errors = settings_tools::document::validate(r#"{"ddtraces":[]}"#);
@@ -170,7 +160,7 @@ pub fn validate(settings: &str) -> Vec<SettingsError> {
     errors
 }
 
-/// Where an unknown key is known.
+/// The place at which an unknown key is valid.
 fn home(path: &str) -> Option<String> {
     let key = path.rsplit_once('.').map_or(path, |(_, key)| key);
     let lists = ALL.iter().map(|injection| (injection.list.home, injection.list.key));
@@ -296,12 +286,12 @@ impl<'d> Search<'d> {
     }
 }
 
-/// A kind, as far as it is one.
+/// A kind as messages show it: no other characters than a kind has.
 fn shown(kind: &str) -> String {
     kind.chars().filter(char::is_ascii_alphanumeric).take(63).collect()
 }
 
-/// What people call an object, and the key of a ConfigMap.
+/// The display name of an object, with the key of a ConfigMap.
 fn label(object: &Object, key: Option<&str>, document: usize) -> String {
     let Some(kind) = object.get_str("kind").filter(|kind| !kind.is_empty()) else {
         return format!("document {}", document.saturating_add(1));
@@ -349,7 +339,7 @@ fn is_configuration(object: &Object) -> bool {
     known.any(|key| object.get(key).is_some())
 }
 
-/// The members of an object, as text; none where it is not one.
+/// The members of an object, as text; empty if it is another value.
 fn members(text: &str) -> Object<'_> {
     static OBJECT: Shape = Shape::Object(&[]);
     match Value::open(text, &OBJECT) {
@@ -362,7 +352,7 @@ fn member<'d>(object: &Object<'d>, key: &str) -> Object<'d> {
     object.get(key).map(|value| members(raw(value))).unwrap_or_default()
 }
 
-/// The elements of an array, as text; none where it is not one.
+/// The elements of an array, as text; empty if it is another value.
 fn elements(text: &str) -> Vec<Value<'_>> {
     static ARRAY: Shape = Shape::Array(&Shape::Text);
     match Value::open(text, &ARRAY) {

@@ -3,11 +3,7 @@
 use datakit_injection::json::{Object, Shape, Value};
 use datakit_injection::reader::SettingsError;
 
-use crate::conditions::{Condition, Scope, compile};
-
-/// The names that conditions of settings have.
-pub const NAMES: [&str; 3] =
-    ["namespace-is-not-ignored", "is-not-opted-out", "asks-for-an-injection"];
+use crate::conditions::{Condition, NAMES, Scope, compile};
 
 static POLICY: Shape = Shape::Object(&[("spec", SPEC)]);
 const SPEC: Shape = Shape::Object(&[
@@ -15,7 +11,7 @@ const SPEC: Shape = Shape::Object(&[
     ("matchConditions", Shape::Array(&Shape::Object(&[]))),
 ]);
 
-/// The objects in a list of a policy's `spec`; none where there is no list.
+/// The objects in a list of a policy's `spec`; none if the list is missing.
 fn list<'v, 'a>(policy: &'v Value<'a>, key: &str) -> impl Iterator<Item = &'v Object<'a>> {
     let spec = policy.as_object().and_then(|policy| policy.get("spec")?.as_object());
     let list = spec.and_then(|spec| spec.get(key)?.as_array()).unwrap_or_default();
@@ -74,7 +70,7 @@ pub fn check_conditions(policy: &str, settings: &str) -> (Vec<SettingsError>, Ve
             continue;
         }
         if NAMES.contains(&&**name) {
-            // What it lets through is not compared: nobody knows whether it is enough.
+            // Whether it lets enough through cannot be decided.
             let message = "is not the condition of the settings, so requests that ask for an \
                            injection may be lost; `convert` renews it";
             errors.push(at(&place, message));

@@ -33,10 +33,8 @@ pub fn notes(text: &str) -> Vec<SettingsError> {
 }
 
 fn note(settings: &Settings, notes: &mut Errors) {
-    let has_loggings = settings
-        .config
-        .is_some_and(|config| config.get("admission_mutate").and_then(Value::as_object).is_some());
-    if !settings.has_rules() && !has_loggings {
+    let loggings = settings.config.and_then(|it| it.get("admission_mutate")?.as_object());
+    if !settings.has_rules() && loggings.is_none() {
         notes.add(&Path::Root, "there are no rules: nothing is ever injected");
     }
     for injection in ALL {

@@ -137,7 +137,7 @@ fn of_group(group: &str, kinds: &[String], given: &[&Resource]) -> Vec<Extra> {
     extras
 }
 
-/// The plural of a kind, as far as English goes: what its resource is probably called.
+/// The plural of a kind by the rules of English, which is probably the name of its resource.
 pub fn plural(kind: &str) -> String {
     let singular = kind.to_ascii_lowercase();
     if let Some(stem) = singular.strip_suffix('y').filter(|it| !it.ends_with(is_vowel)) {

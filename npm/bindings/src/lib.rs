@@ -70,7 +70,7 @@ type Answer = Result<String, Vec<Failure>>;
 
 /// Answers an `AdmissionRequest` under settings, both as JSON.
 ///
-/// Gives `{"ok": true, …}` with the object, the patch and what there is to say, or
+/// Gives `{"ok": true, …}` with the object, the patch, warnings and the explanation, or
 /// `{"ok": false, "errors": […]}`. The explanation and errors are in the language; the warnings are
 /// those of the policy.
 #[wasm_bindgen]
@@ -111,7 +111,7 @@ fn try_check_settings(documents: &str, language: Language) -> Answer {
     let errors = failures(document::validate(&found.settings));
     let said = json!({
         "ok": true,
-        "source": found.source.code(),
+        "source": found.source,
         "readAs": found.to_string(),
         "document": found.document,
         "place": found.place,
@@ -340,7 +340,7 @@ fn said(mut answer: Value, language: Language) -> String {
     answer.to_string()
 }
 
-/// The language of a tag; English where it is none.
+/// The language of a tag; English if it is no string.
 fn language_of(tag: &str) -> Language {
     let tag: Option<String> = serde_json::from_str(tag).unwrap_or_default();
     tag.map(|tag| Language::of_tag(&tag)).unwrap_or_default()

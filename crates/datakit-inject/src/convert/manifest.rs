@@ -1,8 +1,8 @@
 //! The manifest of a policy.
 
 use serde_norway::Value as Yaml;
-use settings_tools::conditions::{Condition, Conditions, Scope, compile};
-use settings_tools::manifest::{NAMES, scope};
+use settings_tools::conditions::{Condition, Conditions, NAMES, Scope, compile};
+use settings_tools::manifest::scope;
 use settings_tools::workloads::{Extra, Resource};
 use yaml_splice::{Document, Edit, Value, apply, parse_stream};
 

@@ -81,7 +81,7 @@ impl Block<'_> {
 
     /// Releases up to 1.6.1: an annotation asks, or an entry of a list selects.
     fn as_read_up_to_1_6(&self, release: Release, notes: &mut Vec<String>) -> Vec<Value> {
-        let (asked, mut selected) = (self.asked_by_annotation(), Vec::new());
+        let (requested, mut selected) = (self.requested_by_annotation(), Vec::new());
         self.note_annotations(notes);
         for (list, key, selectors) in ENTRIES {
             for (index, entry) in self.entries(list).enumerate() {
@@ -112,14 +112,18 @@ impl Block<'_> {
         }
         // An annotation comes before every selector. The first rule of logfwd whose selectors match
         // ends the search, and reads the annotation in any case.
-        if self.name == "logfwd" { [selected, asked].concat() } else { [asked, selected].concat() }
+        if self.name == "logfwd" {
+            [selected, requested].concat()
+        } else {
+            [requested, selected].concat()
+        }
     }
 
     /// The rules that the block's annotations ask for: one for each image. PHP's annotation asks for
     /// nothing.
-    fn asked_by_annotation(&self) -> Vec<Value> {
-        let asked = self.injection.variants.iter().filter(|variant| variant.asks_in_block);
-        let rules = asked.filter_map(|variant| {
+    fn requested_by_annotation(&self) -> Vec<Value> {
+        let requested = self.injection.variants.iter().filter(|variant| variant.asks_in_block);
+        let rules = requested.filter_map(|variant| {
             let rule = Mapping::from_iter([
                 ("namespace_selectors".into(), vec!["*"].into()),
                 ("check_annotation".into(), true.into()),
@@ -133,9 +137,9 @@ impl Block<'_> {
     fn note_annotations(&self, notes: &mut Vec<String>) {
         let has_entries = ENTRIES.iter().any(|(list, ..)| self.entries(list).next().is_some());
         let has_image = |variant: &Variant| self.image(variant.language).is_some();
-        let mut asked = self.injection.variants.iter().filter(|variant| variant.asks_in_block);
-        while let Some(variant) = asked.next() {
-            let is_followed = has_entries || asked.clone().any(has_image);
+        let mut requested = self.injection.variants.iter().filter(|variant| variant.asks_in_block);
+        while let Some(variant) = requested.next() {
+            let is_followed = has_entries || requested.clone().any(has_image);
             if let (false, true, Some(language), Some(annotation)) =
                 (has_image(variant), is_followed, variant.language, variant.annotations.first())
             {

@@ -10,7 +10,7 @@ use datakit_injection::selector::{Glob, LabelSelector, NamespacePattern, Operato
 
 use super::namespaces::name;
 
-/// Every rule is compared with so many earlier ones; nobody reviews more by hand.
+/// The number of earlier rules that each rule is compared with.
 const MAX_COMPARED: usize = 500;
 
 /// The rules of an injection that were looked at.
@@ -149,7 +149,7 @@ fn labels_name(selector: &LabelSelector, language: &str) -> bool {
     })
 }
 
-/// Whether the namespaces, and whether the labels of selectors take all that those of others take.
+/// Whether the namespaces, and whether the labels of selectors match all that those of others match.
 fn take(wide: &Selectors, narrow: &Selectors) -> (bool, bool) {
     let takes_any = |selector: &LabelSelector| selector.requirements.is_empty();
     (
@@ -170,7 +170,7 @@ fn list_takes<T>(
         || !narrow.valid.is_empty() && narrow.valid.iter().all(is_taken)
 }
 
-/// Whether some namespace surely is in both lists.
+/// Whether some namespace is certain to be in both lists.
 fn meet(one: &List<NamespacePattern>, other: &List<NamespacePattern>) -> bool {
     let meets = |(one, other)| takes_namespace(one, other) || takes_namespace(other, one);
     let mut pairs = one.valid.iter().flat_map(|one| other.valid.iter().map(move |it| (one, it)));
@@ -205,7 +205,7 @@ fn takes_labels(wide: &LabelSelector, narrow: &LabelSelector) -> bool {
     wide.requirements.iter().all(is_met)
 }
 
-/// Whether labels that meet one requirement surely meet another.
+/// Whether labels that meet one requirement always meet another.
 fn implies(narrow: &Requirement, wide: &Requirement) -> bool {
     use Operator::{DoesNotExist, DoesNotMatch, Exists, In, Matches, NotIn};
     if narrow.key != wide.key {
