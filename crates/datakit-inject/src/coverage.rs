@@ -119,7 +119,7 @@ fn parsed(json: &str) -> Value {
 /// The namespace and the display name of a workload.
 type Key = (String, String);
 
-struct Seen {
+struct Examined {
     key: Key,
     owner: Option<Key>,
     /// Why it does not come up.
@@ -130,24 +130,25 @@ struct Seen {
 
 /// Runs objects through the policies, and groups the rows by workload.
 fn rows(objects: &[String], policies: &[Applied], namespaces: &Namespaces) -> Vec<Row> {
-    let look = |json: &String| {
+    let examine = |json: &String| {
         let object = parsed(json);
         let key = (text(&object, "/metadata/namespace").to_owned(), name(&object));
         let owner = owner(&object).map(|owner| (key.0.clone(), owner));
         let rows = policies.iter().filter_map(|it| row(json, &object, it, namespaces)).collect();
-        Seen { key, owner, crash: crash(&object), hold: hold(&object), rows }
+        Examined { key, owner, crash: crash(&object), hold: hold(&object), rows }
     };
-    let seen: Vec<Seen> = objects.par_iter().map(look).collect();
-    let owners = seen.iter().filter_map(|it| Some((&it.key, it.owner.as_ref()?)));
+    let examined: Vec<Examined> = objects.par_iter().map(examine).collect();
+    let owners = examined.iter().filter_map(|it| Some((&it.key, it.owner.as_ref()?)));
     let owners: HashMap<_, _> = owners.collect();
     // Pod, ReplicaSet, Deployment. Bounded, because owners could form a cycle.
     let up = |key, _| owners.get(key).copied().unwrap_or(key);
-    let seen: Vec<_> = seen.iter().map(|it| ((0..4).fold(&it.key, up), it)).collect();
-    let crashes = seen.iter().filter_map(|(top, it)| Some((*top, it.crash.as_ref()?)));
+    let examined: Vec<_> = examined.iter().map(|it| ((0..4).fold(&it.key, up), it)).collect();
+    let crashes = examined.iter().filter_map(|(top, it)| Some((*top, it.crash.as_ref()?)));
     let crashes: HashMap<_, _> = crashes.collect();
-    let holds: HashMap<_, _> = seen.iter().filter_map(|(top, it)| Some((*top, it.hold?))).collect();
+    let holds: HashMap<_, _> =
+        examined.iter().filter_map(|(top, it)| Some((*top, it.hold?))).collect();
     let mut counted: BTreeMap<Row, usize> = BTreeMap::new();
-    for (top, it) in &seen {
+    for (top, it) in &examined {
         for mut row in it.rows.iter().cloned() {
             // What holds a workload holds its Pods.
             row.hold = holds.get(top).copied();

@@ -70,12 +70,12 @@ impl Policy {
     /// left alone.
     pub(crate) fn run(&self, object: &str) -> Outcome {
         let mut outcome = self.create(object);
-        let look = serde_json::from_str(object).unwrap_or_default();
-        outcome.message = no_longer_served(&look);
+        let object = serde_json::from_str(object).unwrap_or_default();
+        outcome.message = no_longer_served(&object);
         outcome.has_template =
-            self.templates.of_object(&look).is_some() || outcome.message.is_some();
-        let asks = outcome.mutated.is_some() || !outcome.report.skipped.is_empty();
-        if let Some(missing) = self.templates.missing(&look).filter(|_| asks) {
+            self.templates.of_object(&object).is_some() || outcome.message.is_some();
+        let is_selected = outcome.mutated.is_some() || !outcome.report.skipped.is_empty();
+        if let Some(missing) = self.templates.missing(&object).filter(|_| is_selected) {
             outcome.leave_alone(format!("a partial manifest is left alone: {missing}"));
         }
         outcome
@@ -101,9 +101,7 @@ impl Policy {
 }
 
 /// Groups words by key, in the order of first occurrence.
-pub(crate) fn grouped<'t>(
-    pairs: impl Iterator<Item = (&'t str, String)>,
-) -> Vec<(Vec<String>, &'t str)> {
+fn grouped<'t>(pairs: impl Iterator<Item = (&'t str, String)>) -> Vec<(Vec<String>, &'t str)> {
     let mut groups: Vec<(Vec<String>, &str)> = Vec::new();
     for (thing, word) in pairs {
         match groups.iter_mut().find(|(_, known)| *known == thing) {
@@ -191,7 +189,7 @@ impl Outcome {
     }
 
     /// Why nothing is requested, if there is a specific reason.
-    pub(crate) fn not_asked(&self) -> Option<String> {
+    pub(crate) fn not_requested(&self) -> Option<String> {
         let reason = self.explanation.reason.as_ref().filter(|it| it.code() != "nothing-asked");
         self.message.clone().or_else(|| reason.map(ToString::to_string))
     }

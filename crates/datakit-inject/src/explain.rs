@@ -116,7 +116,7 @@ fn print_object(place: &str, outcome: &Outcome, out: &mut impl Write) -> io::Res
         .map(|(state, style, names)| painted(state, style, &format!("{state} {names}")))
         .collect();
     if parts.is_empty() {
-        parts.push(match (outcome.opted_out(), outcome.not_asked()) {
+        parts.push(match (outcome.opted_out(), outcome.not_requested()) {
             (Some(reason), _) => painted("opted out", &dim, &format!("opted out: {reason}")),
             (_, Some(reason)) => painted(NOTHING, &dim, &format!("nothing asked for: {reason}")),
             (None, None) => painted(NOTHING, &dim, NOTHING),

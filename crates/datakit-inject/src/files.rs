@@ -1,5 +1,5 @@
-//! Finds and reads manifests: named files, folders and standard input. What kustomizations use as patches
-//! is marked.
+//! Finds and reads manifests: named files, folders and standard input; finds the files among them that
+//! kustomizations use as patches.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
@@ -83,7 +83,7 @@ pub(crate) fn find(paths: &[PathBuf]) -> (Vec<Input>, Vec<Problem>) {
     (inputs, problems)
 }
 
-/// What kustomize calls its files.
+/// The names of kustomizations.
 const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 fn is_kustomization(file: &Path) -> bool {
@@ -110,7 +110,7 @@ fn patches(kustomizations: &BTreeSet<PathBuf>) -> HashSet<PathBuf> {
         let folder = file.parent().unwrap_or(Path::new("."));
         let text = fs::read_to_string(file).unwrap_or_default();
         for document in parse_stream(&text).into_iter().filter_map(|part| part.document.ok()) {
-            let paths = named(document.value());
+            let paths = patch_files(document.value());
             patches.extend(paths.filter_map(|path| folder.join(path).canonicalize().ok()));
         }
     }
@@ -118,7 +118,7 @@ fn patches(kustomizations: &BTreeSet<PathBuf>) -> HashSet<PathBuf> {
 }
 
 /// The patch files of a kustomization. Inline patches name no file.
-fn named(kustomization: &Value) -> impl Iterator<Item = &str> {
+fn patch_files(kustomization: &Value) -> impl Iterator<Item = &str> {
     let keys = ["patches", "patchesStrategicMerge", "patchesJson6902"];
     let lists = keys.into_iter().filter_map(|key| kustomization.get(key)?.as_sequence());
     lists.flatten().filter_map(|patch| patch.as_str().or_else(|| patch.get("path")?.as_str()))

@@ -91,7 +91,7 @@ impl Kubectl {
         Refusal::Failed(missing.unwrap_or_else(failed))
     }
 
-    /// The right that is missing, from what the API server says, with the command that shows it.
+    /// The missing right in an error of the API server, with the command that shows it.
     fn missing_right(&self, said: &str) -> Option<String> {
         let (verb, rest) = said.split_once(" cannot ")?.1.split_once(" resource \"")?;
         let (resource, rest) = rest.split_once("\" in API group \"")?;

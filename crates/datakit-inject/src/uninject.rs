@@ -97,10 +97,10 @@ struct Uninjection<'i> {
 
 impl Uninjection<'_> {
     fn run(&self, object: &str) -> Outcome {
-        let look: Value = serde_json::from_str(object).unwrap_or_default();
-        let mut report = Report::new(text(&look, "/kind"), text(&look, "/metadata/name"));
+        let parsed: Value = serde_json::from_str(object).unwrap_or_default();
+        let mut report = Report::new(text(&parsed, "/kind"), text(&parsed, "/metadata/name"));
         let Some(uninjected) = self.uninject(object) else {
-            return Outcome { report, notes: self.left(&look), ..Outcome::default() };
+            return Outcome { report, notes: self.left(&parsed), ..Outcome::default() };
         };
         report.removed = uninjected.removed;
         Outcome { report, mutated: Some(uninjected.object), ..Outcome::default() }

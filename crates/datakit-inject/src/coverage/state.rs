@@ -56,7 +56,7 @@ pub(crate) struct Row {
     pub(crate) reason: Option<String>,
     #[serde(skip)]
     pub(crate) hold: Option<Hold>,
-    /// How many objects it stands for.
+    /// The number of equal rows.
     pub(crate) objects: usize,
 }
 
@@ -98,9 +98,9 @@ pub(super) fn row(json: &str, object: &Value, of: &Applied, known: &Namespaces) 
         _ => state(json, object, of, &outcome),
     };
     let report = &outcome.report;
-    let asked = report.injected.iter().map(|(injection, _)| injection).chain(&report.present);
-    let asked = asked.chain(report.skipped.iter().map(|(injection, _)| injection));
-    let injections = asked.filter(|_| reach == Reach::Reaches).map(ToString::to_string).collect();
+    let named = report.injected.iter().map(|(injection, _)| injection).chain(&report.present);
+    let named = named.chain(report.skipped.iter().map(|(injection, _)| injection));
+    let injections = named.filter(|_| reach == Reach::Reaches).map(ToString::to_string).collect();
     let reason = reason.map(|reason| say(&reason).into_owned());
     let workload = name(object);
     Some(Row { namespace, workload, pods, state, injections, reason, hold: None, objects: 0 })
@@ -143,7 +143,7 @@ fn state(json: &str, object: &Value, of: &Applied, outcome: &Outcome) -> (State,
         };
     }
     if outcome.code() == "unreadable-record" {
-        return (State::UnreadableRecord, outcome.not_asked());
+        return (State::UnreadableRecord, outcome.not_requested());
     }
     let left = added.keys().next();
     if let Some(mutated) = &outcome.mutated {
@@ -164,7 +164,7 @@ fn state(json: &str, object: &Value, of: &Applied, outcome: &Outcome) -> (State,
         return (State::OptedOut, Some(reason + &left));
     }
     let left = left.map(|name| format!("has {name}, but no rule selects it"));
-    (State::NotSelected, left.or_else(|| outcome.not_asked()))
+    (State::NotSelected, left.or_else(|| outcome.not_requested()))
 }
 
 /// An object without the containers that injections add, as JSON.
