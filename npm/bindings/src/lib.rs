@@ -254,20 +254,15 @@ fn check_request(request: &json::Object) -> Vec<Failure> {
         Failure::new("invalid-request", &format!("request.{name}"), message)
     };
     let given = |name| request.get(name).filter(|value| !value.is_null());
-    let mut failures = Vec::new();
     let operation = given("operation").and_then(json::Value::as_str);
-    match (given("operation"), operation.as_deref()) {
-        (_, Some(operation)) if OPERATIONS.contains(&operation) => {}
-        (None, _) => {
-            let message = format!("is required, one of {}", OPERATIONS.join(", "));
-            failures.push(failure("operation", message));
-        }
-        (Some(_), Some(other)) => {
-            let message = format!("is `{other}`, expected one of {}", OPERATIONS.join(", "));
-            failures.push(failure("operation", message));
-        }
-        (Some(value), None) => failures.push(failure("operation", expected("a string", value))),
-    }
+    let known = OPERATIONS.join(", ");
+    let message = match (given("operation"), operation.as_deref()) {
+        (_, Some(operation)) if OPERATIONS.contains(&operation) => None,
+        (_, Some(other)) => Some(format!("is `{other}`, expected one of {known}")),
+        (Some(value), None) => Some(expected("a string", value)),
+        (None, None) => Some(format!("is required, one of {known}")),
+    };
+    let mut failures: Vec<_> = message.map(|it| failure("operation", it)).into_iter().collect();
     for (name, noun) in MEMBERS {
         if let Some(value) = given(name).filter(|value| value.type_name() != *noun) {
             failures.push(failure(name, expected(noun, value)));
