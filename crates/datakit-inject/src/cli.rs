@@ -11,16 +11,8 @@ use messages::Language;
 use serde_json::json;
 
 use crate::args::Output;
-use crate::check_settings::CheckSettings;
-use crate::convert::Convert;
-use crate::coverage::Coverage;
-use crate::diff::Diff;
-use crate::explain::Explain;
-use crate::inject::Inject;
-use crate::krm::Krm;
-use crate::preflight::Preflight;
 use crate::terminal::{Done, Exit, reason};
-use crate::uninject::Uninject;
+use crate::{check_settings, convert, coverage, diff, explain, inject, krm, preflight, uninject};
 
 /// A text of the folder `help/`.
 macro_rules! help {
@@ -47,37 +39,37 @@ pub(crate) enum Command {
     /// Only what is injected changes: comments, quotes, order, indentation and line breaks stay as
     /// they are, and JSON stays JSON. Partial manifests, such as patches of kustomize, are left alone.
     #[command(after_help = help!("inject"))]
-    Inject(Inject),
+    Inject(inject::Inject),
     /// Print manifests without the injections that are recorded in them
     ///
     /// The record is the annotation `admission.datakit/injected` of the pod template. What was changed
     /// since stays. Pods have no record.
     #[command(after_help = help!("uninject"))]
-    Uninject(Uninject),
+    Uninject(uninject::Uninject),
     /// Print what injection changes, as unified diffs
     #[command(after_help = help!("diff"))]
-    Diff(Diff),
+    Diff(diff::Diff),
     /// Print for each object what is injected or skipped, and why
     #[command(after_help = help!("explain"))]
-    Explain(Explain),
+    Explain(explain::Explain),
     /// Print which workloads of a cluster run with the injections
     ///
     /// Each object is run through the policy as if it were created. What does not reach the policy, by
     /// its rules and selectors, is left out.
     #[command(after_help = help!("coverage"))]
-    Coverage(Coverage),
+    Coverage(coverage::Coverage),
     /// Check whether a cluster is ready for the policy
     #[command(after_help = help!("preflight"))]
-    Preflight(Preflight),
+    Preflight(preflight::Preflight),
     /// Print all errors of settings, and notes on what is valid but probably a mistake
     #[command(after_help = help!("check-settings"))]
-    CheckSettings(CheckSettings),
+    CheckSettings(check_settings::CheckSettings),
     /// Convert an Operator configuration into a policy manifest, optionally with v2 rules
     #[command(after_help = help!("convert"))]
-    Convert(Convert),
+    Convert(convert::Convert),
     /// Inject into a ResourceList, as a function that kustomize and kpt run
     #[command(after_help = help!("krm"))]
-    Krm(Krm),
+    Krm(krm::Krm),
     /// Print the version
     #[command(after_help = help!("version"))]
     Version {

@@ -21,6 +21,10 @@ use crate::terminal::{Done, Exit, Failure, count, note, say};
 /// Where the Operator keeps its configuration.
 const OPERATOR: (&str, &str) = ("datakit", "datakit-operator-config");
 
+/// The policies that new ones are made from.
+const PODS: &str = include_str!("../../../deploy/base/pods.yaml");
+const WORKLOADS: &str = include_str!("../../../deploy/base/workloads.yaml");
+
 #[derive(Args)]
 pub(crate) struct Convert {
     /// The file; `-` is standard input
@@ -118,12 +122,8 @@ impl Convert {
                 return Err("`--resources` is for a new policy, and this manifest has its own rules; convert it with `--to settings` first".into());
             }
             (Some(_), None) => manifest.renewed(file, v2.as_deref())?,
-            (None, Some(Resources::Pods) | None) => {
-                manifest.of_base(include_str!("../../../deploy/base/pods.yaml"), settings)?
-            }
-            (None, Some(Resources::Workloads)) => {
-                manifest.of_base(include_str!("../../../deploy/base/workloads.yaml"), settings)?
-            }
+            (None, Some(Resources::Workloads)) => manifest.of_base(WORKLOADS, settings)?,
+            (None, _) => manifest.of_base(PODS, settings)?,
         };
         if self.output == Some(Output::Json) {
             text = Output::Json.write(&serde_norway::from_str::<Value>(&text)?)?;

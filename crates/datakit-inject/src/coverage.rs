@@ -18,7 +18,8 @@ use crate::cluster;
 use crate::object::{at, list, name, text};
 use crate::policies::{Applied, Namespaces};
 use crate::terminal::{Done, Exit, Failure, error, say};
-use state::{Hold, Row, State, crash, hold, row, summary};
+use restart::hold;
+use state::{Row, State, crash, row, summary};
 
 #[derive(Args)]
 pub(crate) struct Coverage {
@@ -124,7 +125,7 @@ struct Examined {
     owner: Option<Key>,
     /// Why it does not come up.
     crash: Option<String>,
-    hold: Option<Hold>,
+    hold: Option<&'static str>,
     rows: Vec<Row>,
 }
 

@@ -22,7 +22,7 @@ pub(crate) struct Kubectl {
 }
 
 /// Why a cluster gives no answer.
-#[derive(Clone, Debug, Error)]
+#[derive(Debug, Error)]
 pub(crate) enum Refusal {
     /// The resource or the object does not exist.
     #[error("the cluster does not have it")]

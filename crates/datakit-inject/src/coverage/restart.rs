@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::state::{Hold, Row};
+use serde_json::Value;
+
+use super::state::Row;
 use crate::kubectl::Kubectl;
+use crate::object::{at, text};
 
 /// The script. Each group waits for the one before it.
 pub(super) fn script(rows: &[Row], max: u8, kubectl: &Kubectl) -> String {
@@ -35,12 +38,23 @@ pub(super) fn script(rows: &[Row], max: u8, kubectl: &Kubectl) -> String {
     lines.join("\n") + "\n"
 }
 
+/// Why `kubectl rollout` refuses to restart a workload, or to wait for it.
+pub(super) fn hold(object: &Value) -> Option<&'static str> {
+    let is_on_delete = text(object, "/spec/updateStrategy/type") == "OnDelete";
+    match text(object, "/kind") {
+        "Deployment" if *at(object, "/spec/paused") == true => {
+            Some("its rollout is paused; resume it first")
+        }
+        "DaemonSet" | "StatefulSet" if is_on_delete => {
+            Some("its update strategy is OnDelete; restart it, then delete its pods")
+        }
+        _ => None,
+    }
+}
+
 fn why_not(row: &Row) -> Option<&'static str> {
     match row.workload.split('/').next() {
-        Some("Deployment" | "StatefulSet" | "DaemonSet") => row.hold.map(|hold| match hold {
-            Hold::Paused => "its rollout is paused; resume it first",
-            Hold::OnDelete => "its update strategy is OnDelete; restart it, then delete its pods",
-        }),
+        Some("Deployment" | "StatefulSet" | "DaemonSet") => row.hold,
         Some("CronJob") => Some("is injected when its template is changed"),
         Some("Job" | "Pod" | "ReplicaSet") => Some("create it again"),
         _ => Some("restart it with its own tool"),

@@ -37,8 +37,7 @@ pub(crate) enum State {
 impl State {
     /// The name of the state in output and arguments.
     pub(crate) fn word(self) -> String {
-        let value = self.to_possible_value();
-        value.map(|value| value.get_name().to_owned()).unwrap_or_default()
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 }
 
@@ -54,26 +53,11 @@ pub(crate) struct Row {
     pub(crate) injections: Vec<String>,
     /// The reason, if there is one.
     pub(crate) reason: Option<String>,
+    /// Why `kubectl rollout` refuses to restart it, or to wait for it.
     #[serde(skip)]
-    pub(crate) hold: Option<Hold>,
+    pub(crate) hold: Option<&'static str>,
     /// The number of equal rows.
     pub(crate) objects: usize,
-}
-
-/// Why `kubectl rollout` refuses to restart a workload, or to wait for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Hold {
-    Paused,
-    OnDelete,
-}
-
-pub(super) fn hold(object: &Value) -> Option<Hold> {
-    let strategy = text(object, "/spec/updateStrategy/type");
-    match text(object, "/kind") {
-        "Deployment" if *at(object, "/spec/paused") == true => Some(Hold::Paused),
-        "DaemonSet" | "StatefulSet" if strategy == "OnDelete" => Some(Hold::OnDelete),
-        _ => None,
-    }
 }
 
 pub(super) fn summary(rows: &[Row]) -> BTreeMap<State, usize> {
