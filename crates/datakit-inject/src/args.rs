@@ -7,8 +7,6 @@ use serde::Serialize;
 
 use crate::evaluate::Policy;
 use crate::kubectl::Kubectl;
-use crate::object::Templates;
-use crate::settings_file::SettingsFile;
 use crate::terminal::Failure;
 
 /// Manifests.
@@ -32,9 +30,9 @@ pub(crate) struct Paths {
 impl Paths {
     /// All paths; an error if there are none.
     pub(crate) fn all(&self) -> Result<Vec<PathBuf>, Failure> {
-        let paths: Vec<_> = self.paths.iter().chain(&self.filenames).cloned().collect();
-        let message = || "name a file, a folder, or `-` for standard input".to_owned();
-        if paths.is_empty() { Err(message().into()) } else { Ok(paths) }
+        let paths = [&*self.paths, &*self.filenames].concat();
+        let message = "name a file, a folder, or `-` for standard input";
+        if paths.is_empty() { Err(message.into()) } else { Ok(paths) }
     }
 }
 
@@ -52,47 +50,14 @@ pub(crate) struct Source {
     #[arg(long, conflicts_with_all = ["paths", "filenames"])]
     pub(crate) cluster: bool,
     #[command(flatten)]
-    pub(crate) access: Access,
+    pub(crate) kubectl: Kubectl,
 }
 
 impl Source {
     /// The policy with the settings that were passed.
     pub(crate) fn policy(&self) -> Result<Policy, Failure> {
-        policy_of(self.settings.as_deref().unwrap_or(Path::new("-")), self.namespace.as_deref())
-    }
-}
-
-/// The policy with the settings of a file.
-pub(crate) fn policy_of(file: &Path, namespace: Option<&str>) -> Result<Policy, Failure> {
-    Ok(policy(SettingsFile::read(file)?.valid()?, namespace))
-}
-
-/// A policy with these settings and a default namespace.
-pub(crate) fn policy(settings: String, namespace: Option<&str>) -> Policy {
-    Policy {
-        templates: Templates::of_settings(&settings),
-        settings,
-        is_namespace_assumed: namespace.is_none(),
-        only_explains: false,
-        // The default of kubectl.
-        namespace: namespace.unwrap_or("default").to_owned(),
-    }
-}
-
-/// How to reach a cluster.
-#[derive(Args)]
-pub(crate) struct Access {
-    /// The context of kubectl
-    #[arg(long, value_name = "NAME")]
-    context: Option<String>,
-    /// The program to run as kubectl
-    #[arg(long, value_name = "PROGRAM", default_value = "kubectl")]
-    kubectl: PathBuf,
-}
-
-impl Access {
-    pub(crate) fn kubectl(&self) -> Kubectl {
-        Kubectl { program: self.kubectl.clone(), context: self.context.clone() }
+        let settings = self.settings.as_deref().unwrap_or(Path::new("-"));
+        Policy::read(settings, self.namespace.as_deref())
     }
 }
 
@@ -108,12 +73,10 @@ pub(crate) enum Output {
 
 impl Output {
     /// Formats an answer for machines.
-    pub(crate) fn write(self, answer: &impl Serialize) -> Result<String, String> {
-        match self {
-            Self::Yaml => serde_norway::to_string(answer).map_err(|error| error.to_string()),
-            _ => serde_json::to_string_pretty(answer)
-                .map(|text| text + "\n")
-                .map_err(|error| error.to_string()),
-        }
+    pub(crate) fn write(self, answer: &impl Serialize) -> Result<String, Failure> {
+        Ok(match self {
+            Self::Yaml => serde_norway::to_string(answer)?,
+            _ => serde_json::to_string_pretty(answer)? + "\n",
+        })
     }
 }

@@ -30,11 +30,11 @@ impl CheckSettings {
     /// Prints the errors, then the notes, then what the settings were read as.
     pub(crate) fn run(&self, out: &mut impl Write) -> Done {
         let file = SettingsFile::read(&self.file)?;
-        let (mut errors, mut notes) = (file.errors(), notes(&file.json));
+        let (mut errors, mut notes) = (file.errors(), notes(&file.found.settings));
         // Invalid settings have no conditions to compare with.
         if let Some(policy) = file.policy.as_ref().filter(|_| errors.is_empty()) {
             let policy = serde_json::to_string(policy).unwrap_or_default();
-            let of_conditions = check_conditions(&policy, &file.json);
+            let of_conditions = check_conditions(&policy, &file.found.settings);
             errors.extend(of_conditions.0);
             notes.extend(of_conditions.1);
         }
@@ -44,7 +44,7 @@ impl CheckSettings {
                 for line in [located(&file, &errors, ""), located(&file, &notes, &label)].concat() {
                     writeln!(out, "{line}")?;
                 }
-                if let Some(sentence) = settings::release(&file.json) {
+                if let Some(sentence) = settings::release(&file.found.settings) {
                     writeln!(out, "{}", say(&sentence))?;
                 }
                 let (of_errors, of_notes) =
@@ -65,7 +65,7 @@ impl CheckSettings {
                 let mut answer = json!({
                     "file": file.name,
                     "readAs": file.found.to_string(),
-                    "release": settings::release(&file.json),
+                    "release": settings::release(&file.found.settings),
                     "valid": errors.is_empty(),
                     "errors": list(&errors),
                     "notes": list(&notes),

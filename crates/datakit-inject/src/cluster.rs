@@ -6,9 +6,10 @@ use datakit_injection::annotations::is_record;
 use serde_json::Value;
 
 use crate::args::Source;
+use crate::evaluate::Policy;
 use crate::kubectl::{Kubectl, Refusal};
 use crate::manifests::Manifests;
-use crate::object::{Templates, at, items_of, name, text};
+use crate::object::{at, name, text};
 use crate::policies::{Applied, Namespaces, Reach};
 use crate::terminal::{Failure, note, say};
 
@@ -19,35 +20,37 @@ const WORKLOADS: &str = "deployments.apps,statefulsets.apps,daemonsets.apps,cron
 pub(crate) fn objects(
     kubectl: &Kubectl,
     namespace: Option<&str>,
-    templates: &Templates,
+    extra_kinds: impl Iterator<Item = String>,
     with_running: bool,
 ) -> Result<Vec<Value>, Failure> {
     let running = if with_running { ",jobs.batch,replicasets.apps,pods" } else { "" };
-    let mut objects = items_of(kubectl.get(&[&format!("{WORKLOADS}{running}")], namespace)?);
-    for kind in templates.extra_kinds() {
-        match kubectl.get(&[&kind], namespace) {
+    let mut objects = kubectl.list(&[&format!("{WORKLOADS}{running}")], namespace)?;
+    for kind in extra_kinds {
+        match kubectl.list(&[&kind], namespace) {
             Err(Refusal::Absent) => {
-                note(say(&format!(
-                    "the cluster has no {kind}, which policy.extra_workloads names"
-                )));
+                note(say(&format!("the cluster has no {kind}, which policy.extra_workloads names")))
             }
-            answer => objects.extend(items_of(answer?)),
+            kinds => objects.extend(kinds?),
         }
     }
     Ok(objects)
 }
 
-/// The namespaces of a cluster, completed from some of its objects.
-pub(crate) fn namespaces(kubectl: &Kubectl, objects: &[Value]) -> Namespaces {
+/// The objects of a cluster that policies may reach, and its namespaces.
+pub(crate) fn read(
+    source: &Source,
+    policies: &[Applied],
+    with_running: bool,
+) -> Result<(Vec<Value>, Namespaces), Failure> {
+    let kinds = policies.iter().flat_map(|applied| applied.policy.templates.extra_kinds());
+    let objects = objects(&source.kubectl, source.namespace.as_deref(), kinds, with_running)?;
+    let listed = source.kubectl.list(&["namespaces"], None).unwrap_or_else(|refusal| {
+        note(say(&format!("the labels of namespaces count as missing: {refusal}")));
+        Vec::new()
+    });
     let mut namespaces = Namespaces::default();
-    match kubectl.get(&["namespaces"], None) {
-        Ok(list) => items_of(list).iter().for_each(|object| namespaces.add(object)),
-        Err(refusal) => {
-            note(say(&format!("the labels of namespaces count as missing: {refusal}")));
-        }
-    }
-    objects.iter().for_each(|object| namespaces.add(object));
-    namespaces
+    listed.iter().chain(&objects).for_each(|object| namespaces.add(object));
+    Ok((objects, namespaces))
 }
 
 /// Runs the objects of a cluster through the policies they reach, and calls `done` with each result.
@@ -56,10 +59,8 @@ pub(crate) fn each(
     with_running: bool,
     mut done: impl FnMut(&Manifests) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let (kubectl, policies) = (source.access.kubectl(), source.policies()?);
-    let templates = Templates::all(policies.iter().map(|applied| &applied.policy.templates));
-    let objects = objects(&kubectl, source.namespace.as_deref(), &templates, with_running)?;
-    let namespaces = namespaces(&kubectl, &objects);
+    let policies = source.policies()?;
+    let (objects, namespaces) = read(source, &policies, with_running)?;
     let reaches =
         |applied: &Applied, object: &Value| applied.reach(object, &namespaces) == Reach::Reaches;
     let is_of_pods = |applied: &Applied| {
@@ -71,30 +72,30 @@ pub(crate) fn each(
     for object in &objects {
         let owner = at(object, "/metadata/ownerReferences/0/uid");
         for (index, (applied, is_of_pods)) in policies.iter().zip(&of_pods).enumerate() {
-            if !reaches(applied, object) {
-                continue;
-            }
             // What owns an object is listed itself; a policy of Pods sees one Pod of each owner.
-            let is_listed =
-                owner.is_null() || *is_of_pods && seen.insert((index, owner.to_string()));
-            if !is_listed {
-                continue;
+            let mut is_listed =
+                || owner.is_null() || *is_of_pods && seen.insert((index, owner.to_string()));
+            if reaches(applied, object) && is_listed() {
+                done(&injected(object, &applied.policy)?)?;
             }
-            let yaml = serde_norway::to_string(object).map_err(|error| error.to_string())?;
-            let place = format!("{} {}", text(object, "/metadata/namespace"), name(object));
-            let mut manifests = Manifests::of_object(&place, yaml, &applied.policy);
-            for (_, outcome) in manifests.documents.iter_mut().flatten() {
-                if is_stored(object, outcome.mutated.as_deref()) {
-                    manifests.edits.clear();
-                    let injected =
-                        outcome.report.injected.drain(..).map(|(injection, _)| injection);
-                    outcome.report.present.extend(injected);
-                }
-            }
-            done(&manifests)?;
         }
     }
     Ok(())
+}
+
+/// An object of a cluster as a manifest that went through a policy. What is stored already is present.
+fn injected(object: &Value, policy: &Policy) -> Result<Manifests, Failure> {
+    let yaml = serde_norway::to_string(object)?;
+    let place = format!("{} {}", text(object, "/metadata/namespace"), name(object));
+    let mut manifests = Manifests::of_object(&place, yaml, &|object| policy.run(object));
+    for (_, outcome) in manifests.documents.iter_mut().flatten() {
+        if is_stored(object, outcome.mutated.as_deref()) {
+            manifests.edits.clear();
+            let injected = outcome.report.injected.drain(..).map(|(injection, _)| injection);
+            outcome.report.present.extend(injected);
+        }
+    }
+    Ok(manifests)
 }
 
 /// Whether a stored object equals a sent one, but for defaults of the API server.

@@ -12,14 +12,18 @@ use settings_tools::convert::to_v2;
 use settings_tools::workloads::{Resource, extras};
 
 use self::manifest::Manifest;
-use crate::args::{Access, Output};
+use crate::args::Output;
 use crate::check_settings::located;
-use crate::kubectl::Refusal;
+use crate::kubectl::{Kubectl, Refusal};
 use crate::settings_file::SettingsFile;
 use crate::terminal::{Done, Exit, Failure, count, note, say};
 
 /// Where the Operator keeps its configuration.
 const OPERATOR: (&str, &str) = ("datakit", "datakit-operator-config");
+
+/// The policies that new ones are made from.
+const PODS: &str = include_str!("../../../deploy/base/pods.yaml");
+const WORKLOADS: &str = include_str!("../../../deploy/base/workloads.yaml");
 
 #[derive(Args)]
 pub(crate) struct Convert {
@@ -30,7 +34,7 @@ pub(crate) struct Convert {
     #[arg(long)]
     cluster: bool,
     #[command(flatten)]
-    access: Access,
+    kubectl: Kubectl,
     /// With --cluster, the namespace of the Operator [default: datakit]
     #[arg(short, long, requires = "cluster")]
     namespace: Option<String>,
@@ -92,8 +96,7 @@ impl Convert {
 
     fn of_operator(&self) -> Result<SettingsFile, Failure> {
         let (namespace, name) = (self.namespace.as_deref().unwrap_or(OPERATOR.0), OPERATOR.1);
-        let kubectl = self.access.kubectl();
-        let map = match kubectl.get(&["configmaps", name], Some(namespace)) {
+        let map = match self.kubectl.get(&["configmaps", name], Some(namespace)) {
             Err(Refusal::Absent) => {
                 return Err(format!("the cluster has no ConfigMap {namespace}/{name}; if the Operator is in another namespace, pass it with -n").into());
             }
@@ -103,38 +106,27 @@ impl Convert {
     }
 
     /// Converts valid settings; returns the output and notes.
-    fn convert(&self, file: &SettingsFile) -> Result<(String, Vec<String>), String> {
-        let json = |error: serde_json::Error| error.to_string();
-        let converted = self.v2.then(|| to_v2(&file.json)).transpose().map_err(json)?;
-        let (v2, mut notes) =
-            converted.map_or((None, Vec::new()), |it| (Some(it.settings), it.notes));
-        let settings = v2.as_deref().unwrap_or(&file.json);
-        let text = match (self.to, &file.policy) {
-            (Target::Settings, _) => {
-                let settings: Value = serde_json::from_str(settings).map_err(json)?;
-                self.output.unwrap_or(Output::Json).write(&settings)?
+    fn convert(&self, file: &SettingsFile) -> Result<(String, Vec<String>), Failure> {
+        let converted = self.v2.then(|| to_v2(&file.found.settings)).transpose()?;
+        let (v2, notes) = converted.map(|it| (it.settings, it.notes)).unzip();
+        let mut notes: Vec<String> = notes.unwrap_or_default();
+        let settings = v2.as_deref().unwrap_or(&file.found.settings);
+        if self.to == Target::Settings {
+            let settings: Value = serde_json::from_str(settings)?;
+            return Ok((self.output.unwrap_or(Output::Json).write(&settings)?, notes));
+        }
+        let extras = extras(settings, &self.given)?;
+        let manifest = Manifest { extras, has_conditions: !self.no_conditions, notes: &mut notes };
+        let mut text = match (&file.policy, self.resources) {
+            (Some(_), Some(_)) => {
+                return Err("`--resources` is for a new policy, and this manifest has its own rules; convert it with `--to settings` first".into());
             }
-            (Target::Policy, policy) => {
-                let extras = extras(settings, &self.given)?;
-                let manifest =
-                    Manifest { extras, has_conditions: !self.no_conditions, notes: &mut notes };
-                match (policy, self.resources) {
-                    (Some(_), Some(_)) => {
-                        let message = "`--resources` is for a new policy, and this manifest has its own rules; convert it with `--to settings` first";
-                        return Err(message.to_owned());
-                    }
-                    (Some(_), None) => manifest.renewed(file, v2.as_deref())?,
-                    (None, Some(Resources::Pods) | None) => manifest
-                        .of_base(include_str!("../../../deploy/base/pods.yaml"), settings)?,
-                    (None, Some(Resources::Workloads)) => manifest
-                        .of_base(include_str!("../../../deploy/base/workloads.yaml"), settings)?,
-                }
-            }
+            (Some(_), None) => manifest.renewed(file, v2.as_deref())?,
+            (None, Some(Resources::Workloads)) => manifest.of_base(WORKLOADS, settings)?,
+            (None, _) => manifest.of_base(PODS, settings)?,
         };
-        if self.to == Target::Policy && self.output == Some(Output::Json) {
-            let manifest: Value =
-                serde_norway::from_str(&text).map_err(|error| error.to_string())?;
-            return Ok((Output::Json.write(&manifest)?, notes));
+        if self.output == Some(Output::Json) {
+            text = Output::Json.write(&serde_norway::from_str::<Value>(&text)?)?;
         }
         Ok((text, notes))
     }

@@ -15,10 +15,11 @@ use serde_json::{Value, json};
 
 use crate::args::{Output, Source};
 use crate::cluster;
-use crate::object::{Templates, at, list, name, text};
+use crate::object::{at, list, name, text};
 use crate::policies::{Applied, Namespaces};
 use crate::terminal::{Done, Exit, Failure, error, say};
-use state::{Counted, Hold, Row, State, crash, hold, row, summary};
+use restart::hold;
+use state::{Row, State, crash, row, summary};
 
 #[derive(Args)]
 pub(crate) struct Coverage {
@@ -72,17 +73,17 @@ impl Coverage {
             State::Pending | State::Skipped | State::UnreadableRecord | State::Crashing => true,
             state => state == State::Outdated && self.fail_on == Some(FailOn::Outdated),
         };
-        let found = self.fail_on.is_some() && rows.iter().any(|counted| fails(counted.row.state));
+        let found = self.fail_on.is_some() && rows.iter().any(|row| fails(row.state));
         let states = match (&*self.state, self.output) {
             ([], Format::Restart) => &[State::Pending, State::Outdated],
             (states, _) => states,
         };
-        rows.retain(|counted| states.is_empty() || states.contains(&counted.row.state));
-        let kubectl = self.source.access.kubectl();
+        rows.retain(|row| states.is_empty() || states.contains(&row.state));
+        let kubectl = &self.source.kubectl;
         let json = || json!({ "workloads": rows, "summary": summary(&rows) });
         match self.output {
-            Format::Table => table::print(&rows, &kubectl, out)?,
-            Format::Restart => write!(out, "{}", restart::script(&rows, self.max, &kubectl))?,
+            Format::Table => table::print(&rows, kubectl, out)?,
+            Format::Restart => write!(out, "{}", restart::script(&rows, self.max, kubectl))?,
             Format::Json => write!(out, "{}", Output::Json.write(&json())?)?,
             Format::Yaml => write!(out, "{}", Output::Yaml.write(&json())?)?,
         }
@@ -91,18 +92,16 @@ impl Coverage {
 
     /// The objects as JSON, the namespaces, and the number of unreadable files.
     fn objects(&self, policies: &[Applied]) -> Result<(Vec<String>, Namespaces, usize), Failure> {
-        let (mut objects, mut namespaces, mut problems) = (Vec::new(), Namespaces::default(), 0);
         if self.source.cluster {
-            let (kubectl, namespace) = (self.source.access.kubectl(), &self.source.namespace);
-            let templates = Templates::all(policies.iter().map(|it| &it.policy.templates));
-            let read = cluster::objects(&kubectl, namespace.as_deref(), &templates, true)?;
-            namespaces = cluster::namespaces(&kubectl, &read);
-            objects.extend(read.iter().map(ToString::to_string));
-            return Ok((objects, namespaces, 0));
+            let (objects, namespaces) = cluster::read(&self.source, policies, true)?;
+            return Ok((objects.iter().map(ToString::to_string).collect(), namespaces, 0));
         }
-        let paths = self.paths.iter().chain(&self.filenames);
-        let stdin = paths.clone().next().is_none().then(|| PathBuf::from("-"));
-        for path in paths.chain(&stdin) {
+        let (mut objects, mut namespaces, mut problems) = (Vec::new(), Namespaces::default(), 0);
+        let mut paths = [&*self.paths, &*self.filenames].concat();
+        if paths.is_empty() {
+            paths.push(PathBuf::from("-"));
+        }
+        for path in &paths {
             if let Err(problem) = read::objects(path, &mut objects) {
                 problems += 1;
                 error(problem);
@@ -118,54 +117,46 @@ fn parsed(json: &str) -> Value {
     serde_json::from_str(json).unwrap_or_default()
 }
 
-struct Seen {
-    namespace: String,
-    name: String,
-    owner: Option<String>,
+/// The namespace and the display name of a workload.
+type Key = (String, String);
+
+struct Examined {
+    key: Key,
+    owner: Option<Key>,
     /// Why it does not come up.
     crash: Option<String>,
-    hold: Option<Hold>,
+    hold: Option<&'static str>,
     rows: Vec<Row>,
 }
 
 /// Runs objects through the policies, and groups the rows by workload.
-fn rows(objects: &[String], policies: &[Applied], namespaces: &Namespaces) -> Vec<Counted> {
-    let look = |json: &String| {
+fn rows(objects: &[String], policies: &[Applied], namespaces: &Namespaces) -> Vec<Row> {
+    let examine = |json: &String| {
         let object = parsed(json);
-        Seen {
-            namespace: text(&object, "/metadata/namespace").to_owned(),
-            name: name(&object),
-            owner: owner(&object),
-            crash: crash(&object),
-            hold: hold(&object),
-            rows: policies.iter().filter_map(|it| row(json, &object, it, namespaces)).collect(),
-        }
+        let key = (text(&object, "/metadata/namespace").to_owned(), name(&object));
+        let owner = owner(&object).map(|owner| (key.0.clone(), owner));
+        let rows = policies.iter().filter_map(|it| row(json, &object, it, namespaces)).collect();
+        Examined { key, owner, crash: crash(&object), hold: hold(&object), rows }
     };
-    let seen: Vec<Seen> = objects.par_iter().map(look).collect();
-    let owner_of =
-        |it: &'_ Seen| Some(((it.namespace.clone(), it.name.clone()), it.owner.clone()?));
-    let owners: HashMap<_, _> = seen.iter().filter_map(owner_of).collect();
-    let top = |it: &Seen| {
-        // Pod, ReplicaSet, Deployment. Bounded, because owners could form a cycle.
-        (0..4).fold((it.namespace.clone(), it.name.clone()), |key, _| match owners.get(&key) {
-            Some(owner) => (key.0, owner.clone()),
-            None => key,
-        })
-    };
-    let crashes = seen.iter().filter_map(|it| Some((top(it), it.crash.clone()?)));
+    let examined: Vec<Examined> = objects.par_iter().map(examine).collect();
+    let owners = examined.iter().filter_map(|it| Some((&it.key, it.owner.as_ref()?)));
+    let owners: HashMap<_, _> = owners.collect();
+    // Pod, ReplicaSet, Deployment. Bounded, because owners could form a cycle.
+    let up = |key, _| owners.get(key).copied().unwrap_or(key);
+    let examined: Vec<_> = examined.iter().map(|it| ((0..4).fold(&it.key, up), it)).collect();
+    let crashes = examined.iter().filter_map(|(top, it)| Some((*top, it.crash.as_ref()?)));
     let crashes: HashMap<_, _> = crashes.collect();
-    // What is said of a workload holds for its Pods.
-    let holds = seen.iter().filter_map(|it| Some((top(it), it.hold?)));
-    let holds: HashMap<_, _> = holds.collect();
+    let holds: HashMap<_, _> =
+        examined.iter().filter_map(|(top, it)| Some((*top, it.hold?))).collect();
     let mut counted: BTreeMap<Row, usize> = BTreeMap::new();
-    for it in &seen {
-        let key = top(it);
+    for (top, it) in &examined {
         for mut row in it.rows.iter().cloned() {
-            row.hold = holds.get(&key).copied();
+            // What holds a workload holds its Pods.
+            row.hold = holds.get(top).copied();
             // A workload crashes with any of its Pods, a Pod on its own.
-            let mut crash = crashes.get(&key);
+            let mut crash = crashes.get(top).copied();
             if row.pods {
-                row.workload.clone_from(&key.1);
+                row.workload.clone_from(&top.1);
                 crash = it.crash.as_ref();
             }
             let is_injected = matches!(row.state, State::UpToDate | State::Outdated);
@@ -175,7 +166,7 @@ fn rows(objects: &[String], policies: &[Applied], namespaces: &Namespaces) -> Ve
             *counted.entry(row).or_default() += 1;
         }
     }
-    counted.into_iter().map(|(row, objects)| Counted { row, objects }).collect()
+    counted.into_iter().map(|(row, objects)| Row { objects, ..row }).collect()
 }
 
 /// The controller of an object. A Pod of a ReplicaSet names its Deployment by the template hash.

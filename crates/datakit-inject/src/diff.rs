@@ -41,7 +41,7 @@ impl Diff {
             cluster::each(&self.source, false, print)?;
         } else {
             let policy = self.source.policy()?;
-            problems = each(&self.paths, &policy, |_, it| print(&it))?;
+            problems = each(&self.paths, &|object| policy.run(object), |_, it| print(&it))?;
         }
         Ok(Exit::of(self.exit_code && differs, problems))
     }

@@ -1,27 +1,26 @@
 //! Runs objects through the policy.
 
+use std::path::Path;
+
 use datakit_injection::policy;
 use datakit_injection::reason::Reason;
 use datakit_injection::report::Report;
 use datakit_injection::trace::{Explanation, Step};
 use serde_json::Value;
 
-use crate::object::{Templates, successor, text};
+use crate::object::{Templates, no_longer_served, text};
+use crate::settings_file::SettingsFile;
+use crate::terminal::Failure;
 
-pub(crate) trait Task: Sync {
-    /// Processes an object in JSON.
-    fn run(&self, object: &str) -> Outcome;
-}
+/// What a command does with an object in JSON.
+pub(crate) type Task<'t> = &'t (dyn Fn(&str) -> Outcome + Sync);
 
-#[derive(Clone)]
 pub(crate) struct Policy {
     pub(crate) settings: String,
     /// The namespace of objects that name none.
-    pub(crate) namespace: String,
+    namespace: String,
     /// Whether that is the default.
-    pub(crate) is_namespace_assumed: bool,
-    /// Whether changed objects are dropped.
-    pub(crate) only_explains: bool,
+    is_namespace_assumed: bool,
     pub(crate) templates: Templates,
 }
 
@@ -43,37 +42,51 @@ pub(crate) struct Outcome {
 /// Marks the default namespace in messages.
 const ASSUMED: &str = "(assumed; use -n)";
 
-impl Task for Policy {
+impl Policy {
+    /// The policy with the settings of a file.
+    pub(crate) fn read(file: &Path, namespace: Option<&str>) -> Result<Self, Failure> {
+        Ok(Self::new(SettingsFile::read(file)?.valid()?, namespace))
+    }
+
+    pub(crate) fn new(settings: String, namespace: Option<&str>) -> Self {
+        Self {
+            templates: Templates::of_settings(&settings),
+            settings,
+            is_namespace_assumed: namespace.is_none(),
+            // The default of kubectl.
+            namespace: namespace.unwrap_or("default").to_owned(),
+        }
+    }
+
+    /// The namespace of an object.
+    pub(crate) fn namespace_of<'o>(&'o self, object: &'o Value) -> &'o str {
+        match text(object, "/metadata/namespace") {
+            "" => &self.namespace,
+            namespace => namespace,
+        }
+    }
+
     /// Injects into an object as if it were created. Partial objects, such as kustomize patches, are
     /// left alone.
-    fn run(&self, object: &str) -> Outcome {
+    pub(crate) fn run(&self, object: &str) -> Outcome {
         let mut outcome = self.create(object);
-        let look = serde_json::from_str(object).unwrap_or_default();
-        let successor = successor(&look);
-        outcome.has_template = self.templates.of_object(&look).is_some() || successor.is_some();
-        if let Some(successor) = successor {
-            let version = text(&look, "/apiVersion");
-            let message = format!("Kubernetes no longer serves {version}; use {successor}");
-            outcome.message = Some(message);
-        }
-        let asks = outcome.mutated.is_some() || !outcome.report.skipped.is_empty();
-        if let Some(missing) = self.templates.missing(&look).filter(|_| asks) {
+        let object = serde_json::from_str(object).unwrap_or_default();
+        outcome.message = no_longer_served(&object);
+        outcome.has_template =
+            self.templates.of_object(&object).is_some() || outcome.message.is_some();
+        let is_selected = outcome.mutated.is_some() || !outcome.report.skipped.is_empty();
+        if let Some(missing) = self.templates.missing(&object).filter(|_| is_selected) {
             outcome.leave_alone(format!("a partial manifest is left alone: {missing}"));
-        }
-        if self.only_explains {
-            outcome.mutated = None;
         }
         outcome
     }
-}
 
-impl Policy {
     /// Runs an object through the policy, as if it were created.
     pub(crate) fn create(&self, object: &str) -> Outcome {
         let (namespace, settings) = (Value::from(&*self.namespace), &self.settings);
-        let request =
-            format!(r#"{{"operation":"CREATE","namespace":{namespace},"object":{object}}}"#);
-        let payload = format!(r#"{{"request":{request},"settings":{settings}}}"#);
+        let payload = format!(
+            r#"{{"request":{{"operation":"CREATE","namespace":{namespace},"object":{object}}},"settings":{settings}}}"#
+        );
         let (mut answer, explanation) = policy::explain(payload.as_bytes());
         answer.report.workload.clone_from(&explanation.workload);
         Outcome {
@@ -88,9 +101,7 @@ impl Policy {
 }
 
 /// Groups words by key, in the order of first occurrence.
-pub(crate) fn grouped<'t>(
-    pairs: impl Iterator<Item = (&'t str, String)>,
-) -> Vec<(Vec<String>, &'t str)> {
+fn grouped<'t>(pairs: impl Iterator<Item = (&'t str, String)>) -> Vec<(Vec<String>, &'t str)> {
     let mut groups: Vec<(Vec<String>, &str)> = Vec::new();
     for (thing, word) in pairs {
         match groups.iter_mut().find(|(_, known)| *known == thing) {
@@ -178,7 +189,7 @@ impl Outcome {
     }
 
     /// Why nothing is requested, if there is a specific reason.
-    pub(crate) fn not_asked(&self) -> Option<String> {
+    pub(crate) fn not_requested(&self) -> Option<String> {
         let reason = self.explanation.reason.as_ref().filter(|it| it.code() != "nothing-asked");
         self.message.clone().or_else(|| reason.map(ToString::to_string))
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::args::{Output, Paths, Source};
 use crate::cluster;
-use crate::evaluate::{Outcome, Policy};
+use crate::evaluate::Outcome;
 use crate::manifests::Manifests;
 use crate::terminal::{Done, Exit, count, language, say};
 use crate::tree::each;
@@ -45,12 +45,13 @@ impl Explain {
         if self.source.cluster {
             cluster::each(&self.source, true, |it| Ok(add(it, out)?))?;
         } else {
-            let policy = Policy { only_explains: true, ..self.source.policy()? };
+            let policy = self.source.policy()?;
             let release = settings::release(&policy.settings).filter(|_| verbose && is_text);
             if let Some((file, sentence)) = self.source.settings.as_deref().zip(release) {
                 writeln!(out, "{}{}{}", file.display(), say(": "), say(&sentence))?;
             }
-            problems = each(&self.paths, &policy, |_, it| Ok(add(&it, out)?))?;
+            let unchanged = |object: &str| Outcome { mutated: None, ..policy.run(object) };
+            problems = each(&self.paths, &unchanged, |_, it| Ok(add(&it, out)?))?;
         }
         match is_text {
             true => writeln!(out, "{}", summary(counts))?,
@@ -115,7 +116,7 @@ fn print_object(place: &str, outcome: &Outcome, out: &mut impl Write) -> io::Res
         .map(|(state, style, names)| painted(state, style, &format!("{state} {names}")))
         .collect();
     if parts.is_empty() {
-        parts.push(match (outcome.opted_out(), outcome.not_asked()) {
+        parts.push(match (outcome.opted_out(), outcome.not_requested()) {
             (Some(reason), _) => painted("opted out", &dim, &format!("opted out: {reason}")),
             (_, Some(reason)) => painted(NOTHING, &dim, &format!("nothing asked for: {reason}")),
             (None, None) => painted(NOTHING, &dim, NOTHING),

@@ -1,12 +1,14 @@
-//! Finds and reads manifests: named files, folders and standard input.
+//! Finds and reads manifests: named files, folders and standard input; finds the files among them that
+//! kustomizations use as patches.
 
-use std::fs::File;
+use std::collections::{BTreeSet, HashSet};
+use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use ignore::WalkBuilder;
+use yaml_splice::{Value, parse_stream};
 
-use crate::kustomize::{above, is_kustomization, patches};
 use crate::terminal::Problem;
 
 /// The size limit of manifests and settings.
@@ -40,37 +42,37 @@ impl Input {
 /// The files that arguments name: of a folder, the YAML and JSON files that version control does not
 /// ignore, sorted.
 pub(crate) fn find(paths: &[PathBuf]) -> (Vec<Input>, Vec<Problem>) {
-    let (mut inputs, mut problems, mut kustomizations) = (Vec::new(), Vec::new(), Vec::new());
-    for folder in paths {
-        if !is_stdin(folder) {
-            kustomizations.extend(above(folder));
+    let (mut inputs, mut problems) = (Vec::new(), Vec::new());
+    let mut kustomizations = BTreeSet::new();
+    for named in paths {
+        if !is_stdin(named) {
+            kustomizations.extend(above(named));
         }
-        if is_stdin(folder) || !folder.is_dir() {
-            inputs.push(Input::named(folder));
+        if is_stdin(named) || !named.is_dir() {
+            inputs.push(Input::named(named));
             continue;
         }
-        let mut walk = WalkBuilder::new(folder);
+        let mut walk = WalkBuilder::new(named);
         // The files of a mounted ConfigMap are links.
         walk.follow_links(true).require_git(false).sort_by_file_path(Ord::cmp);
         for entry in walk.build() {
-            let path = match entry {
+            match entry {
                 Ok(entry) if entry.file_type().is_some_and(|kind| kind.is_file()) => {
-                    entry.into_path()
+                    let path = entry.into_path();
+                    let extension = path.extension().and_then(|extension| extension.to_str());
+                    if is_kustomization(&path) {
+                        kustomizations.insert(path);
+                    } else if matches!(extension, Some("yaml" | "yml" | "json")) {
+                        inputs.push(Input { folder: Some(named.clone()), ..Input::named(&path) });
+                    }
                 }
-                Ok(_) => continue,
+                Ok(_) => {}
                 // A loop of links is not an I/O error, and its target is found anyway.
                 Err(error) => {
                     let text = error.to_string();
                     let place = text.split(": ").next().unwrap_or_default();
                     problems.extend(error.io_error().map(|it| Problem::unreadable(place, it)));
-                    continue;
                 }
-            };
-            let extension = path.extension().and_then(|extension| extension.to_str());
-            if is_kustomization(&path) {
-                kustomizations.push(path);
-            } else if matches!(extension, Some("yaml" | "yml" | "json")) {
-                inputs.push(Input { path, folder: Some(folder.clone()), is_patch: false });
             }
         }
     }
@@ -79,6 +81,47 @@ pub(crate) fn find(paths: &[PathBuf]) -> (Vec<Input>, Vec<Problem>) {
         input.is_patch = input.path.canonicalize().is_ok_and(|path| patches.contains(&path));
     }
     (inputs, problems)
+}
+
+/// The names of kustomizations.
+const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
+fn is_kustomization(file: &Path) -> bool {
+    file.file_name().is_some_and(|name| KUSTOMIZATIONS.iter().any(|known| name == *known))
+}
+
+/// How far above an input a kustomization is looked for, outside of a repository.
+const LEVELS: usize = 8;
+
+/// The kustomizations in the folders above a path, up to the top of its repository. They can use what is
+/// below them.
+fn above(path: &Path) -> Vec<PathBuf> {
+    let Ok(path) = path.canonicalize() else { return Vec::new() };
+    let below_top = path.ancestors().take_while(|folder| !folder.join(".git").exists());
+    let folders = below_top.filter_map(Path::parent).take(LEVELS);
+    let files = folders.flat_map(|folder| KUSTOMIZATIONS.map(|name| folder.join(name)));
+    files.filter(|file| file.is_file()).collect()
+}
+
+/// The files that kustomizations use as patches. Unreadable kustomizations are skipped.
+fn patches(kustomizations: &BTreeSet<PathBuf>) -> HashSet<PathBuf> {
+    let mut patches = HashSet::new();
+    for file in kustomizations {
+        let folder = file.parent().unwrap_or(Path::new("."));
+        let text = fs::read_to_string(file).unwrap_or_default();
+        for document in parse_stream(&text).into_iter().filter_map(|part| part.document.ok()) {
+            let paths = patch_files(document.value());
+            patches.extend(paths.filter_map(|path| folder.join(path).canonicalize().ok()));
+        }
+    }
+    patches
+}
+
+/// The patch files of a kustomization. Inline patches name no file.
+fn patch_files(kustomization: &Value) -> impl Iterator<Item = &str> {
+    let keys = ["patches", "patchesStrategicMerge", "patchesJson6902"];
+    let lists = keys.into_iter().filter_map(|key| kustomization.get(key)?.as_sequence());
+    lists.flatten().filter_map(|patch| patch.as_str().or_else(|| patch.get("path")?.as_str()))
 }
 
 pub(crate) fn is_stdin(file: &Path) -> bool {

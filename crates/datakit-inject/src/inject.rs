@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::args::{Paths, policy_of};
-use crate::evaluate::Task;
+use crate::args::Paths;
+use crate::evaluate::{Policy, Task};
 use crate::files;
 use crate::manifests::Manifests;
 use crate::terminal::{Done, Exit, Problem, error, note, reason, warning};
@@ -29,12 +29,12 @@ pub(crate) struct Inject {
 
 impl Inject {
     pub(crate) fn run(&self, out: &mut impl Write) -> Done {
-        let policy = policy_of(&self.settings, self.namespace.as_deref())?;
-        run(&self.paths, &policy, self.in_place, out)
+        let policy = Policy::read(&self.settings, self.namespace.as_deref())?;
+        run(&self.paths, &|object| policy.run(object), self.in_place, out)
     }
 }
 
-pub(crate) fn run(paths: &Paths, task: &dyn Task, in_place: bool, out: &mut impl Write) -> Done {
+pub(crate) fn run(paths: &Paths, task: Task, in_place: bool, out: &mut impl Write) -> Done {
     if in_place {
         return write_files(paths, task, out);
     }
@@ -56,9 +56,9 @@ pub(crate) fn run(paths: &Paths, task: &dyn Task, in_place: bool, out: &mut impl
 }
 
 /// Writes the manifests into their files, and prints the names of those that change.
-fn write_files(paths: &Paths, task: &dyn Task, out: &mut impl Write) -> Done {
+fn write_files(paths: &Paths, task: Task, out: &mut impl Write) -> Done {
     if paths.all()?.iter().any(|path| files::is_stdin(path)) {
-        return Err("standard input cannot be edited in place".to_owned().into());
+        return Err("standard input cannot be edited in place".into());
     }
     let mut unwritten = 0;
     let problems = each(paths, task, |input, manifests| {

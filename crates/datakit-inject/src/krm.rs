@@ -5,9 +5,10 @@ use std::io::Write;
 use clap::Args;
 use yaml_splice::{Document, Value};
 
-use crate::args::policy;
+use crate::evaluate::Policy;
 use crate::files;
 use crate::manifests::run;
+use crate::object::mapping;
 use crate::settings_file::SettingsFile;
 use crate::terminal::{Done, Exit, Failure, Problem, say};
 
@@ -25,15 +26,15 @@ impl Krm {
         let list = Document::parse_yaml(&text)
             .map_err(|error| Problem::new("-", Some(error.line), error.reason))?
             .filter(|it| it.value().get("kind").and_then(Value::as_str) == Some("ResourceList"))
-            .ok_or_else(|| "standard input is no ResourceList".to_owned())?;
+            .ok_or("standard input is no ResourceList")?;
         let Some(config) = list.value().get("functionConfig").filter(|it| **it != Value::Null)
         else {
             let message = "the ResourceList has no functionConfig, which holds the settings";
             write(&list, list.value().clone(), vec![result("error", message)], out)?;
-            return Err(message.to_owned().into());
+            return Err(message.into());
         };
-        let policy = policy(settings(config)?.valid()?, self.namespace.as_deref());
-        let (objects, injected) = run(&list, &policy);
+        let policy = Policy::new(settings(config)?.valid()?, self.namespace.as_deref());
+        let (objects, injected) = run(&list, &|object| policy.run(object));
         let value = injected.unwrap_or_else(|| list.value().clone());
         let warnings = objects.iter().flat_map(|(_, outcome)| outcome.warnings());
         let warnings = warnings.map(|message| result("warning", &message)).collect();
@@ -50,8 +51,7 @@ fn write(
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let earlier = value.get("results").and_then(Value::as_sequence).unwrap_or_default();
-    let new = results.into_iter().filter(|result| !earlier.contains(result));
-    let new: Vec<Value> = new.collect();
+    let new: Vec<_> = results.into_iter().filter(|result| !earlier.contains(result)).collect();
     if !new.is_empty() {
         let all = Value::Sequence([earlier, &new].concat());
         if let Some(members) = value.as_mapping_mut() {
@@ -59,7 +59,7 @@ fn write(
             members.push(("results".to_owned(), all));
         }
     }
-    let edited = list.edit(&value).ok_or_else(|| "the list cannot be written".to_owned())?;
+    let edited = list.edit(&value).ok_or("the list cannot be written")?;
     Ok(write!(out, "{}", edited.text)?)
 }
 
@@ -76,6 +76,6 @@ fn settings(config: &Value) -> Result<SettingsFile, Problem> {
 }
 
 fn result(severity: &str, message: &str) -> Value {
-    let members = [("message", say(message).into_owned()), ("severity", severity.to_owned())];
-    Value::Mapping(members.map(|(key, text)| (key.to_owned(), Value::String(text))).into())
+    let message = Value::String(say(message).into_owned());
+    mapping([("message", message), ("severity", Value::String(severity.to_owned()))])
 }

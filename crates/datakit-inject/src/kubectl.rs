@@ -1,22 +1,28 @@
 //! Reads from a cluster through kubectl, so that every way to log in works.
 
+use std::mem;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use clap::Args;
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::terminal::{Failure, reason};
 
 /// Runs kubectl. Only reading commands are run.
-#[derive(Clone, Debug)]
+#[derive(Args)]
 pub(crate) struct Kubectl {
-    pub(crate) program: PathBuf,
-    pub(crate) context: Option<String>,
+    /// The context of kubectl
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+    /// The program to run as kubectl
+    #[arg(long = "kubectl", value_name = "PROGRAM", default_value = "kubectl")]
+    program: PathBuf,
 }
 
 /// Why a cluster gives no answer.
-#[derive(Clone, Debug, Error)]
+#[derive(Debug, Error)]
 pub(crate) enum Refusal {
     /// The resource or the object does not exist.
     #[error("the cluster does not have it")]
@@ -28,7 +34,7 @@ pub(crate) enum Refusal {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        Self::Message(refusal.to_string())
+        refusal.to_string().into()
     }
 }
 
@@ -36,6 +42,17 @@ impl Kubectl {
     /// What `kubectl get` prints, of all namespaces unless one is named.
     pub(crate) fn get(&self, what: &[&str], namespace: Option<&str>) -> Result<Value, Refusal> {
         self.json(&[&["get"], what, &scope(namespace), &["--output", "json"]].concat())
+    }
+
+    /// The objects of which `kubectl get` prints a list.
+    pub(crate) fn list(
+        &self,
+        what: &[&str],
+        namespace: Option<&str>,
+    ) -> Result<Vec<Value>, Refusal> {
+        let mut list = self.get(what, namespace)?;
+        let items = list.get_mut("items").and_then(Value::as_array_mut);
+        Ok(items.map(mem::take).unwrap_or_default())
     }
 
     pub(crate) fn json(&self, arguments: &[&str]) -> Result<Value, Refusal> {
@@ -74,7 +91,7 @@ impl Kubectl {
         Refusal::Failed(missing.unwrap_or_else(failed))
     }
 
-    /// The right that is missing, from what the API server says, with the command that shows it.
+    /// The missing right in an error of the API server, with the command that shows it.
     fn missing_right(&self, said: &str) -> Option<String> {
         let (verb, rest) = said.split_once(" cannot ")?.1.split_once(" resource \"")?;
         let (resource, rest) = rest.split_once("\" in API group \"")?;

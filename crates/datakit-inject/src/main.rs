@@ -22,15 +22,11 @@ mod diff;
 mod evaluate;
 mod explain;
 mod files;
-mod helm;
 mod inject;
 mod krm;
 mod kubectl;
-mod kustomize;
-mod man;
 mod manifests;
 mod object;
-mod patch;
 mod policies;
 mod preflight;
 mod settings_file;
@@ -43,65 +39,33 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
-use serde_json::json;
 
-use crate::args::Output;
-use crate::cli::{Cli, Command};
-use crate::terminal::{Done, Exit, Failure, error, speak};
+use crate::cli::Cli;
+use crate::terminal::{Exit, Failure, error, speak};
 
 fn main() -> ExitCode {
     let arguments = arguments();
     speak(arguments.lang);
     let mut out = BufWriter::new(io::stdout().lock());
-    let done = run(&arguments.command, &mut out);
-    match done.and_then(|exit| Ok(out.flush().map(|()| exit)?)) {
-        Ok(exit) => exit.into(),
+    let done = arguments.command.run(&mut out);
+    let exit = match done.and_then(|exit| Ok(out.flush().map(|()| exit)?)) {
+        Ok(exit) => exit,
         // The reader closed the pipe.
-        Err(Failure::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-            Exit::Done.into()
-        }
+        Err(Failure::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
         Err(failure) => {
             error(failure);
-            Exit::CouldNot.into()
+            Exit::CouldNot
         }
-    }
+    };
+    ExitCode::from(exit as u8)
 }
 
 /// Parses the arguments. kubectl runs plugins by their file name, such as `kubectl-datakit_inject`.
 fn arguments() -> Cli {
-    let called = std::env::args_os().next();
-    let called = called.as_deref().map(Path::new).and_then(Path::file_stem);
-    let command = match called.and_then(|name| name.to_str()) {
+    let called = std::env::args_os().next().unwrap_or_default();
+    let command = match Path::new(&called).file_stem().and_then(|name| name.to_str()) {
         Some("kubectl-datakit_inject") => Cli::command().bin_name("kubectl datakit-inject"),
         _ => Cli::command(),
     };
-    let matches = command.get_matches();
-    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
-}
-
-fn run(command: &Command, out: &mut impl Write) -> Done {
-    match command {
-        Command::Inject(inject) => inject.run(out),
-        Command::Uninject(uninject) => uninject.run(out),
-        Command::Diff(diff) => diff.run(out),
-        Command::Explain(explain) => explain.run(out),
-        Command::Coverage(coverage) => coverage.run(out),
-        Command::Preflight(preflight) => preflight.run(out),
-        Command::CheckSettings(check) => check.run(out),
-        Command::Convert(convert) => convert.run(out),
-        Command::Krm(krm) => krm.run(out),
-        Command::Version { output } => version(*output, out),
-        Command::Completions { shell } => man::completions(*shell, out),
-        Command::Man { directory: Some(folder), .. } => man::pages(folder),
-        Command::Man { command, directory: None } => man::page(command.as_deref(), out),
-    }
-}
-
-fn version(output: Output, out: &mut impl Write) -> Done {
-    let version = env!("CARGO_PKG_VERSION");
-    match output {
-        Output::Text => writeln!(out, "datakit-inject {version}")?,
-        format => write!(out, "{}", format.write(&json!({ "version": version }))?)?,
-    }
-    Ok(Exit::Done)
+    Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
 }

@@ -1,10 +1,12 @@
 //! Runs the objects of a text through a task, and edits the text.
 
+use std::ops::Range;
+use std::path::Path;
+
 use yaml_splice::{Document, Edit, Part, Value, apply, parse_stream};
 
 use crate::evaluate::{Outcome, Task};
 use crate::files::{self, Input, MAX_BYTES};
-use crate::helm;
 use crate::object::items;
 use crate::terminal::Problem;
 
@@ -31,40 +33,33 @@ pub(crate) struct Manifests {
 }
 
 impl Manifests {
-    pub(crate) fn read(input: &Input, task: &dyn Task) -> Self {
+    pub(crate) fn read(input: &Input, task: Task) -> Self {
         match files::read(&input.path, MAX_BYTES) {
             Ok(text) => Self::of(input, text, task),
             Err(problem) => {
                 let mut manifests = Self { name: problem.place.clone(), ..Self::default() };
-                manifests.report(input, problem);
+                manifests.leave_out(0..0, input, Some(problem));
                 manifests
             }
         }
     }
 
-    pub(crate) fn of(input: &Input, text: String, task: &dyn Task) -> Self {
+    pub(crate) fn of(input: &Input, text: String, task: Task) -> Self {
         let mut manifests = Self { name: input.path.display().to_string(), ..Self::default() };
         let parts = parse_stream(&text);
         let written = |part: &Part| text.get(part.range.clone()).unwrap_or_default();
         let is_template = |part: &Part| part.document.is_err() && written(part).contains("{{");
-        let template = helm::template(&input.path, &text, parts.iter().any(is_template));
-        if let Some(problem) = template {
-            manifests.dropped.push(Edit { range: 0..text.len(), text: String::new() });
-            manifests.report(input, problem);
+        let template = helm_template(&input.path, &text, parts.iter().any(is_template));
+        if template.is_some() {
+            manifests.leave_out(0..text.len(), input, template);
         } else {
             for part in &parts {
-                match check(part, input.folder.is_some(), &text) {
+                match check(part, input, &manifests.name, &text) {
                     Ok(document) => {
                         manifests.run(document, part.range.start, input.is_patch, task);
                     }
                     Err(problem) => {
-                        let range = part.outer..part.range.end;
-                        manifests.dropped.push(Edit { range, text: String::new() });
-                        manifests.passed_over += usize::from(problem.is_none());
-                        if let Some((line, reason)) = problem {
-                            let problem = Problem::new(&manifests.name, Some(line), reason);
-                            manifests.report(input, problem);
-                        }
+                        manifests.leave_out(part.outer..part.range.end, input, problem);
                     }
                 }
             }
@@ -73,21 +68,24 @@ impl Manifests {
         manifests
     }
 
-    pub(crate) fn of_object(name: &str, yaml: String, task: &dyn Task) -> Self {
+    pub(crate) fn of_object(name: &str, yaml: String, task: Task) -> Self {
         let mut manifests = Self::of(&Input::named(name.as_ref()), yaml, task);
         manifests.documents.iter_mut().flatten().for_each(|(line, _)| *line = None);
         manifests
     }
 
-    /// Named files have to be manifests; files found in folders need not be.
-    fn report(&mut self, input: &Input, problem: Problem) {
-        match input.folder {
-            None => self.problems.push(problem),
-            Some(_) => self.unread.push(problem),
+    /// Leaves a part of the text out, with the problem if it should be a manifest.
+    fn leave_out(&mut self, range: Range<usize>, input: &Input, problem: Option<Problem>) {
+        self.dropped.push(Edit { range, text: String::new() });
+        match (problem, &input.folder) {
+            (None, _) => self.passed_over += 1,
+            // Named files have to be manifests; files found in folders need not be.
+            (Some(problem), None) => self.problems.push(problem),
+            (Some(problem), Some(_)) => self.unread.push(problem),
         }
     }
 
-    fn run(&mut self, document: &Document, start: usize, is_patch: bool, task: &dyn Task) {
+    fn run(&mut self, document: &Document, start: usize, is_patch: bool, task: Task) {
         let (mut objects, mut changed) = run(document, task);
         let injects = |(_, it): &&mut (_, Outcome)| is_patch && !it.report.injected.is_empty();
         for (_, outcome) in objects.iter_mut().filter(injects) {
@@ -107,14 +105,12 @@ impl Manifests {
             self.problems.push(Problem::new(&self.name, line, reason));
             return;
         };
-        let note = match edited.lost_line {
-            _ if edited.is_rewritten => "is written anew, without its comments and anchors",
-            Some(_) if !removes => "`uninject` will not restore this line as it is written",
-            _ => "",
-        };
-        if !note.is_empty() {
-            let line = edited.lost_line.filter(|_| !edited.is_rewritten).or(line);
+        if edited.is_rewritten {
+            let note = "is written anew, without its comments and anchors";
             self.notes.push(Problem::new(&self.name, line, note));
+        } else if edited.lost_line.is_some() && !removes {
+            let note = "`uninject` will not restore this line as it is written";
+            self.notes.push(Problem::new(&self.name, edited.lost_line, note));
         }
         self.edits.extend(edited.edits.into_iter().map(|edit| edit.shifted(start)));
     }
@@ -136,18 +132,38 @@ impl Manifests {
     }
 }
 
-/// The document of a part if it is a manifest, or else the line and the problem; `None` for files in folders
-/// that do not look like manifests.
+/// Reports a file that is a template of a Helm chart, which has to be rendered first. `{{` can be valid YAML, so outside of a chart's `templates`
+/// folder it counts only together with a parse error.
+fn helm_template(file: &Path, text: &str, is_malformed: bool) -> Option<Problem> {
+    let offset = text.find("{{")?;
+    let is_below_templates = file.iter().any(|part| part == "templates");
+    let chart = file.ancestors().skip(1).find(|folder| folder.join("Chart.yaml").is_file());
+    let is_template = is_malformed || (is_below_templates && chart.is_some());
+    is_template.then(|| {
+        let chart = chart.unwrap_or(Path::new("CHART"));
+        let chart = if chart == Path::new("") { Path::new(".") } else { chart }.display();
+        let line = text.get(..offset).unwrap_or_default().matches('\n').count() + 1;
+        let reason = format!(
+            "a Helm template; render it first: `helm template {chart} | datakit-inject COMMAND - -s SETTINGS`"
+        );
+        Problem::new(&file.display().to_string(), Some(line), reason)
+    })
+}
+
+/// The document of a part if it is a manifest, or else the problem; `None` for files in folders that do
+/// not look like manifests.
 fn check<'p, 't>(
     part: &'p Part<'t>,
-    is_found: bool,
+    input: &Input,
+    name: &str,
     text: &str,
-) -> Result<&'p Document<'t>, Option<(usize, &'p str)>> {
+) -> Result<&'p Document<'t>, Option<Problem>> {
+    let is_found = input.folder.is_some();
     let document = part.document.as_ref().map_err(|error| {
         let has =
             |key| text.lines().any(|it| it.trim_start_matches(['"', ' ', '{']).starts_with(key));
         let is_meant = !is_found || has("apiVersion") && has("kind");
-        is_meant.then_some((error.line, &*error.reason))
+        is_meant.then(|| Problem::new(name, Some(error.line), &error.reason))
     })?;
     let has = |key| document.value().get(key).is_some_and(|value| value.as_str().is_some());
     if has("kind") && (has("apiVersion") || !is_found) {
@@ -157,11 +173,12 @@ fn check<'p, 't>(
         Value::Mapping(_) => "not a manifest: no `kind`",
         _ => "not a manifest: not an object",
     };
-    Err((!is_found).then_some((document.entry_line("").unwrap_or(1), reason)))
+    let line = document.entry_line("").or(Some(1));
+    Err((!is_found).then(|| Problem::new(name, line, reason)))
 }
 
 /// Runs the objects of a document through a task; returns the changed document, if it changed.
-pub(crate) fn run(document: &Document, task: &dyn Task) -> (Objects, Option<Value>) {
+pub(crate) fn run(document: &Document, task: Task) -> (Objects, Option<Value>) {
     let (list, one) = (items(document.value()), std::slice::from_ref(document.value()));
     let named = |key| document.value().get(key).and_then(Value::as_str).unwrap_or_default();
     let (mut objects, mut changed) = (Vec::new(), None);
@@ -174,12 +191,14 @@ pub(crate) fn run(document: &Document, task: &dyn Task) -> (Objects, Option<Valu
         let start = kind.map_or("{".to_owned(), |kind| {
             format!(r#"{{"apiVersion":"{}","kind":"{kind}","#, named("apiVersion"))
         });
-        let outcome = task.run(&json.replacen('{', &start, 1));
+        let outcome = task(&json.replacen('{', &start, 1));
         let mutated = outcome.mutated.as_deref().map(|object| object.replacen(&start, "{", 1));
         let mutated = mutated.as_deref().and_then(|object| Document::parse_json(object).ok());
-        if let Some(mutated) = mutated.map(Document::into_value) {
-            let value = changed.get_or_insert_with(|| document.value().clone());
-            value.pointer_mut(&pointer).into_iter().for_each(|item| *item = mutated.clone());
+        let value = || document.value().clone();
+        if let Some(mutated) = mutated.map(Document::into_value)
+            && let Some(item) = changed.get_or_insert_with(value).pointer_mut(&pointer)
+        {
+            *item = mutated;
         }
         objects.push((document.entry_line(&pointer), outcome));
     }

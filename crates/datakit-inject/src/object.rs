@@ -29,10 +29,6 @@ impl Templates {
         Self { extra: extra.unwrap_or_default() }
     }
 
-    pub(crate) fn all<'t>(templates: impl Iterator<Item = &'t Self>) -> Self {
-        Self { extra: templates.flat_map(|it| it.extra.clone()).collect() }
-    }
-
     /// The kinds that the settings add, such as `rollout.argoproj.io`.
     pub(crate) fn extra_kinds(&self) -> impl Iterator<Item = String> {
         self.extra.iter().map(|[group, kind, _]| format!("{}.{group}", kind.to_lowercase()))
@@ -118,22 +114,21 @@ pub(crate) fn name(object: &Value) -> String {
     format!("{}/{}", text(object, "/kind"), text(object, "/metadata/name"))
 }
 
-/// The successor of an API version that Kubernetes no longer serves.
-pub(crate) fn successor(object: &Value) -> Option<&'static str> {
-    match (text(object, "/apiVersion"), text(object, "/kind")) {
+/// The message on an API version that Kubernetes no longer serves, with its successor.
+pub(crate) fn no_longer_served(object: &Value) -> Option<String> {
+    let version = text(object, "/apiVersion");
+    let successor = match (version, text(object, "/kind")) {
         ("extensions/v1beta1" | "apps/v1beta1" | "apps/v1beta2", "Deployment" | "DaemonSet")
-        | ("apps/v1beta1" | "apps/v1beta2", "StatefulSet") => Some("apps/v1"),
-        ("batch/v1beta1" | "batch/v2alpha1", "CronJob") => Some("batch/v1"),
-        _ => None,
-    }
+        | ("apps/v1beta1" | "apps/v1beta2", "StatefulSet") => "apps/v1",
+        ("batch/v1beta1" | "batch/v2alpha1", "CronJob") => "batch/v1",
+        _ => return None,
+    };
+    Some(format!("Kubernetes no longer serves {version}; use {successor}"))
 }
 
-/// The items of a list that kubectl printed.
-pub(crate) fn items_of(mut list: Value) -> Vec<Value> {
-    match list.get_mut("items").map(Value::take) {
-        Some(Value::Array(items)) => items,
-        _ => Vec::new(),
-    }
+/// A mapping of a document.
+pub(crate) fn mapping<const N: usize>(members: [(&str, Yaml); N]) -> Yaml {
+    Yaml::Mapping(members.map(|(key, value)| (key.to_owned(), value)).into())
 }
 
 pub(crate) fn items(list: &Yaml) -> Option<&[Yaml]> {

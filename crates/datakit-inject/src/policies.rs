@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use settings_tools::workloads::plural;
 
-use crate::args::{Source, policy};
+use crate::args::Source;
 use crate::evaluate::Policy;
 use crate::kubectl::{Kubectl, Refusal};
-use crate::object::{at, group_version, items_of, list, name, text};
+use crate::object::{at, group_version, list, name, text};
 use crate::settings_file::SettingsFile;
 use crate::terminal::{Failure, note, say};
 
@@ -66,32 +67,32 @@ impl Source {
             return Ok(vec![applied(&SettingsFile::read(file)?, namespace)?]);
         }
         let mut policies = Vec::new();
-        for manifest in manifests(&self.access.kubectl())? {
+        for manifest in manifests(&self.kubectl)? {
             let name = name(&manifest);
             if text(&manifest, "/spec/mode") == "monitor" {
                 note(say(&format!("{name} is in mode `monitor`: it injects nothing")));
             }
             policies.push(applied(&SettingsFile::of(&name, manifest.to_string())?, namespace)?);
         }
-        let message = "the cluster has no policy of this module; pass settings with -s".to_owned();
+        let message = "the cluster has no policy of this module; pass settings with -s";
         if policies.is_empty() { Err(message.into()) } else { Ok(policies) }
     }
 }
 
 fn applied(file: &SettingsFile, namespace: Option<&str>) -> Result<Applied, Failure> {
-    let written = policy(file.valid()?, namespace);
+    let written = Policy::new(file.valid()?, namespace);
     // A map of `serde_json` is sorted.
-    let sorted: Value = serde_json::from_str(&file.json).map_err(|error| error.to_string())?;
-    let policy = Policy { settings: sorted.to_string(), ..written.clone() };
+    let sorted: Value = serde_json::from_str(&written.settings)?;
+    let policy = Policy::new(sorted.to_string(), namespace);
     let manifest = serde_json::to_value(&file.policy).unwrap_or_default();
     Ok(Applied { policy, written, manifest })
 }
 
 /// The policies of this module in a cluster.
 pub(crate) fn manifests(kubectl: &Kubectl) -> Result<Vec<Value>, Refusal> {
-    let mut policies = match kubectl.get(&[RESOURCES], None) {
+    let mut policies = match kubectl.list(&[RESOURCES], None) {
         Err(Refusal::Absent) => Vec::new(),
-        answer => items_of(answer?),
+        policies => policies?,
     };
     policies.retain(|policy| text(policy, "/spec/module").contains("datakit-injection"));
     Ok(policies)
@@ -107,10 +108,7 @@ impl Applied {
         } else if !rules.any(|rule| has_kind(rule, object)) {
             return Reach::OtherKind;
         }
-        let namespace = match text(object, "/metadata/namespace") {
-            "" => &*self.policy.namespace,
-            namespace => namespace,
-        };
+        let namespace = self.policy.namespace_of(object);
         let own = text(&self.manifest, "/metadata/namespace");
         let is_of_kubewarden = namespaces.of_kubewarden.as_deref() == Some(namespace)
             && *at(spec, "/allowInsideAdmissionControllerNamespace") != true;
@@ -131,18 +129,13 @@ impl Applied {
 
 /// Whether a rule matches the creation of an object.
 fn has_kind(rule: &Value, object: &Value) -> bool {
-    let ((group, version), kind) = (group_version(object), text(object, "/kind").to_lowercase());
+    let (group, version) = group_version(object);
     let has =
         |key: &str, value: &str| list(rule, &format!("/{key}")).any(|it| it == "*" || it == value);
-    let plural = match kind.strip_suffix('y') {
-        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
-        _ if kind.ends_with(['s', 'x', 'h']) => format!("{kind}es"),
-        _ => format!("{kind}s"),
-    };
     has("apiGroups", group)
         && has("apiVersions", version)
         && has("operations", "CREATE")
-        && has("resources", &plural)
+        && has("resources", &plural(text(object, "/kind")))
 }
 
 /// Whether a `metav1.LabelSelector` selects labels; an absent one selects everything.

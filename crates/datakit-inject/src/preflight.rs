@@ -9,9 +9,10 @@ use clap::Args;
 use console::style;
 use serde::Serialize;
 
-use crate::args::{Access, Output};
+use crate::args::Output;
+use crate::kubectl::Kubectl;
 use crate::terminal::{Done, Exit, count, say};
-use checks::{Status, Surroundings};
+use checks::{Status, checks};
 
 #[derive(Args)]
 pub(crate) struct Preflight {
@@ -22,7 +23,7 @@ pub(crate) struct Preflight {
     #[arg(short, long, default_value = "datakit")]
     namespace: String,
     #[command(flatten)]
-    access: Access,
+    kubectl: Kubectl,
     /// The format
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
@@ -42,9 +43,8 @@ const PAGE: &str =
 
 impl Preflight {
     pub(crate) fn run(&self, out: &mut impl Write) -> Done {
-        let kubectl = self.access.kubectl();
-        let surroundings = Surroundings::read(&kubectl, &self.namespace, self.settings.as_deref())?;
-        let checks = surroundings.checks()?.into_iter().map(|(check, (status, message))| {
+        let checks = checks(&self.kubectl, &self.namespace, self.settings.as_deref())?;
+        let checks = checks.into_iter().map(|(check, (status, message))| {
             let (message, link) = (say(&message).into_owned(), format!("{PAGE}#{check}"));
             Check { check, status, message, link }
         });
@@ -61,12 +61,12 @@ fn print(checks: &[Check], out: &mut impl Write) -> io::Result<()> {
     let width = checks.iter().map(|check| check.check.len()).max().unwrap_or_default();
     for Check { check, status, message, link } in checks {
         let mark = match status {
-            Status::Ok => style("✓").green(),
+            Status::Fine => style("✓").green(),
             Status::Limit => style("!").yellow(),
             Status::Failed => style("✗").red(),
         };
         writeln!(out, "{mark} {check:width$}  {message}")?;
-        if *status != Status::Ok {
+        if *status != Status::Fine {
             writeln!(out, "  {:width$}  {link}", "")?;
         }
     }

@@ -7,13 +7,11 @@ use settings_tools::document::{self, Found, Source};
 use yaml_splice::{Value, parse_stream};
 
 use crate::files;
-use crate::object::items;
 use crate::terminal::{Problem, count};
 
 /// Settings, and what they were found in.
 pub(crate) struct SettingsFile {
     pub(crate) name: String,
-    pub(crate) json: String,
     pub(crate) found: Found,
     pub(crate) text: String,
     /// The manifest of the policy, if they were found in one.
@@ -33,25 +31,20 @@ impl SettingsFile {
         let values = values.collect::<Result<Vec<_>, _>>()?;
         let json = values.iter().map(|value| serde_json::to_string(value).unwrap_or_default());
         let json: Vec<String> = json.collect();
-        let json: Vec<&str> = json.iter().map(String::as_str).collect();
         let found = document::find(&json).map_err(|error| Problem::new(name, None, error))?;
-        let holder = values.get(found.document).and_then(|value| match found.item {
-            Some(item) => items(value)?.get(item),
-            None => Some(value),
-        });
+        let holder = values.get(found.document).and_then(|it| it.pointer(&found.object()));
         let policy = holder.filter(|_| found.source == Source::Policy).cloned();
-        let (name, json) = (name.to_owned(), found.settings.clone());
-        Ok(Self { name, json, found, policy, text })
+        Ok(Self { name: name.to_owned(), found, policy, text })
     }
 
     pub(crate) fn errors(&self) -> Vec<SettingsError> {
-        document::validate(&self.json)
+        document::validate(&self.found.settings)
     }
 
     /// The settings; an error if they are not valid.
     pub(crate) fn valid(&self) -> Result<String, Problem> {
         let errors = self.errors();
-        let Some(first) = errors.first() else { return Ok(self.json.clone()) };
+        let Some(first) = errors.first() else { return Ok(self.found.settings.clone()) };
         let number = count(errors.len(), "error");
         let reason = format!("{number}, the first: {first}; `check-settings` lists them all");
         let line = self.lines(std::slice::from_ref(first)).pop().flatten();
@@ -63,13 +56,13 @@ impl SettingsFile {
         let parts = parse_stream(&self.text);
         let document = parts.get(self.found.document).and_then(|part| part.document.as_ref().ok());
         let Some(document) = document else { return vec![None; errors.len()] };
-        let item = self.found.item.map(|item| format!("/items/{item}")).unwrap_or_default();
+        let object = self.found.object();
         let jsonconfig = format!("{}/jsonconfig", self.found.place);
         let text = document.value().pointer(&jsonconfig).and_then(Value::as_str);
         let has_text = text.is_some_and(|text| !text.is_empty());
         let holder = |path: &str| match path {
             // A path in the manifest, not in the settings.
-            path if self.policy.is_some() && path.starts_with("spec.") => &*item,
+            path if self.policy.is_some() && path.starts_with("spec.") => &*object,
             path if has_text && !path.starts_with("policy") => &*jsonconfig,
             _ => &*self.found.place,
         };

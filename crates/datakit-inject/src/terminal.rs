@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
-use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use console::style;
@@ -67,6 +66,10 @@ pub(crate) enum Failure {
     Write(#[from] io::Error),
     #[error(transparent)]
     Problem(#[from] Problem),
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    #[error(transparent)]
+    Yaml(#[from] serde_norway::Error),
     #[error("{}", say(.0))]
     Message(String),
 }
@@ -74,6 +77,12 @@ pub(crate) enum Failure {
 impl From<String> for Failure {
     fn from(message: String) -> Self {
         Self::Message(message)
+    }
+}
+
+impl From<&str> for Failure {
+    fn from(message: &str) -> Self {
+        Self::Message(message.to_owned())
     }
 }
 
@@ -96,12 +105,6 @@ impl Exit {
             (true, _) => Self::Found,
             _ => Self::Done,
         }
-    }
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
     }
 }
 

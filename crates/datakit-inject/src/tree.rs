@@ -15,7 +15,7 @@ const BATCH: usize = 128;
 /// notes; returns the number of problems.
 pub(crate) fn each(
     paths: &Paths,
-    task: &dyn Task,
+    task: Task,
     mut done: impl FnMut(&Input, Manifests) -> Result<(), Failure>,
 ) -> Result<usize, Failure> {
     let (inputs, unreadable) = files::find(&paths.all()?);

@@ -9,14 +9,14 @@ use datakit_injection::annotations::RECORD;
 use datakit_injection::injection::table::ALL;
 use datakit_injection::policy;
 use datakit_injection::report::Report;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::args::{Access, Paths};
+use crate::args::Paths;
 use crate::cluster::objects;
-use crate::evaluate::{Outcome, Task};
+use crate::evaluate::Outcome;
 use crate::inject;
+use crate::kubectl::Kubectl;
 use crate::object::{Templates, name, text};
-use crate::patch::operations;
 use crate::settings_file::SettingsFile;
 use crate::terminal::{Done, Exit, note, say};
 
@@ -34,7 +34,7 @@ pub(crate) struct Uninject {
     #[arg(long, conflicts_with_all = ["paths", "filenames"])]
     cluster: bool,
     #[command(flatten)]
-    access: Access,
+    kubectl: Kubectl,
     /// Remove this injection alone, such as `logfwd` or `ddtrace-java`
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(injections()))]
     injection: Option<String>,
@@ -50,17 +50,17 @@ impl Uninject {
             None => "{}".to_owned(),
         };
         let templates = Templates::of_settings(&settings);
-        let task = Uninjection { settings, templates, injection: self.injection.clone() };
+        let task = Uninjection { settings, templates, injection: self.injection.as_deref() };
         match self.cluster {
             true => self.print_patches(&task, out),
-            false => inject::run(&self.paths, &task, self.in_place, out),
+            false => inject::run(&self.paths, &|object| task.run(object), self.in_place, out),
         }
     }
 
     /// Prints commands that take the injections out of the objects of a cluster.
     fn print_patches(&self, task: &Uninjection, out: &mut impl Write) -> Done {
-        let (kubectl, namespace) = (self.access.kubectl(), self.namespace.as_deref());
-        for object in objects(&kubectl, namespace, &task.templates, false)? {
+        let kinds = task.templates.extra_kinds();
+        for object in objects(&self.kubectl, self.namespace.as_deref(), kinds, false)? {
             let uninjected = task.uninject(&object.to_string());
             let Some(after) = uninjected.and_then(|it| serde_json::from_str(&it.object).ok())
             else {
@@ -72,7 +72,7 @@ impl Uninject {
             let kind = text(&object, "/kind").to_lowercase();
             let workload = format!("{kind}.{group}/{}", text(&object, "/metadata/name"));
             let namespace = text(&object, "/metadata/namespace");
-            writeln!(out, "{}", kubectl.patch(&workload, namespace, "json", &operations))?;
+            writeln!(out, "{}", self.kubectl.patch(&workload, namespace, "json", &operations))?;
         }
         Ok(Exit::Done)
     }
@@ -89,27 +89,25 @@ fn injections() -> Vec<String> {
 }
 
 /// Removes recorded injections: all, or one.
-struct Uninjection {
+struct Uninjection<'i> {
     settings: String,
     templates: Templates,
-    injection: Option<String>,
+    injection: Option<&'i str>,
 }
 
-impl Task for Uninjection {
+impl Uninjection<'_> {
     fn run(&self, object: &str) -> Outcome {
-        let look: Value = serde_json::from_str(object).unwrap_or_default();
-        let mut report = Report::new(text(&look, "/kind"), text(&look, "/metadata/name"));
+        let parsed: Value = serde_json::from_str(object).unwrap_or_default();
+        let mut report = Report::new(text(&parsed, "/kind"), text(&parsed, "/metadata/name"));
         let Some(uninjected) = self.uninject(object) else {
-            return Outcome { report, notes: self.left(&look), ..Outcome::default() };
+            return Outcome { report, notes: self.left(&parsed), ..Outcome::default() };
         };
         report.removed = uninjected.removed;
         Outcome { report, mutated: Some(uninjected.object), ..Outcome::default() }
     }
-}
 
-impl Uninjection {
     fn uninject(&self, object: &str) -> Option<policy::Uninjected> {
-        policy::uninject(object, &self.settings, self.injection.as_deref())
+        policy::uninject(object, &self.settings, self.injection)
     }
 
     /// Notes on an object from which nothing is removed.
@@ -130,4 +128,54 @@ impl Uninjection {
             .map(|name| format!("{workload}: nothing is removed: it has {name}, but no record"));
         records.iter().filter_map(note).chain(without).collect()
     }
+}
+
+/// The operations of a JSON Patch (RFC 6902) that turns `before` into `after`. They test what they replace and
+/// remove, so that the patch fails if the object changed in the meantime.
+fn operations(before: &Value, after: &Value) -> Vec<Value> {
+    let mut operations = Vec::new();
+    add(before, Some(after), "", &mut operations);
+    operations
+}
+
+fn add(before: &Value, after: Option<&Value>, path: &str, operations: &mut Vec<Value>) {
+    match (before, after) {
+        (before, Some(after)) if before == after => {}
+        (Value::Object(old), Some(Value::Object(new))) => {
+            let path = |key: &str| format!("{path}/{}", key.replace('~', "~0").replace('/', "~1"));
+            for (key, value) in old {
+                add(value, new.get(key), &path(key), operations);
+            }
+            for (key, value) in new.iter().filter(|(key, _)| !old.contains_key(*key)) {
+                operations.push(json!({ "op": "add", "path": path(key), "value": value }));
+            }
+        }
+        (Value::Array(old), Some(Value::Array(new))) if counterparts(old, new).is_some() => {
+            let new = counterparts(old, new).unwrap_or_default();
+            // From the end, so that earlier indices stay valid.
+            for (index, (element, after)) in old.iter().zip(new).enumerate().rev() {
+                add(element, after, &format!("{path}/{index}"), operations);
+            }
+        }
+        (before, after) => {
+            operations.push(json!({ "op": "test", "path": path, "value": before }));
+            operations.push(match after {
+                Some(after) => json!({ "op": "replace", "path": path, "value": after }),
+                None => json!({ "op": "remove", "path": path }),
+            });
+        }
+    }
+}
+
+/// The counterpart of each element, if elements were only changed or removed.
+fn counterparts<'v>(old: &[Value], new: &'v [Value]) -> Option<Vec<Option<&'v Value>>> {
+    // Mounts of the same volume share its name and differ in their paths.
+    let is_same = |one: &Value, two: &Value| match one.get("name") {
+        Some(_) => ["name", "mountPath"].iter().all(|key| one.get(key) == two.get(key)),
+        None => one == two,
+    };
+    let mut rest = new.iter().peekable();
+    let of = |element: &Value| rest.next_if(|candidate| is_same(element, candidate));
+    let counterparts = old.iter().map(of).collect();
+    rest.peek().is_none().then_some(counterparts)
 }

@@ -147,7 +147,7 @@ impl Language {
     }
 }
 
-/// What a placeholder stands for.
+/// The kind of text that a placeholder matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Word,
@@ -157,7 +157,7 @@ enum Kind {
     List,
 }
 
-/// What a placeholder stands for in a message.
+/// A placeholder, and the text that it matches in a message.
 struct Placed<'t> {
     name: &'t str,
     kind: Kind,
@@ -189,7 +189,7 @@ fn own_length(pattern: &str) -> usize {
     placeholders.fold(start.len(), |length, (_, _, text)| length.saturating_add(text.len()))
 }
 
-/// What the placeholders of a pattern stand for in a message; nothing where it does not match. A
+/// The values of a pattern's placeholders in a message; `None` if the message does not match. A
 /// placeholder ends at the first occurrence of the text behind it.
 fn matched<'t>(pattern: &'t str, message: &'t str) -> Option<Vec<Placed<'t>>> {
     let (start, placeholders) = parts(pattern);

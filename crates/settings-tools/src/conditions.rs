@@ -7,9 +7,9 @@
 
 mod words;
 
-use std::fmt::Write as _;
 use std::ops::ControlFlow;
 
+use datakit_injection::admission::{GroupVersionKind, Workload};
 use datakit_injection::annotations::{self, DISABLED, OPT_OUT, PREFIX};
 use datakit_injection::injection::Injection;
 use datakit_injection::injection::table::ALL;
@@ -18,11 +18,15 @@ use datakit_injection::reader::Errors;
 use datakit_injection::rules::candidate::Candidate;
 use datakit_injection::rules::candidates::visit;
 use datakit_injection::rules::selectors::{Mode, Selectors};
-use datakit_injection::selector::{Glob, NamespacePattern, Operator, Requirement};
+use datakit_injection::selector::{Glob, LabelSelector, NamespacePattern, Operator, Requirement};
 use datakit_injection::settings::{Settings, with_settings};
 
 /// Kubernetes takes 100,000 characters of all conditions together; other tools add to them.
 const MAX_LENGTH: usize = 60_000;
+
+/// The names of conditions.
+pub const NAMES: [&str; 3] =
+    ["namespace-is-not-ignored", "is-not-opted-out", "asks-for-an-injection"];
 
 /// A named condition, as `spec.matchConditions` of a policy has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,12 +61,12 @@ pub enum Scope {
 
 impl Scope {
     /// That of a policy whose rules name these resources, such as `pods` or `deployments`.
-    pub fn of_resources<'a>(resources: impl IntoIterator<Item = &'a str>) -> Self {
+    pub fn of_resources(resources: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         let (mut pods, mut workloads) = (false, false);
         for resource in resources {
-            match resource {
+            match resource.as_ref() {
                 "pods" => pods = true,
-                _ if resource.contains('*') => (pods, workloads) = (true, true),
+                resource if resource.contains('*') => (pods, workloads) = (true, true),
                 _ => workloads = true,
             }
         }
@@ -87,48 +91,39 @@ impl Scope {
 /// assert_eq!(compiled.words[1], "ddtrace: namespaces ^shop$");
 /// ```
 pub fn compile(settings: &str, scope: Scope) -> Conditions {
-    let compiled =
-        with_settings(settings, &mut Errors::default(), |settings, _| of(settings, scope));
-    compiled.unwrap_or_default()
+    with_settings(settings, &mut Errors::default(), |settings, _| of(settings, scope))
+        .unwrap_or_default()
 }
 
 fn of(settings: &Settings, scope: Scope) -> Conditions {
     let objects = Objects::of(settings, scope);
     let always = objects.always();
+    let [is_not_ignored, is_not_opted_out, asks_for_an_injection] = NAMES;
     let condition = |name, expression: String| Condition {
         name,
-        expression: wrapped(&match &always {
-            Some(always) => format!("{always} ||\n{expression}"),
-            None => expression,
-        }),
+        expression: wrapped(&format!("{always}{expression}")),
     };
     let mut compiled = Conditions { words: words::of(settings, scope), ..Conditions::default() };
     let ignored = &settings.options.ignored_namespaces;
     if !ignored.is_empty() {
-        let names: Vec<String> = ignored.iter().map(|name| string(name)).collect();
-        let expression = format!("!({NAMESPACE} in [{}])", names.join(", "));
-        compiled.conditions.push(condition("namespace-is-not-ignored", expression));
+        let expression = format!("!({NAMESPACE} in [{}])", strings(ignored));
+        compiled.conditions.push(condition(is_not_ignored, expression));
     }
     let is_enabled = format!("!({})", is_disabled(OPT_OUT));
     let enabled = objects.any("object", &objects.with("annotations", &is_enabled));
-    compiled.conditions.push(condition("is-not-opted-out", enabled));
+    compiled.conditions.push(condition(is_not_opted_out, enabled));
     let mut asks = vec![any_other_annotation(&settings.options, &objects)];
-    for injection in ALL {
-        asks.extend(rules(injection, settings, &objects));
-    }
+    asks.extend(ALL.iter().filter_map(|injection| rules(injection, settings, &objects)));
     let asks = format!("[{NAMESPACE}].exists(ns,\n    {})", asks.join(" ||\n    "));
     let asks = objects.with("labels", &objects.with("annotations", &asks));
-    let mut asks = objects.any("object", &asks);
-    if let Some(own) = objects.own_annotation() {
-        asks = format!("{own} ||\n{asks}");
-    }
-    compiled.conditions.push(condition("asks-for-an-injection", asks));
+    let asks = objects.own_annotation() + &objects.any("object", &asks);
+    compiled.conditions.push(condition(asks_for_an_injection, asks));
     let lengths = compiled.conditions.iter().map(|it| it.expression.chars().count());
     if lengths.sum::<usize>() > MAX_LENGTH {
         compiled.conditions.pop();
         compiled.words = Vec::new();
         compiled.notes.push(format!(
-            "the condition `asks-for-an-injection` is left out: it would exceed {MAX_LENGTH} characters"
+            "the condition `{asks_for_an_injection}` is left out: it would exceed {MAX_LENGTH} characters"
         ));
     }
     compiled
@@ -139,6 +134,8 @@ const NAMESPACE: &str = "(has(object.metadata) && object.metadata != null && \
     has(object.metadata.namespace) && object.metadata.namespace != null && \
     object.metadata.namespace != '' ? object.metadata.namespace : \
     has(request.namespace) ? request.namespace : '')";
+
+const IS_POD: &str = "request.kind.group == '' && request.kind.kind == 'Pod'";
 
 /// How the pod templates of a policy's objects are found.
 struct Objects<'s> {
@@ -159,22 +156,19 @@ impl<'s> Objects<'s> {
         Self { scope, record, extras, shadowed }
     }
 
-    /// What passes whatever the rules are: a record of earlier injections in the object or in the
-    /// stored one; an object that the policy warns about.
-    fn always(&self) -> Option<String> {
+    /// What passes whatever the rules are, each before `||`: a record of earlier injections in the
+    /// object or in the stored one; an object that the policy warns about. Empty for Pods.
+    fn always(&self) -> String {
         if self.scope == Scope::Pods {
-            return None;
+            return String::new();
         }
-        let mut always = Vec::new();
-        for extra in &self.shadowed {
-            always.push(format!("({})", is_kind(extra)));
-        }
+        let shadowed = self.shadowed.iter();
+        let mut always: Vec<_> = shadowed.map(|extra| format!("({})", is_kind(extra))).collect();
         let has_record =
             self.with("annotations", &format!("{} in annotations", string(&self.record)));
         always.push(self.any("object, oldObject", &has_record));
         if !self.extras.is_empty() {
-            let is_malformed =
-                |place: &str| format!("has({place}) && {place} != null && type({place}) != map");
+            let is_malformed = |place: &str| format!("{} && type({place}) != map", is_there(place));
             always.push(self.any(
                 "object",
                 &format!(
@@ -185,22 +179,24 @@ impl<'s> Objects<'s> {
                 ),
             ));
         }
-        Some(always.join(" ||\n"))
+        always.iter().map(|it| format!("{it} ||\n")).collect()
     }
 
-    /// Whether an annotation of the policy is on a workload itself, where it does nothing.
-    fn own_annotation(&self) -> Option<String> {
-        let pods = match self.scope {
-            Scope::Pods => return None,
-            Scope::Workloads => "",
-            Scope::All => "!(request.kind.group == '' && request.kind.kind == 'Pod') && ",
+    /// Whether an annotation of the policy is on a workload itself, where it does nothing, before `||`.
+    /// Empty for Pods.
+    fn own_annotation(&self) -> String {
+        let but_pods = match self.scope {
+            Scope::Pods => return String::new(),
+            Scope::Workloads => String::new(),
+            Scope::All => format!("!({IS_POD}) && "),
         };
-        Some(format!(
-            "{pods}[object].exists(it, it != null && has(it.metadata) && it.metadata != null && \
-             has(it.metadata.annotations) && it.metadata.annotations != null &&\n  \
-             it.metadata.annotations.exists(key, key.startsWith({})))",
+        format!(
+            "{but_pods}[object].exists(it, it != null && {} && {} &&\n  \
+             it.metadata.annotations.exists(key, key.startsWith({}))) ||\n",
+            is_there("it.metadata"),
+            is_there("it.metadata.annotations"),
             string(PREFIX)
-        ))
+        )
     }
 
     /// Whether an expression over `pod` is true for the pod template of an object.
@@ -211,14 +207,12 @@ impl<'s> Objects<'s> {
         let objects = format!("[{objects}].filter(it, it != null)");
         let mut templates = String::new();
         if self.scope == Scope::All {
-            let is_pod = "request.kind.group == '' && request.kind.kind == 'Pod'";
-            templates.push_str(&format!("{is_pod} ? {objects} :\n  "));
+            templates.push_str(&format!("{IS_POD} ? {objects} :\n  "));
         }
         for extra in &self.extras {
             let of_kind = format!("{} ?\n    {objects}{} :\n  ", is_kind(extra), safe_path(extra));
             templates.push_str(&of_kind);
         }
-        let is_there = |place: &str| format!("has({place}) && {place} != null");
         templates.push_str(&format!(
             "{objects}.filter(it, request.kind.group in ['apps', 'batch'] && {})\n    .map(it, {} ? it.spec.jobTemplate : it)\n    \
              .filter(it, {} && {}).map(it, it.spec.template)",
@@ -242,7 +236,7 @@ impl<'s> Objects<'s> {
     /// An expression over the labels or the annotations of `pod`.
     fn with(&self, entries: &str, expression: &str) -> String {
         let is_there = match self.extras.is_empty() {
-            true => |place: &str| format!("has({place}) && {place} != null"),
+            true => is_there,
             false => |place: &str| format!("has({place}) && type({place}) == map"),
         };
         format!(
@@ -253,14 +247,14 @@ impl<'s> Objects<'s> {
     }
 }
 
+fn is_there(place: &str) -> String {
+    format!("has({place}) && {place} != null")
+}
+
 /// Whether a kind is one of Kubernetes' own, whose template the policy knows.
 pub(crate) fn is_built_in(extra: &ExtraWorkload) -> bool {
-    match &*extra.group {
-        "" => extra.kind == "Pod",
-        "apps" => matches!(&*extra.kind, "Deployment" | "DaemonSet" | "StatefulSet"),
-        "batch" => matches!(&*extra.kind, "Job" | "CronJob"),
-        _ => false,
-    }
+    let (group, kind) = ((&*extra.group).into(), (&*extra.kind).into());
+    Workload::built_in(&GroupVersionKind { group, version: "v1".into(), kind }).is_some()
 }
 
 fn is_kind(extra: &ExtraWorkload) -> String {
@@ -270,13 +264,11 @@ fn is_kind(extra: &ExtraWorkload) -> String {
 
 /// The way to the template of an object whose members may have any type.
 fn safe_path(extra: &ExtraWorkload) -> String {
-    let names = extra.template.split('/').skip(1);
-    let names = names.map(|name| name.replace("~1", "/").replace("~0", "~"));
-    let step = |name: String| {
-        let key = string(&name);
+    let step = |name: &String| {
+        let key = string(name);
         let is_member = format!("type(it) == map && {key} in it");
         // A number of a list; the policy takes no other form.
-        match name.parse::<usize>().ok().filter(|index| index.to_string() == name) {
+        match name.parse::<usize>().ok().filter(|index| index.to_string() == *name) {
             Some(index) => format!(
                 "\n    .filter(it, type(it) == list ? size(it) > {index} : {is_member})\
                  .map(it, type(it) == list ? it[{index}] : it[{key}])"
@@ -284,17 +276,18 @@ fn safe_path(extra: &ExtraWorkload) -> String {
             None => format!("\n    .filter(it, {is_member}).map(it, it[{key}])"),
         }
     };
-    format!("{}.filter(it, type(it) == map)", names.map(step).collect::<String>())
+    let workload = Workload::with_template_at(&extra.template);
+    let steps: String = workload.path().iter().map(step).collect();
+    format!("{steps}.filter(it, type(it) == map)")
 }
 
 /// Whether an annotation is there that an injection reads, or that nothing knows.
 fn any_other_annotation(options: &Options, objects: &Objects) -> String {
     // A status is made anew.
     let is_status = |name: &str| matches!(name, annotations::STATUS | annotations::OLD_STATUS);
-    let silent =
-        annotations::SILENT.iter().filter(|it| !(options.status_annotation && is_status(it)));
-    let mut silent: Vec<String> = silent.map(|it| string(it)).collect();
-    silent.extend(ALL.iter().filter_map(|injection| injection.opt_out()).map(|it| string(&it)));
+    let silent = annotations::SILENT.iter().map(ToString::to_string);
+    let silent = silent.filter(|it| !(options.status_annotation && is_status(it)));
+    let silent = silent.chain(ALL.iter().filter_map(|injection| injection.opt_out()));
     // What is not a string gets a warning.
     let is_odd = match objects.extras.is_empty() {
         true => "",
@@ -303,15 +296,15 @@ fn any_other_annotation(options: &Options, objects: &Objects) -> String {
     format!(
         "annotations.exists(key, key.startsWith({}) &&\n      ({is_odd}!(key in [{}])))",
         string(PREFIX),
-        silent.join(", ")
+        strings(silent)
     )
 }
 
 /// Whether an annotation is there and false, as Go reads it.
 fn is_disabled(annotation: &str) -> String {
     let annotation = string(annotation);
-    let values: Vec<String> = DISABLED.iter().map(|value| string(value)).collect();
-    format!("{annotation} in annotations && annotations[{annotation}] in [{}]", values.join(", "))
+    let values = strings(DISABLED);
+    format!("{annotation} in annotations && annotations[{annotation}] in [{}]", values)
 }
 
 /// What selects for an injection without an annotation; what needs one passes by it.
@@ -335,15 +328,10 @@ fn rules(injection: &'static Injection, settings: &Settings, objects: &Objects) 
     if rules.is_empty() {
         return None;
     }
-    let mut guards: Vec<String> = Vec::new();
-    if let Some(annotation) = injection.sets_annotation {
-        guards.push(format!("!({})", objects.have("annotations", annotation)));
-    }
-    if let Some(opt_out) = injection.opt_out() {
-        guards.push(format!("!({})", is_disabled(&opt_out)));
-    }
-    let rules: Vec<String> = rules.iter().map(|rule| format!("({rule})")).collect();
-    Some(format!("{} && (\n      {})", guards.join(" && "), rules.join(" ||\n      ")))
+    let is_set = injection.sets_annotation.map(|it| objects.have("annotations", it));
+    let guards = is_set.into_iter().chain(injection.opt_out().map(|it| is_disabled(&it)));
+    let guards: Vec<String> = guards.map(|guard| format!("!({guard})")).collect();
+    Some(format!("{} && (\n      ({}))", guards.join(" && "), rules.join(") ||\n      (")))
 }
 
 /// What an expression is where CEL cannot say it: it must not keep a request that selects, and an
@@ -354,41 +342,40 @@ enum Doubt {
     False,
 }
 
-/// Whether the selectors of a rule select; nothing where they never do.
+/// Whether the selectors of a rule select; `None` if they never do.
 fn selects(candidate: &Candidate, doubt: Doubt, objects: &Objects) -> Option<String> {
-    let Selectors { namespaces, labels, mode } = &candidate.selectors;
-    if candidate.selectors.is_off() {
-        return None;
-    }
-    let mut parts = Vec::new();
-    if !namespaces.valid.is_empty() {
-        let any: Vec<String> = namespaces.valid.iter().map(|it| namespace(it, doubt)).collect();
-        parts.push(disjunction(&any));
-    }
-    if !labels.valid.is_empty() {
-        let any: Vec<String> = labels
-            .valid
-            .iter()
-            .map(|selector| {
-                let all = selector.requirements.iter();
-                let all: Vec<String> = all.map(|it| requirement(it, doubt, objects)).collect();
-                if all.is_empty() { "true".to_owned() } else { all.join(" && ") }
-            })
-            .collect();
-        parts.push(disjunction(&any));
-    }
-    match mode {
-        _ if !parts.is_empty() => Some(parts.join(" && ")),
-        Mode::All if namespaces.is_empty && labels.is_empty => Some("true".to_owned()),
-        // Nothing but selectors with errors: the rule selects nothing.
-        _ => None,
-    }
+    let selector = |selector: &LabelSelector| {
+        let all = selector.requirements.iter().map(|it| requirement(it, doubt, objects));
+        let all: Vec<String> = all.collect();
+        if all.is_empty() { "true".to_owned() } else { all.join(" && ") }
+    };
+    let any = |any: Vec<String>| match &*any {
+        [] => None,
+        [one] => Some(one.clone()),
+        _ => Some(format!("({})", any.join(" || "))),
+    };
+    let selectors = &candidate.selectors;
+    let namespaces = selectors.namespaces.valid.iter().map(|it| namespace(it, doubt)).collect();
+    let labels = selectors.labels.valid.iter().map(selector).collect();
+    joined(selectors, [any(namespaces), any(labels)], " && ", "true")
 }
 
-fn disjunction(any: &[String]) -> String {
-    match any {
-        [one] => one.clone(),
-        _ => format!("({})", any.join(" || ")),
+/// Joins the expressions of both lists of selectors; `None` if they never select.
+fn joined(
+    selectors: &Selectors,
+    lists: [Option<String>; 2],
+    and: &str,
+    everything: &str,
+) -> Option<String> {
+    let lists: Vec<String> = lists.into_iter().flatten().collect();
+    match selectors.mode {
+        _ if selectors.is_off() => None,
+        _ if !lists.is_empty() => Some(lists.join(and)),
+        Mode::All if selectors.namespaces.is_empty && selectors.labels.is_empty => {
+            Some(everything.to_owned())
+        }
+        // Nothing but selectors with errors: the rule selects nothing.
+        _ => None,
     }
 }
 
@@ -407,10 +394,6 @@ fn requirement(requirement: &Requirement, doubt: Doubt, objects: &Objects) -> St
     let key = string(&requirement.key);
     let has = objects.have("labels", &requirement.key);
     let label = format!("labels[{key}]");
-    let list = |values: &[String]| {
-        let values: Vec<String> = values.iter().map(|value| string(value)).collect();
-        format!("[{}]", values.join(", "))
-    };
     let glob = |glob: &Glob, doubt| match glob {
         Glob::StartsWith(start) => format!("{label}.startsWith({})", string(start)),
         Glob::EndsWith(end) => format!("{label}.endsWith({})", string(end)),
@@ -421,9 +404,9 @@ fn requirement(requirement: &Requirement, doubt: Doubt, objects: &Objects) -> St
         Operator::DoesNotExist => format!("!({has})"),
         Operator::In(values) => match &**values {
             [value] => format!("{has} && {label} == {}", string(value)),
-            values => format!("{has} && {label} in {}", list(values)),
+            values => format!("{has} && {label} in [{}]", strings(values)),
         },
-        Operator::NotIn(values) => format!("!({has} && {label} in {})", list(values)),
+        Operator::NotIn(values) => format!("!({has} && {label} in [{}])", strings(values)),
         Operator::Matches(it) => format!("{has} && {}", glob(it, doubt)),
         Operator::DoesNotMatch(it) => {
             // What is negated is in doubt the other way round.
@@ -435,7 +418,7 @@ fn requirement(requirement: &Requirement, doubt: Doubt, objects: &Objects) -> St
     }
 }
 
-/// Compares a label as a number, after a look at its form: 18 digits always are one, more may be.
+/// Compares a label as a number if it has the form of one: 18 digits always fit, more may.
 fn number(has: &str, label: &str, operator: char, bound: i64, doubt: Doubt) -> String {
     let more = match doubt {
         Doubt::True => format!("{label}.matches('^[+-]?[0-9]{{19,}}$')"),
@@ -446,7 +429,7 @@ fn number(has: &str, label: &str, operator: char, bound: i64, doubt: Doubt) -> S
     )
 }
 
-/// Whether a text matches an expression, where RE2 surely takes the expression.
+/// Whether a text matches an expression, if RE2 is sure to accept the expression.
 fn matches(text: &str, expression: &str, doubt: Doubt) -> String {
     match doubt {
         _ if is_common(expression) => format!("{text}.matches({})", string(expression)),
@@ -522,17 +505,19 @@ fn ends_with_operator(text: &str) -> bool {
     [" && ", " || ", " ? ", " : ", ", "].iter().any(|operator| text.ends_with(operator))
 }
 
+/// String literals, as a list has them.
+fn strings(texts: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    texts.into_iter().map(|text| string(text.as_ref())).collect::<Vec<_>>().join(", ")
+}
+
 /// A string literal.
 fn string(text: &str) -> String {
     let mut out = String::from("'");
     for char in text.chars() {
         match char {
-            '\'' | '\\' => {
-                out.push('\\');
-                out.push(char);
-            }
+            '\'' | '\\' => out.extend(['\\', char]),
             char if char.is_control() || !char.is_ascii() => {
-                let _written = write!(out, "\\U{:08x}", u32::from(char));
+                out.push_str(&format!("\\U{:08x}", u32::from(char)));
             }
             char => out.push(char),
         }

@@ -45,7 +45,7 @@ pub fn to_v2(settings: &str) -> Result<Converted, serde_json::Error> {
     Ok(Converted { settings: serde_json::to_string(&converted)?, notes })
 }
 
-/// The configuration with what stood in `jsonconfig`.
+/// The configuration, unpacked from `jsonconfig`.
 fn unpacked(settings: &Value) -> Result<Mapping, serde_json::Error> {
     let mut top = settings.as_mapping().cloned().unwrap_or_default();
     let text = settings.get("jsonconfig").and_then(Value::as_str).unwrap_or_default();

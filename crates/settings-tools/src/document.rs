@@ -1,4 +1,4 @@
-//! Settings in whatever people have them in: decided once, for the command and for the page.
+//! Finds settings in the documents that hold them, for the command and the page alike.
 //!
 //! A configuration comes alone, in the Operator's `ConfigMap`, in the Operator's whole
 //! `datakit-operator.yaml`, in what `kubectl get -o yaml` prints, in values of a chart, or in a
@@ -8,17 +8,19 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use serde::Serialize;
+use serde::de::IgnoredAny;
 use thiserror::Error;
 
 use datakit_injection::injection::table::ALL;
+use datakit_injection::json::{Key, Object, Shape, Value};
 use datakit_injection::reader::SettingsError;
-use datakit_injection::settings::{self, KEYS};
-use datakit_injection::validation;
+use datakit_injection::settings::KEYS;
+use datakit_injection::{options, validation};
 
-/// What a configuration was found in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a configuration was found in; a stable code as JSON, such as `"config-map"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Source {
     /// The document is the configuration.
     Configuration,
@@ -41,19 +43,7 @@ impl fmt::Display for Source {
     }
 }
 
-impl Source {
-    /// A word for machines, which stays as it is.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Configuration => "configuration",
-            Self::ConfigMap => "config-map",
-            Self::ChartValues => "chart-values",
-            Self::Policy => "policy",
-        }
-    }
-}
-
-/// A configuration, and where it is. Its `Display` text says where, for people.
+/// A configuration, and where it is. `Display` describes the place to people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// The settings, as JSON. Text that is not JSON is for [`validation::validate`] to report.
@@ -70,6 +60,13 @@ pub struct Found {
     documents: usize,
     /// The object, such as ``ConfigMap `datakit-operator-config` ``.
     name: String,
+}
+
+impl Found {
+    /// The place of the object that holds them in the document, as a JSON pointer.
+    pub fn object(&self) -> String {
+        self.item.map(|item| format!("/items/{item}")).unwrap_or_default()
+    }
 }
 
 impl fmt::Display for Found {
@@ -122,7 +119,7 @@ pub enum DocumentError {
 ///
 /// # Errors
 ///
-/// Where there is no configuration, or more than one.
+/// If there is no configuration, or more than one.
 ///
 /// ```
 /// use settings_tools::document::{Source, find};
@@ -132,22 +129,20 @@ pub enum DocumentError {
 /// assert_eq!((&*found.settings, found.source), (r#"{"admission_mutate":{}}"#, Source::ConfigMap));
 /// assert!(find(&[r#"{"apiVersion":"apps/v1","kind":"Deployment"}"#]).is_err());
 /// ```
-pub fn find(documents: &[&str]) -> Result<Found, DocumentError> {
+pub fn find(documents: &[impl AsRef<str>]) -> Result<Found, DocumentError> {
     let mut search = Search { documents: documents.len(), ..Search::default() };
     for (index, text) in documents.iter().enumerate() {
-        let raw: &RawValue =
-            serde_json::from_str(text).map_err(|error| DocumentError::NotJson {
-                document: index.saturating_add(1),
-                line: error.line(),
-                column: error.column(),
-            })?;
-        search.document(index, raw);
+        search.document(index, text.as_ref()).map_err(|error| DocumentError::NotJson {
+            document: index.saturating_add(1),
+            line: error.line(),
+            column: error.column(),
+        })?;
     }
     search.finish()
 }
 
-/// All errors of settings, as [`validation::validate`] finds them; keys at the wrong level are told
-/// where they belong.
+/// All errors of settings, as [`validation::validate`] finds them; for keys at the wrong level, the error
+/// names where they belong.
 ///
 /// ```
 /// let errors = settings_tools::document::validate(r#"{"ddtraces":[]}"#);
@@ -165,24 +160,20 @@ pub fn validate(settings: &str) -> Vec<SettingsError> {
     errors
 }
 
-/// Where an unknown key is known.
+/// The place at which an unknown key is valid.
 fn home(path: &str) -> Option<String> {
     let key = path.rsplit_once('.').map_or(path, |(_, key)| key);
     let lists = ALL.iter().map(|injection| (injection.list.home, injection.list.key));
     let blocks = ALL.iter().filter_map(|injection| injection.block.as_ref());
-    let blocks = blocks.map(|block| ("admission_inject", block.name));
-    for (home, known) in lists.chain(blocks) {
-        if known == key {
-            return Some(format!("{home}.{known}"));
-        }
+    let mut homes = lists.chain(blocks.map(|block| ("admission_inject", block.name)));
+    if let Some((home, _)) = homes.find(|(_, known)| *known == key) {
+        return Some(format!("{home}.{key}"));
     }
     if path != key && KEYS.contains(&key) {
         return Some(key.to_owned());
     }
-    let keys = settings::known_keys();
-    let options = keys.iter().find(|(block, _)| *block == "policy").map(|(_, keys)| keys);
-    let is_option = options.is_some_and(|options| options.contains(&key));
-    (is_option && !path.starts_with("policy.")).then(|| format!("policy.{key}"))
+    let is_option = options::KEYS.contains(&key) && !path.starts_with("policy.");
+    is_option.then(|| format!("policy.{key}"))
 }
 
 /// What was found so far.
@@ -192,85 +183,75 @@ struct Search<'d> {
     /// The kinds of objects that hold none.
     others: Vec<Cow<'d, str>>,
     /// The documents that are neither a configuration nor an object.
-    plain: Vec<&'d RawValue>,
+    plain: Vec<&'d str>,
     documents: usize,
 }
 
 impl<'d> Search<'d> {
-    fn document(&mut self, document: usize, raw: &'d RawValue) {
-        let members = members(raw);
-        let kind = string(&members, "kind").unwrap_or_default();
-        match get(&members, "items").filter(|_| kind.ends_with("List")) {
+    fn document(&mut self, document: usize, text: &'d str) -> Result<(), serde_json::Error> {
+        serde_json::from_str::<IgnoredAny>(text)?;
+        let object = members(text);
+        let kind = object.get_str("kind").unwrap_or_default();
+        match object.get("items").filter(|_| kind.ends_with("List")) {
             Some(items) => {
-                for (item, raw) in elements(items).into_iter().enumerate() {
-                    self.object(document, Some(item), raw);
+                for (item, element) in elements(raw(items)).iter().enumerate() {
+                    self.object(document, Some(item), raw(element));
                 }
             }
-            None => self.object(document, None, raw),
+            None => self.object(document, None, text.trim()),
         }
+        Ok(())
     }
 
-    fn object(&mut self, document: usize, item: Option<usize>, raw: &'d RawValue) {
-        let members = members(raw);
-        let kind = string(&members, "kind").filter(|kind| !kind.is_empty());
-        let before = self.found.len();
-        let documents = self.documents;
-        let object = item.map(|item| format!("/items/{item}")).unwrap_or_default();
-        let found = |source, (place, settings): (String, String), key: Option<&str>| {
-            let name = label(&members, kind.as_deref(), key, document);
-            Found { settings, source, document, item, place, documents, name }
+    fn object(&mut self, document: usize, item: Option<usize>, text: &'d str) {
+        let object = members(text);
+        let kind = object.get_str("kind").unwrap_or_default();
+        let start = item.map(|item| format!("/items/{item}")).unwrap_or_default();
+        let (before, documents) = (self.found.len(), self.documents);
+        let mut add = |source, key: Option<&str>, configurations: Vec<(String, String)>| {
+            let found = |(place, settings)| {
+                let name = label(&object, key, document);
+                Found { settings, source, document, item, place, documents, name }
+            };
+            self.found.extend(configurations.into_iter().map(found));
         };
-        match kind.as_deref() {
-            Some("ConfigMap") => {
-                for (key, value) in get(&members, "data").map(self::members).unwrap_or_default() {
-                    let mut configurations = Vec::new();
-                    collect(value, below(&format!("{object}/data"), &key), &mut configurations);
-                    for configuration in configurations {
-                        self.found.push(found(Source::ConfigMap, configuration, Some(&key)));
-                    }
+        match &*kind {
+            "ConfigMap" => {
+                for (key, value) in member(&object, "data").iter() {
+                    let key = key.name().unwrap_or_default();
+                    let place = below(&format!("{start}/data"), &key);
+                    add(Source::ConfigMap, Some(&key), configurations(raw(value), place));
                 }
             }
-            Some("ClusterAdmissionPolicy" | "AdmissionPolicy") => {
-                let spec = get(&members, "spec").map(self::members).unwrap_or_default();
-                let settings = get(&spec, "settings").map(RawValue::get);
-                let module = string(&spec, "module").unwrap_or_default();
+            "ClusterAdmissionPolicy" | "AdmissionPolicy" => {
+                let spec = member(&object, "spec");
+                let module = spec.get_str("module").unwrap_or_default();
                 // Beside other objects, policies of other modules are not meant.
-                let is_ours = module.contains("datakit-injection");
-                if is_ours || (documents == 1 && item.is_none()) {
-                    let place = match settings {
-                        Some(_) => format!("{object}/spec/settings"),
-                        None => object,
+                if module.contains("datakit-injection") || (documents == 1 && item.is_none()) {
+                    let found = match spec.get("settings").map(raw) {
+                        Some(settings) => (format!("{start}/spec/settings"), settings.to_owned()),
+                        None => (start, "{}".to_owned()),
                     };
-                    let settings = settings.unwrap_or("{}").to_owned();
-                    self.found.push(found(Source::Policy, (place, settings), None));
+                    add(Source::Policy, None, vec![found]);
                 }
             }
-            Some(_) => {}
-            None if is_configuration(&members) => {
-                let settings = raw.get().to_owned();
-                self.found.push(found(Source::Configuration, (object, settings), None));
+            "" if is_configuration(&object) => {
+                add(Source::Configuration, None, vec![(start, text.to_owned())]);
             }
-            None => {
-                let mut configurations = Vec::new();
-                collect(raw, object, &mut configurations);
-                if configurations.is_empty() {
-                    self.plain.push(raw);
-                }
-                for configuration in configurations {
-                    self.found.push(found(Source::ChartValues, configuration, None));
-                }
-            }
+            "" => add(Source::ChartValues, None, configurations(text, start)),
+            _ => {}
         }
-        if let Some(kind) = kind.filter(|_| self.found.len() == before) {
-            self.others.push(kind);
+        match &*kind {
+            _ if self.found.len() > before => {}
+            "" => self.plain.push(text),
+            _ => self.others.push(kind),
         }
     }
 
     fn finish(mut self) -> Result<Found, DocumentError> {
         if self.found.len() > 1 {
-            return Err(DocumentError::Several(
-                self.found.into_iter().map(|found| found.name).collect(),
-            ));
+            let names = self.found.into_iter().map(|found| found.name);
+            return Err(DocumentError::Several(names.collect()));
         }
         if let Some(found) = self.found.pop() {
             return Ok(found);
@@ -278,8 +259,8 @@ impl<'d> Search<'d> {
         match (&*self.others, &*self.plain) {
             ([], []) => Err(DocumentError::Empty),
             // Its keys are for the check of settings to report.
-            ([], [raw]) => Ok(Found {
-                settings: raw.get().to_owned(),
+            ([], [text]) => Ok(Found {
+                settings: (*text).to_owned(),
                 source: Source::Configuration,
                 document: 0,
                 item: None,
@@ -294,11 +275,10 @@ impl<'d> Search<'d> {
             (others, plain) => {
                 let count = others.len().saturating_add(plain.len());
                 let kinds: Vec<String> = others.iter().take(5).map(|kind| shown(kind)).collect();
-                let kinds = if kinds.is_empty() {
-                    String::new()
-                } else {
-                    let more = if others.len() > kinds.len() { ", …" } else { "" };
-                    format!(" ({}{more})", kinds.join(", "))
+                let more = if others.len() > kinds.len() { ", …" } else { "" };
+                let kinds = match &*kinds {
+                    [] => String::new(),
+                    kinds => format!(" ({}{more})", kinds.join(", ")),
                 };
                 Err(DocumentError::Nothing(format!("holds {count} documents{kinds}")))
             }
@@ -306,49 +286,45 @@ impl<'d> Search<'d> {
     }
 }
 
-/// A kind, as far as it is one.
+/// A kind as messages show it: no other characters than a kind has.
 fn shown(kind: &str) -> String {
     kind.chars().filter(char::is_ascii_alphanumeric).take(63).collect()
 }
 
-/// What people call an object.
-fn label(members: &Members, kind: Option<&str>, key: Option<&str>, document: usize) -> String {
-    let Some(kind) = kind else {
+/// The display name of an object, with the key of a ConfigMap.
+fn label(object: &Object, key: Option<&str>, document: usize) -> String {
+    let Some(kind) = object.get_str("kind").filter(|kind| !kind.is_empty()) else {
         return format!("document {}", document.saturating_add(1));
     };
-    let metadata = get(members, "metadata").map(self::members).unwrap_or_default();
-    let name = string(&metadata, "name").unwrap_or_default();
-    let namespace = string(&metadata, "namespace").map(|it| format!("{it}/")).unwrap_or_default();
+    let metadata = member(object, "metadata");
+    let name = metadata.get_str("name").unwrap_or_default();
+    let namespace = metadata.get_str("namespace").map(|it| format!("{it}/")).unwrap_or_default();
     let key = key.map(|key| format!(" (key `{key}`)")).unwrap_or_default();
     format!("{kind} `{namespace}{name}`{key}")
 }
 
 /// The configurations somewhere in a value, in the text of a string or as they are, each with its
 /// place.
-fn collect(raw: &RawValue, place: String, found: &mut Vec<(String, String)>) {
-    match raw.get().as_bytes().first() {
+fn configurations(text: &str, place: String) -> Vec<(String, String)> {
+    match text.as_bytes().first() {
         Some(b'"') => {
-            let text: String = serde_json::from_str(raw.get()).unwrap_or_default();
-            if text.contains("\"admission_") {
-                found.push((place, text));
-            }
+            let text: String = serde_json::from_str(text).unwrap_or_default();
+            Vec::from_iter(text.contains("\"admission_").then_some((place, text)))
         }
         Some(b'{') => {
-            let members = members(raw);
-            if is_configuration(&members) {
-                found.push((place, raw.get().to_owned()));
-            } else {
-                for (key, value) in &members {
-                    collect(value, below(&place, key), found);
-                }
+            let object = members(text);
+            if is_configuration(&object) {
+                return vec![(place, text.to_owned())];
             }
+            let inner = |(key, value): (&Key, &Value)| {
+                configurations(raw(value), below(&place, &key.name().unwrap_or_default()))
+            };
+            object.iter().flat_map(inner).collect()
         }
-        Some(b'[') => {
-            for (index, value) in elements(raw).into_iter().enumerate() {
-                collect(value, format!("{place}/{index}"), found);
-            }
+        _ => {
+            let inner = |(index, value)| configurations(raw(value), format!("{place}/{index}"));
+            elements(text).iter().enumerate().flat_map(inner).collect()
         }
-        _ => {}
     }
 }
 
@@ -357,56 +333,36 @@ fn below(place: &str, key: &str) -> String {
     format!("{place}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
-fn is_configuration(members: &Members) -> bool {
-    let is_known =
-        |key: &str| key == "jsonconfig" || (key.starts_with("admission_") && KEYS.contains(&key));
-    members.iter().any(|(key, _)| is_known(key))
+fn is_configuration(object: &Object) -> bool {
+    let mut known =
+        KEYS.iter().filter(|key| **key == "jsonconfig" || key.starts_with("admission_"));
+    known.any(|key| object.get(key).is_some())
 }
 
-/// The members of an object, in order.
-type Members<'d> = Vec<(Cow<'d, str>, &'d RawValue)>;
-
-fn get<'d>(members: &Members<'d>, key: &str) -> Option<&'d RawValue> {
-    members.iter().find(|(name, _)| name == key).map(|(_, value)| *value)
-}
-
-fn string<'d>(members: &Members<'d>, key: &str) -> Option<Cow<'d, str>> {
-    let text: String = serde_json::from_str(get(members, key)?.get()).ok()?;
-    Some(Cow::Owned(text))
-}
-
-/// The members of a value; none where it is not an object.
-fn members(raw: &RawValue) -> Members<'_> {
-    struct Entries<'d>(Members<'d>);
-
-    impl<'de> Deserialize<'de> for Entries<'de> {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            struct Of;
-
-            impl<'de> Visitor<'de> for Of {
-                type Value = Entries<'de>;
-
-                fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-                    formatter.write_str("an object")
-                }
-
-                fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                    let mut members = Vec::new();
-                    while let Some((key, value)) = map.next_entry::<String, &RawValue>()? {
-                        members.push((Cow::Owned(key), value));
-                    }
-                    Ok(Entries(members))
-                }
-            }
-            deserializer.deserialize_map(Of)
-        }
+/// The members of an object, as text; empty if it is another value.
+fn members(text: &str) -> Object<'_> {
+    static OBJECT: Shape = Shape::Object(&[]);
+    match Value::open(text, &OBJECT) {
+        Ok(Value::Object(object)) => object,
+        _ => Object::default(),
     }
-    serde_json::from_str::<Entries>(raw.get()).map(|entries| entries.0).unwrap_or_default()
 }
 
-/// The elements of a value; none where it is not an array.
-fn elements(raw: &RawValue) -> Vec<&RawValue> {
-    serde_json::from_str(raw.get()).unwrap_or_default()
+fn member<'d>(object: &Object<'d>, key: &str) -> Object<'d> {
+    object.get(key).map(|value| members(raw(value))).unwrap_or_default()
+}
+
+/// The elements of an array, as text; empty if it is another value.
+fn elements(text: &str) -> Vec<Value<'_>> {
+    static ARRAY: Shape = Shape::Array(&Shape::Text);
+    match Value::open(text, &ARRAY) {
+        Ok(Value::Array(elements)) => elements,
+        _ => Vec::new(),
+    }
+}
+
+fn raw<'d>(value: &Value<'d>) -> &'d str {
+    value.as_text().unwrap_or_default()
 }
 
 #[cfg(test)]

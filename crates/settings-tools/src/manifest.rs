@@ -1,40 +1,21 @@
 //! The `matchConditions` of a policy's manifest, compared with those of its settings.
 
+use datakit_injection::json::{Object, Shape, Value};
 use datakit_injection::reader::SettingsError;
 
-use serde::Deserialize;
+use crate::conditions::{Condition, NAMES, Scope, compile};
 
-use crate::conditions::{Condition, Scope, compile};
+static POLICY: Shape = Shape::Object(&[("spec", SPEC)]);
+const SPEC: Shape = Shape::Object(&[
+    ("rules", Shape::Array(&Shape::Object(&[("resources", Shape::Array(&Shape::Text))]))),
+    ("matchConditions", Shape::Array(&Shape::Object(&[]))),
+]);
 
-/// The names that conditions of settings have.
-pub const NAMES: [&str; 3] =
-    ["namespace-is-not-ignored", "is-not-opted-out", "asks-for-an-injection"];
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Policy {
-    spec: Spec,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Spec {
-    rules: Option<Vec<Rule>>,
-    match_conditions: Option<Vec<Own>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Rule {
-    resources: Vec<String>,
-}
-
-/// A condition of a manifest.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Own {
-    name: String,
-    expression: String,
+/// The objects in a list of a policy's `spec`; none if the list is missing.
+fn list<'v, 'a>(policy: &'v Value<'a>, key: &str) -> impl Iterator<Item = &'v Object<'a>> {
+    let spec = policy.as_object().and_then(|policy| policy.get("spec")?.as_object());
+    let list = spec.and_then(|spec| spec.get(key)?.as_array()).unwrap_or_default();
+    list.iter().filter_map(Value::as_object)
 }
 
 /// The objects that a policy is called for, from its manifest as JSON.
@@ -47,9 +28,9 @@ struct Own {
 /// assert_eq!(scope(policy), Scope::Pods);
 /// ```
 pub fn scope(policy: &str) -> Scope {
-    let Policy { spec } = serde_json::from_str(policy).unwrap_or_default();
-    let rules = spec.rules.unwrap_or_default();
-    Scope::of_resources(rules.iter().flat_map(|rule| &rule.resources).map(String::as_str))
+    let policy = Value::open(policy, &POLICY).unwrap_or_default();
+    let resources = list(&policy, "rules").filter_map(|rule| rule.get("resources")?.as_array());
+    Scope::of_resources(resources.flatten().filter_map(Value::as_str))
 }
 
 /// What is wrong with the conditions of a manifest, and what could be better: errors and notes.
@@ -66,8 +47,10 @@ pub fn scope(policy: &str) -> Scope {
 /// ```
 pub fn check_conditions(policy: &str, settings: &str) -> (Vec<SettingsError>, Vec<SettingsError>) {
     let compiled = compile(settings, scope(policy)).conditions;
-    let Policy { spec } = serde_json::from_str(policy).unwrap_or_default();
-    let conditions = spec.match_conditions.unwrap_or_default();
+    let policy = Value::open(policy, &POLICY).unwrap_or_default();
+    let of = |condition: &Object, key| condition.get_str(key).unwrap_or_default().into_owned();
+    let own = list(&policy, "matchConditions").map(|it| (of(it, "name"), of(it, "expression")));
+    let conditions: Vec<(String, String)> = own.collect();
     let at = |place: &str, message: &str| SettingsError {
         path: format!("spec.matchConditions{place}"),
         message: message.to_owned(),
@@ -80,27 +63,24 @@ pub fn check_conditions(policy: &str, settings: &str) -> (Vec<SettingsError>, Ve
         return (errors, notes);
     }
     // A folded text has other line breaks.
-    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    for (index, condition) in conditions.iter().enumerate() {
-        let expression = words(&condition.expression);
+    let is_same = |one: &str, two: &str| one.split_whitespace().eq(two.split_whitespace());
+    for (index, (name, expression)) in conditions.iter().enumerate() {
         let place = format!("[{index}]");
-        if compiled.iter().any(|it| words(&it.expression) == expression) {
+        if compiled.iter().any(|it| is_same(&it.expression, expression)) {
             continue;
         }
-        match NAMES.contains(&&*condition.name) {
-            // What it lets through is not compared: nobody knows whether it is enough.
-            true => errors.push(at(
-                &place,
-                "is not the condition of the settings, so requests that ask for an injection may \
-                 be lost; `convert` renews it",
-            )),
-            false => notes.push(at(
-                &place,
-                "is not compiled from the settings: what it excludes is not injected into",
-            )),
+        if NAMES.contains(&&**name) {
+            // Whether it lets enough through cannot be decided.
+            let message = "is not the condition of the settings, so requests that ask for an \
+                           injection may be lost; `convert` renews it";
+            errors.push(at(&place, message));
+        } else {
+            let message =
+                "is not compiled from the settings: what it excludes is not injected into";
+            notes.push(at(&place, message));
         }
     }
-    let is_missing = |it: &&Condition| !conditions.iter().any(|own| own.name == it.name);
+    let is_missing = |it: &&Condition| !conditions.iter().any(|(name, _)| name == it.name);
     for missing in compiled.iter().filter(is_missing) {
         let message = format!(
             "`{}` is missing, so more requests than needed reach the policy server; `convert` adds it",

@@ -33,10 +33,8 @@ pub fn notes(text: &str) -> Vec<SettingsError> {
 }
 
 fn note(settings: &Settings, notes: &mut Errors) {
-    let has_loggings = settings
-        .config
-        .is_some_and(|config| config.get("admission_mutate").and_then(Value::as_object).is_some());
-    if !settings.has_rules() && !has_loggings {
+    let loggings = settings.config.and_then(|it| it.get("admission_mutate")?.as_object());
+    if !settings.has_rules() && loggings.is_none() {
         notes.add(&Path::Root, "there are no rules: nothing is ever injected");
     }
     for injection in ALL {
@@ -148,12 +146,9 @@ fn note_variables(variables: &[Variable], envs: &Path, notes: &mut Errors) {
             continue;
         };
         if let Some(near) = near_placeholder(text) {
-            notes.add(
-                &path,
-                format_args!(
-                    "is not a known placeholder and is used literally; did you mean `{near}`?"
-                ),
-            );
+            let message =
+                format!("is not a known placeholder and is used literally; did you mean `{near}`?");
+            notes.add(&path, message);
         }
         for name in references(&variable.value) {
             if !names.contains(name) && !ALWAYS_SET.contains(&name) {

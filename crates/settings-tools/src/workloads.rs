@@ -97,17 +97,15 @@ impl Extra {
 /// assert_eq!(extras[0].guessed_from.as_deref(), Some("Rollout"));
 /// ```
 pub fn extras(settings: &str, given: &[Resource]) -> Result<Vec<Extra>, String> {
-    let kinds = with_settings(settings, &mut Errors::default(), |settings, _| {
-        let extras = settings.options.extra_workloads.iter().filter(|extra| !is_built_in(extra));
-        extras.map(|extra| (extra.group.to_string(), extra.kind.to_string())).collect()
-    });
     let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (group, kind) in kinds.unwrap_or_else(Vec::new) {
-        let kinds = groups.entry(group).or_default();
-        if !kinds.contains(&kind) {
-            kinds.push(kind);
+    with_settings(settings, &mut Errors::default(), |settings, _| {
+        for extra in settings.options.extra_workloads.iter().filter(|extra| !is_built_in(extra)) {
+            let kinds = groups.entry(extra.group.to_string()).or_default();
+            if !kinds.iter().any(|kind| *kind == extra.kind) {
+                kinds.push(extra.kind.to_string());
+            }
         }
-    }
+    });
     if let Some(other) = given.iter().find(|resource| !groups.contains_key(&resource.group)) {
         return Err(format!("policy.extra_workloads has no kind of the group of `{other}`"));
     }
@@ -120,14 +118,14 @@ pub fn extras(settings: &str, given: &[Resource]) -> Result<Vec<Extra>, String> 
 
 fn of_group(group: &str, kinds: &[String], given: &[&Resource]) -> Vec<Extra> {
     let plurals: Vec<String> = kinds.iter().map(|kind| plural(kind)).collect();
-    let is_given = |resource: &Resource| Extra { resource: resource.clone(), guessed_from: None };
+    let given_one = |resource: &Resource| Extra { resource: resource.clone(), guessed_from: None };
     // A resource that is not called as a kind suggests is that of a kind without one.
     let mut others = given.iter().filter(|resource| !plurals.contains(&resource.plural));
     let mut extras = Vec::new();
     for (kind, plural) in kinds.iter().zip(&plurals) {
         let named = given.iter().find(|resource| resource.plural == *plural);
         extras.push(match named.or_else(|| others.next()) {
-            Some(resource) => is_given(resource),
+            Some(resource) => given_one(resource),
             None => {
                 let (plural, group) = (plural.clone(), group.to_owned());
                 let resource = Resource { plural, version: None, group };
@@ -135,12 +133,12 @@ fn of_group(group: &str, kinds: &[String], given: &[&Resource]) -> Vec<Extra> {
             }
         });
     }
-    extras.extend(others.map(|resource| is_given(resource)));
+    extras.extend(others.map(|resource| given_one(resource)));
     extras
 }
 
-/// The plural of a kind, as far as English goes.
-fn plural(kind: &str) -> String {
+/// The plural of a kind by the rules of English, which is probably the name of its resource.
+pub fn plural(kind: &str) -> String {
     let singular = kind.to_ascii_lowercase();
     if let Some(stem) = singular.strip_suffix('y').filter(|it| !it.ends_with(is_vowel)) {
         return format!("{stem}ies");

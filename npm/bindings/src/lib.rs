@@ -3,15 +3,15 @@
 //! A language comes as JSON too: a tag such as `"zh"`; null is English.
 
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use datakit_injection::json::{self, Shape};
 use datakit_injection::reader::SettingsError;
 use datakit_injection::{policy, settings, validation};
 use messages::Language;
-use settings_tools::conditions::{Conditions, Scope, compile};
+use settings_tools::conditions::{Condition, Conditions, Scope, compile};
 use settings_tools::convert::{self, Converted};
 use settings_tools::document;
 
@@ -59,23 +59,31 @@ impl Failure {
     }
 }
 
+impl From<Failure> for Vec<Failure> {
+    fn from(failure: Failure) -> Self {
+        vec![failure]
+    }
+}
+
+/// The text of an answer, or what cannot be done.
+type Answer = Result<String, Vec<Failure>>;
+
 /// Answers an `AdmissionRequest` under settings, both as JSON.
 ///
-/// Gives `{"ok": true, …}` with the object, the patch and what there is to say, or
+/// Gives `{"ok": true, …}` with the object, the patch, warnings and the explanation, or
 /// `{"ok": false, "errors": […]}`. The explanation and errors are in the language; the warnings are
 /// those of the policy.
 #[wasm_bindgen]
 pub fn mutate(request: &str, settings: &str, language: &str) -> String {
-    let language = language_of(language);
-    try_mutate(request, settings, language).unwrap_or_else(|failures| failed(&failures, language))
+    answered(language, |language| try_mutate(request, settings, language))
 }
 
 /// Checks settings, as JSON: `{"valid": …, "errors": […], "notes": […], "release": …}`, with every
 /// error, what is probably unintended, and the release of the Operator that they are read for.
 #[wasm_bindgen(js_name = validateSettings)]
 pub fn validate_settings(settings: &str, language: &str) -> String {
-    let errors = errors(settings);
-    let validation = serde_json::json!({
+    let errors = failures(validation::validate(settings));
+    let validation = json!({
         "valid": errors.is_empty(),
         "errors": errors,
         "notes": notes_of(settings),
@@ -91,20 +99,19 @@ pub fn validate_settings(settings: &str, language: &str) -> String {
 /// `{"ok": false, "errors": […]}` where the documents hold no settings.
 #[wasm_bindgen(js_name = checkSettings)]
 pub fn check_settings(documents: &str, language: &str) -> String {
-    let language = language_of(language);
-    try_check_settings(documents, language).unwrap_or_else(|failure| failed(&[failure], language))
+    answered(language, |language| try_check_settings(documents, language))
 }
 
-fn try_check_settings(documents: &str, language: Language) -> Result<String, Failure> {
-    let invalid = |error| unreadable("invalid-request", "documents", &error);
-    let documents: Vec<&RawValue> = serde_json::from_str(documents).map_err(invalid)?;
+fn try_check_settings(documents: &str, language: Language) -> Answer {
+    let documents: Vec<&RawValue> =
+        serde_json::from_str(documents).map_err(unreadable("invalid-request", "documents"))?;
     let texts: Vec<&str> = documents.iter().map(|document| document.get()).collect();
     let found = document::find(&texts)
         .map_err(|error| Failure::new("invalid-settings", "", error.to_string()))?;
     let errors = failures(document::validate(&found.settings));
-    let mut said = serde_json::json!({
+    let said = json!({
         "ok": true,
-        "source": found.source.code(),
+        "source": found.source,
         "readAs": found.to_string(),
         "document": found.document,
         "place": found.place,
@@ -113,16 +120,14 @@ fn try_check_settings(documents: &str, language: Language) -> Result<String, Fai
         "notes": notes_of(&found.settings),
         "release": settings::release(&found.settings),
     });
-    language.translate_members(&mut said);
     let settings = serde_json::from_str(&found.settings).ok();
-    let internal = |error| unreadable("internal", "documents", &error);
-    serde_json::to_string(&WithSettings { settings, said }).map_err(internal)
+    with_settings(settings, said, language)
 }
 
 /// Gives what is valid in settings, but probably unintended, as JSON: `{"ok": true, "notes": […]}`.
 #[wasm_bindgen]
 pub fn notes(settings: &str, language: &str) -> String {
-    said(serde_json::json!({ "ok": true, "notes": notes_of(settings) }), language_of(language))
+    said(json!({ "ok": true, "notes": notes_of(settings) }), language_of(language))
 }
 
 /// Compiles the `matchConditions` of valid settings for a policy of `"pods"`, of `"workloads"` or of
@@ -130,45 +135,33 @@ pub fn notes(settings: &str, language: &str) -> String {
 /// of the settings.
 #[wasm_bindgen(js_name = conditions)]
 pub fn match_conditions(settings: &str, resources: &str, language: &str) -> String {
-    let language = language_of(language);
-    let errors = errors(settings);
-    if !errors.is_empty() {
-        return failed(&errors, language);
-    }
-    let scope = match resources {
-        "\"pods\"" => Scope::Pods,
-        "\"workloads\"" => Scope::Workloads,
-        _ => Scope::All,
-    };
-    let Conditions { conditions, words, notes } = compile(settings, scope);
-    let conditions: Vec<_> = conditions
-        .iter()
-        .map(|it| serde_json::json!({ "name": it.name, "expression": it.expression }))
-        .collect();
-    let compiled =
-        serde_json::json!({ "ok": true, "conditions": conditions, "words": words, "notes": notes });
-    said(compiled, language)
+    answered(language, |language| {
+        check(settings)?;
+        let scope = match resources {
+            "\"pods\"" => Scope::Pods,
+            "\"workloads\"" => Scope::Workloads,
+            _ => Scope::All,
+        };
+        let Conditions { conditions, words, notes } = compile(settings, scope);
+        let condition = |it: &Condition| json!({ "name": it.name, "expression": it.expression });
+        let conditions: Vec<_> = conditions.iter().map(condition).collect();
+        let compiled =
+            json!({ "ok": true, "conditions": conditions, "words": words, "notes": notes });
+        Ok(said(compiled, language))
+    })
 }
 
 /// Converts valid settings of any release to version 2, as JSON: `{"ok": true, "settings": …,
 /// "notes": […]}`, or the errors of the settings.
 #[wasm_bindgen(js_name = convertSettings)]
 pub fn convert_settings(settings: &str, language: &str) -> String {
-    let language = language_of(language);
-    try_convert(settings, language).unwrap_or_else(|failures| failed(&failures, language))
-}
-
-fn try_convert(settings: &str, language: Language) -> Result<String, Vec<Failure>> {
-    let errors = errors(settings);
-    if !errors.is_empty() {
-        return Err(errors);
-    }
-    let internal = |error| vec![unreadable("internal", "settings", &error)];
-    let Converted { settings, notes } = convert::to_v2(settings).map_err(internal)?;
-    let mut said = serde_json::json!({ "ok": true, "notes": notes });
-    language.translate_members(&mut said);
-    let settings = serde_json::from_str(&settings).map_err(internal)?;
-    serde_json::to_string(&WithSettings { settings, said }).map_err(internal)
+    answered(language, |language| {
+        check(settings)?;
+        let internal = unreadable("internal", "settings");
+        let Converted { settings, notes } = convert::to_v2(settings).map_err(&internal)?;
+        let settings = serde_json::from_str(&settings).map_err(&internal)?;
+        with_settings(settings, json!({ "ok": true, "notes": notes }), language)
+    })
 }
 
 /// Takes what was injected out of a workload by its record, all as JSON: everything, or the
@@ -177,64 +170,52 @@ fn try_convert(settings: &str, language: Language) -> Result<String, Vec<Failure
 /// Gives `{"ok": true, "object": …, "removed": […]}`; the object as it is where nothing is recorded.
 #[wasm_bindgen]
 pub fn uninject(object: &str, settings: &str, injection: &str, language: &str) -> String {
-    try_uninject(object, settings, injection)
-        .unwrap_or_else(|failure| failed(&[failure], language_of(language)))
+    answered(language, |_| try_uninject(object, settings, injection))
 }
 
-fn try_uninject(object: &str, settings: &str, injection: &str) -> Result<String, Failure> {
+fn try_uninject(object: &str, settings: &str, injection: &str) -> Answer {
     let opened = open("object", object)?;
     if opened.as_object().is_none() {
-        return Err(Failure::new("invalid-request", "object", expected("an object", &opened)));
+        let message = expected("an object", &opened);
+        return Err(Failure::new("invalid-request", "object", message).into());
     }
     let injection = open("injection", injection)?;
     let name = injection.as_str();
     if name.is_none() && !injection.is_null() {
         let message = expected("a string", &injection);
-        return Err(Failure::new("invalid-request", "injection", message));
+        return Err(Failure::new("invalid-request", "injection", message).into());
     }
     let (text, removed) = match policy::uninject(object, settings, name.as_deref()) {
         Some(policy::Uninjected { object, removed }) => (object, removed),
         None => (object.to_owned(), Vec::new()),
     };
-    let internal = |error| unreadable("internal", "object", &error);
-    let object = serde_json::from_str(&text).map_err(internal)?;
-    serde_json::to_string(&Uninjected { ok: true, object, removed }).map_err(internal)
+    let internal = unreadable("internal", "object");
+    let object = serde_json::from_str(&text).map_err(&internal)?;
+    Ok(serde_json::to_string(&Uninjected { ok: true, object, removed }).map_err(internal)?)
 }
 
-fn try_mutate(request: &str, settings: &str, language: Language) -> Result<String, Vec<Failure>> {
-    let opened = open("request", request).map_err(|failure| vec![failure])?;
+fn try_mutate(request: &str, settings: &str, language: Language) -> Answer {
+    let opened = open("request", request)?;
     let Some(members) = opened.as_object() else {
         let message = expected("an object", &opened);
-        return Err(vec![Failure::new("invalid-request", "request", message)]);
+        return Err(Failure::new("invalid-request", "request", message).into());
     };
     let failures = check_request(members);
     if !failures.is_empty() {
         return Err(failures);
     }
     let object = members.get("object").and_then(json::Value::as_text);
-    answer(request, object, settings, language).map_err(|failure| vec![failure])
-}
-
-/// Answers a request that is one; `object` is the text of its object.
-fn answer(
-    request: &str,
-    object: Option<&str>,
-    settings: &str,
-    language: Language,
-) -> Result<String, Failure> {
-    let read = |code: &'static str, path: &'static str| {
-        move |error: serde_json::Error| unreadable(code, path, &error)
-    };
     let object: Option<&RawValue> = object
         .map(serde_json::from_str)
         .transpose()
-        .map_err(read("invalid-request", "request.object"))?;
+        .map_err(unreadable("invalid-request", "request.object"))?;
     let settings: &RawValue =
-        serde_json::from_str(settings).map_err(read("invalid-settings", "settings"))?;
+        serde_json::from_str(settings).map_err(unreadable("invalid-settings", "settings"))?;
     let payload = format!("{{\"request\":{request},\"settings\":{settings}}}");
     let (answer, explanation) = policy::explain(payload.as_bytes());
+    let internal = unreadable("internal", "request.object");
     let mutated = answer.mutated_object().map(serde_json::from_str::<&RawValue>);
-    let mutated = mutated.transpose().map_err(read("internal", "request.object"))?;
+    let mutated = mutated.transpose().map_err(&internal)?;
     let patch = match (object, mutated) {
         (Some(before), Some(after)) => json_patch::diff(&tree(before)?, &tree(after)?),
         _ => json_patch::Patch::default(),
@@ -251,7 +232,7 @@ fn answer(
         audit_annotations: annotations.map(|(key, text)| (key.to_owned(), text.into())).collect(),
         explanation,
     };
-    serde_json::to_string(&mutation).map_err(read("internal", "request.object"))
+    Ok(serde_json::to_string(&mutation).map_err(internal)?)
 }
 
 /// The operations of Kubernetes.
@@ -273,20 +254,15 @@ fn check_request(request: &json::Object) -> Vec<Failure> {
         Failure::new("invalid-request", &format!("request.{name}"), message)
     };
     let given = |name| request.get(name).filter(|value| !value.is_null());
-    let mut failures = Vec::new();
     let operation = given("operation").and_then(json::Value::as_str);
-    match (given("operation"), operation.as_deref()) {
-        (_, Some(operation)) if OPERATIONS.contains(&operation) => {}
-        (None, _) => {
-            let message = format!("is required, one of {}", OPERATIONS.join(", "));
-            failures.push(failure("operation", message));
-        }
-        (Some(_), Some(other)) => {
-            let message = format!("is `{other}`, expected one of {}", OPERATIONS.join(", "));
-            failures.push(failure("operation", message));
-        }
-        (Some(value), None) => failures.push(failure("operation", expected("a string", value))),
-    }
+    let known = OPERATIONS.join(", ");
+    let message = match (given("operation"), operation.as_deref()) {
+        (_, Some(operation)) if OPERATIONS.contains(&operation) => None,
+        (_, Some(other)) => Some(format!("is `{other}`, expected one of {known}")),
+        (Some(value), None) => Some(expected("a string", value)),
+        (None, None) => Some(format!("is required, one of {known}")),
+    };
+    let mut failures: Vec<_> = message.map(|it| failure("operation", it)).into_iter().collect();
     for (name, noun) in MEMBERS {
         if let Some(value) = given(name).filter(|value| value.type_name() != *noun) {
             failures.push(failure(name, expected(noun, value)));
@@ -299,23 +275,26 @@ fn check_request(request: &json::Object) -> Vec<Failure> {
 }
 
 /// Opens a text at its top.
-fn open<'a>(path: &str, text: &'a str) -> Result<json::Value<'a>, Failure> {
+fn open<'a>(path: &'static str, text: &'a str) -> Result<json::Value<'a>, Failure> {
     static TOP: Shape = Shape::Object(&[]);
-    let unreadable = |error| unreadable("invalid-request", path, &error);
-    json::Value::open(text, &TOP).map_err(unreadable)
+    json::Value::open(text, &TOP).map_err(unreadable("invalid-request", path))
 }
 
-fn unreadable(code: &'static str, path: &str, error: &serde_json::Error) -> Failure {
-    let (line, column) = (error.line(), error.column());
-    Failure::new(code, path, format!("cannot be read: line {line} column {column}"))
+fn unreadable(code: &'static str, path: &'static str) -> impl Fn(serde_json::Error) -> Failure {
+    move |error| {
+        let (line, column) = (error.line(), error.column());
+        Failure::new(code, path, format!("cannot be read: line {line} column {column}"))
+    }
 }
 
 fn expected(noun: &str, found: &json::Value) -> String {
     format!("is {}, expected {noun}", found.type_name())
 }
 
-fn errors(settings: &str) -> Vec<Failure> {
-    failures(validation::validate(settings))
+/// The errors of settings, if there are any.
+fn check(settings: &str) -> Result<(), Vec<Failure>> {
+    let failures = failures(validation::validate(settings));
+    if failures.is_empty() { Ok(()) } else { Err(failures) }
 }
 
 fn failures(errors: Vec<SettingsError>) -> Vec<Failure> {
@@ -325,8 +304,7 @@ fn failures(errors: Vec<SettingsError>) -> Vec<Failure> {
 }
 
 fn notes_of(settings: &str) -> Vec<Value> {
-    let note =
-        |SettingsError { path, message }| serde_json::json!({ "path": path, "message": message });
+    let note = |SettingsError { path, message }| json!({ "path": path, "message": message });
     settings_tools::notes(settings).into_iter().map(note).collect()
 }
 
@@ -338,8 +316,17 @@ fn tree(object: &RawValue) -> Result<Value, Failure> {
     })
 }
 
-fn failed(errors: &[Failure], language: Language) -> String {
-    said(serde_json::json!({ "ok": false, "errors": errors }), language)
+/// An answer in the language of a tag.
+fn answered(tag: &str, answer: impl FnOnce(Language) -> Answer) -> String {
+    let language = language_of(tag);
+    answer(language)
+        .unwrap_or_else(|errors| said(json!({ "ok": false, "errors": errors }), language))
+}
+
+fn with_settings(settings: Option<&RawValue>, mut said: Value, language: Language) -> Answer {
+    language.translate_members(&mut said);
+    let answer = serde_json::to_string(&WithSettings { settings, said });
+    Ok(answer.map_err(unreadable("internal", "settings"))?)
 }
 
 /// The text of an answer, with its messages in a language.
@@ -348,7 +335,7 @@ fn said(mut answer: Value, language: Language) -> String {
     answer.to_string()
 }
 
-/// The language of a tag; English where it is none.
+/// The language of a tag; English if it is no string.
 fn language_of(tag: &str) -> Language {
     let tag: Option<String> = serde_json::from_str(tag).unwrap_or_default();
     tag.map(|tag| Language::of_tag(&tag)).unwrap_or_default()

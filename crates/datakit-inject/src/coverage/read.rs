@@ -46,21 +46,18 @@ pub(super) fn objects(file: &Path, objects: &mut Vec<String>) -> Result<(), Prob
     }
     let (mut problem, mut is_any) = (Ok(()), false);
     for part in parse_stream(&text) {
-        match part.document {
+        let added = match part.document {
             // Separators may have nothing between them.
-            Ok(document) if *document.value() == Value::Null => {}
+            Ok(document) if *document.value() == Value::Null => continue,
             Ok(document) => {
-                is_any = true;
                 let json = serde_json::to_string(document.value()).unwrap_or_default();
-                if add(&json, objects).is_none() {
-                    problem = Err(Problem::new(&name, document.entry_line(""), OTHER));
-                }
+                let other = || Problem::new(&name, document.entry_line(""), OTHER);
+                add(&json, objects).ok_or_else(other)
             }
-            Err(error) => {
-                is_any = true;
-                problem = Err(Problem::new(&name, Some(error.line), error.reason));
-            }
-        }
+            Err(error) => Err(Problem::new(&name, Some(error.line), error.reason)),
+        };
+        is_any = true;
+        problem = if added.is_err() { added } else { problem };
     }
     if is_any { problem } else { Err(Problem::new(&name, None, OTHER)) }
 }

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::state::{Counted, Hold, Row};
+use serde_json::Value;
+
+use super::state::Row;
 use crate::kubectl::Kubectl;
+use crate::object::{at, text};
 
 /// The script. Each group waits for the one before it.
-pub(super) fn script(rows: &[Counted], max: u8, kubectl: &Kubectl) -> String {
+pub(super) fn script(rows: &[Row], max: u8, kubectl: &Kubectl) -> String {
     // The Pods of an owner can be in several states.
-    let rows = rows.iter().map(|Counted { row, .. }| ((&row.namespace, &row.workload), row));
+    let rows = rows.iter().map(|row| ((&row.namespace, &row.workload), row));
     let workloads: BTreeMap<_, &Row> = rows.collect();
     let (restarted, left): (Vec<&Row>, Vec<&Row>) =
         workloads.values().partition(|row| why_not(row).is_none());
@@ -35,12 +38,23 @@ pub(super) fn script(rows: &[Counted], max: u8, kubectl: &Kubectl) -> String {
     lines.join("\n") + "\n"
 }
 
+/// Why `kubectl rollout` refuses to restart a workload, or to wait for it.
+pub(super) fn hold(object: &Value) -> Option<&'static str> {
+    let is_on_delete = text(object, "/spec/updateStrategy/type") == "OnDelete";
+    match text(object, "/kind") {
+        "Deployment" if *at(object, "/spec/paused") == true => {
+            Some("its rollout is paused; resume it first")
+        }
+        "DaemonSet" | "StatefulSet" if is_on_delete => {
+            Some("its update strategy is OnDelete; restart it, then delete its pods")
+        }
+        _ => None,
+    }
+}
+
 fn why_not(row: &Row) -> Option<&'static str> {
     match row.workload.split('/').next() {
-        Some("Deployment" | "StatefulSet" | "DaemonSet") => row.hold.map(|hold| match hold {
-            Hold::Paused => "its rollout is paused; resume it first",
-            Hold::OnDelete => "its update strategy is OnDelete; restart it, then delete its pods",
-        }),
+        Some("Deployment" | "StatefulSet" | "DaemonSet") => row.hold,
         Some("CronJob") => Some("is injected when its template is changed"),
         Some("Job" | "Pod" | "ReplicaSet") => Some("create it again"),
         _ => Some("restart it with its own tool"),

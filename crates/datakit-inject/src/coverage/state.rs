@@ -37,8 +37,7 @@ pub(crate) enum State {
 impl State {
     /// The name of the state in output and arguments.
     pub(crate) fn word(self) -> String {
-        let value = self.to_possible_value();
-        value.map(|value| value.get_name().to_owned()).unwrap_or_default()
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 }
 
@@ -54,45 +53,20 @@ pub(crate) struct Row {
     pub(crate) injections: Vec<String>,
     /// The reason, if there is one.
     pub(crate) reason: Option<String>,
+    /// Why `kubectl rollout` refuses to restart it, or to wait for it.
     #[serde(skip)]
-    pub(crate) hold: Option<Hold>,
+    pub(crate) hold: Option<&'static str>,
+    /// The number of equal rows.
+    pub(crate) objects: usize,
 }
 
-/// Why `kubectl rollout` refuses to restart a workload, or to wait for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Hold {
-    Paused,
-    OnDelete,
-}
-
-pub(super) fn hold(object: &Value) -> Option<Hold> {
-    match text(object, "/kind") {
-        "Deployment" if *at(object, "/spec/paused") == true => Some(Hold::Paused),
-        "DaemonSet" | "StatefulSet" if text(object, "/spec/updateStrategy/type") == "OnDelete" => {
-            Some(Hold::OnDelete)
-        }
-        _ => None,
-    }
-}
-
-/// Equal rows.
-#[derive(Serialize)]
-pub(super) struct Counted {
-    #[serde(flatten)]
-    pub(super) row: Row,
-    pub(super) objects: usize,
-}
-
-pub(super) fn summary(rows: &[Counted]) -> BTreeMap<State, usize> {
+pub(super) fn summary(rows: &[Row]) -> BTreeMap<State, usize> {
     let mut summary = BTreeMap::new();
-    for Counted { row, objects } in rows {
-        *summary.entry(row.state).or_default() += objects;
+    for row in rows {
+        *summary.entry(row.state).or_default() += row.objects;
     }
     summary
 }
-
-/// A state, with a reason if there is one.
-type Finding = (State, Option<String>);
 
 /// The row of an object under a policy; `None` if the policy is not concerned with it.
 pub(super) fn row(json: &str, object: &Value, of: &Applied, known: &Namespaces) -> Option<Row> {
@@ -102,30 +76,26 @@ pub(super) fn row(json: &str, object: &Value, of: &Applied, known: &Namespaces) 
     if has_ended(object) || is_other || reach == Reach::OtherKind {
         return None;
     }
-    let mut namespace = text(object, "/metadata/namespace").to_owned();
-    if namespace.is_empty() {
-        namespace.clone_from(&of.policy.namespace);
-    }
+    let namespace = of.policy.namespace_of(object).to_owned();
     let (state, reason) = match reach {
         Reach::Excluded(reason) => (State::NotSelected, Some(reason.to_owned())),
         _ => state(json, object, of, &outcome),
     };
     let report = &outcome.report;
-    let asked = report.injected.iter().map(|(injection, _)| injection).chain(&report.present);
-    let asked = asked.chain(report.skipped.iter().map(|(injection, _)| injection));
-    let injections = asked.filter(|_| reach == Reach::Reaches).map(ToString::to_string).collect();
+    let named = report.injected.iter().map(|(injection, _)| injection).chain(&report.present);
+    let named = named.chain(report.skipped.iter().map(|(injection, _)| injection));
+    let injections = named.filter(|_| reach == Reach::Reaches).map(ToString::to_string).collect();
     let reason = reason.map(|reason| say(&reason).into_owned());
-    let (workload, hold) = (name(object), hold(object));
-    Some(Row { namespace, workload, pods, state, injections, reason, hold })
+    let workload = name(object);
+    Some(Row { namespace, workload, pods, state, injections, reason, hold: None, objects: 0 })
 }
 
 /// Whether it is a Pod or a Job that is finished, or a Pod that is being deleted: neither covered nor
 /// missing.
 fn has_ended(object: &Value) -> bool {
+    let phase = text(object, "/status/phase");
     match text(object, "/kind") {
-        "Pod" => {
-            is_deleted(object) || matches!(text(object, "/status/phase"), "Succeeded" | "Failed")
-        }
+        "Pod" => is_deleted(object) || matches!(phase, "Succeeded" | "Failed"),
         "Job" => list(object, "/status/conditions").any(|condition| {
             let kind = text(condition, "/type");
             matches!(kind, "Complete" | "Failed") && text(condition, "/status") == "True"
@@ -138,8 +108,9 @@ fn is_deleted(object: &Value) -> bool {
     !at(object, "/metadata/deletionTimestamp").is_null()
 }
 
-fn state(json: &str, object: &Value, applied: &Applied, outcome: &Outcome) -> Finding {
-    let templates = &applied.policy.templates;
+/// The state of an object, with a reason if there is one.
+fn state(json: &str, object: &Value, of: &Applied, outcome: &Outcome) -> (State, Option<String>) {
+    let templates = &of.policy.templates;
     let (added, skipped) = (templates.added(object), outcome.skipped());
     let has_record = !templates.records(object).is_empty();
     let is_current = |outcome: &Outcome| {
@@ -147,16 +118,16 @@ fn state(json: &str, object: &Value, applied: &Applied, outcome: &Outcome) -> Fi
         let has_any = !outcome.report.present.is_empty() || !outcome.report.injected.is_empty();
         has_any && (mutated.is_none() || is_stored(object, mutated))
     };
-    if is_current(outcome) || has_record && is_current(&applied.written.create(json)) {
+    if is_current(outcome) || has_record && is_current(&of.written.create(json)) {
         let without = (!has_record).then(|| without_added(object, templates)).flatten();
-        let anew = without.and_then(|it| applied.policy.create(&it).mutated);
+        let anew = without.and_then(|it| of.policy.create(&it).mutated);
         return match anew.and_then(|anew| other_image(&added, &anew, templates)) {
             Some(reason) => (State::Outdated, Some(reason)),
             None => (State::UpToDate, None),
         };
     }
     if outcome.code() == "unreadable-record" {
-        return (State::UnreadableRecord, outcome.not_asked());
+        return (State::UnreadableRecord, outcome.not_requested());
     }
     let left = added.keys().next();
     if let Some(mutated) = &outcome.mutated {
@@ -177,7 +148,7 @@ fn state(json: &str, object: &Value, applied: &Applied, outcome: &Outcome) -> Fi
         return (State::OptedOut, Some(reason + &left));
     }
     let left = left.map(|name| format!("has {name}, but no rule selects it"));
-    (State::NotSelected, left.or_else(|| outcome.not_asked()))
+    (State::NotSelected, left.or_else(|| outcome.not_requested()))
 }
 
 /// An object without the containers that injections add, as JSON.

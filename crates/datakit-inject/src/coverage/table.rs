@@ -5,13 +5,13 @@ use std::io::{self, Write};
 use console::style;
 use serde_json::json;
 
-use super::state::{Counted, Row, State, summary};
+use super::state::{Row, State, summary};
 use crate::kubectl::Kubectl;
 use crate::terminal::{count, say};
 
 const HEADER: [&str; 5] = ["NAMESPACE", "WORKLOAD", "PODS", "STATE", "INJECTIONS"];
 
-pub(super) fn print(rows: &[Counted], kubectl: &Kubectl, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn print(rows: &[Row], kubectl: &Kubectl, out: &mut impl Write) -> io::Result<()> {
     let summary = summary(rows);
     let counts = summary.iter().map(|(state, number)| format!("{number} {}", state.word()));
     let objects = say(&count(summary.values().sum(), "object")).into_owned();
@@ -19,8 +19,8 @@ pub(super) fn print(rows: &[Counted], kubectl: &Kubectl, out: &mut impl Write) -
         return writeln!(out, "{objects}");
     }
     print_rows(rows, out)?;
-    let crashing = rows.iter().filter(|counted| counted.row.state == State::Crashing);
-    let mut opt_outs: Vec<_> = crashing.filter_map(|it| opt_out(&it.row, kubectl)).collect();
+    let crashing = rows.iter().filter(|row| row.state == State::Crashing);
+    let mut opt_outs: Vec<_> = crashing.filter_map(|row| opt_out(row, kubectl)).collect();
     // A workload and its Pods are rows next to each other.
     opt_outs.dedup();
     if !opt_outs.is_empty() {
@@ -29,14 +29,14 @@ pub(super) fn print(rows: &[Counted], kubectl: &Kubectl, out: &mut impl Write) -
     writeln!(out, "\n{objects}{}{}", say(": "), counts.collect::<Vec<_>>().join(&say(", ")))
 }
 
-fn print_rows(rows: &[Counted], out: &mut impl Write) -> io::Result<()> {
-    let cells = |Counted { row, objects }: &Counted| {
-        let pods = if row.pods { objects.to_string() } else { "-".to_owned() };
+fn print_rows(rows: &[Row], out: &mut impl Write) -> io::Result<()> {
+    let cells = |row: &Row| {
+        let pods = if row.pods { row.objects.to_string() } else { "-".to_owned() };
         let injections = row.injections.join(",");
         let injections = if injections.is_empty() { "-".to_owned() } else { injections };
         [row.namespace.clone(), row.workload.clone(), pods, row.state.word(), injections]
     };
-    let lines: Vec<_> = rows.iter().map(|counted| (cells(counted), &counted.row)).collect();
+    let lines: Vec<_> = rows.iter().map(|row| (cells(row), row)).collect();
     let mut widths = HEADER.map(str::len);
     for (cells, _) in &lines {
         for (width, cell) in widths.iter_mut().zip(cells) {

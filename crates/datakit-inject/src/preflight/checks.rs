@@ -14,11 +14,11 @@ use settings_tools::document::validate;
 use settings_tools::endpoints::{Endpoint, endpoints};
 
 use crate::kubectl::{Kubectl, Refusal};
-use crate::object::{at, items_of, list, name, text};
+use crate::object::{at, list, name, text};
 use crate::policies::manifests;
 use crate::settings_file::SettingsFile;
 use crate::terminal::{Failure, count};
-use Status::{Failed, Limit, Ok as Fine};
+use Status::{Failed, Fine, Limit};
 
 /// The first minor version of Kubernetes that has native sidecars and `matchConditions`.
 const MINOR: u32 = 29;
@@ -53,7 +53,8 @@ const MANAGERS: [(&str, &str); 6] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Status {
-    Ok,
+    #[serde(rename = "ok")]
+    Fine,
     /// Works, with a limitation.
     Limit,
     Failed,
@@ -61,180 +62,159 @@ pub(super) enum Status {
 
 type Finding = (Status, String);
 
-/// A finding; a refusal by the cluster is reported as a limit.
-type Found = Result<Finding, Refusal>;
+/// A finding, or why the cluster does not give one.
+type Answer = Result<Finding, Refusal>;
 
-/// A cluster, and the settings to check it for.
-pub(super) struct Surroundings<'k> {
-    kubectl: &'k Kubectl,
-    /// The namespace of the Operator and of DataKit.
-    namespace: &'k str,
-    policies: Result<Vec<Value>, Refusal>,
-    /// The settings, and where they come from.
-    settings: Option<(String, String)>,
+/// All checks, in the order in which problems have to be solved. The namespace is that of the Operator and
+/// of DataKit, the file has the settings to come.
+pub(super) fn checks(
+    kubectl: &Kubectl,
+    namespace: &str,
+    file: Option<&Path>,
+) -> Result<Vec<(&'static str, Finding)>, Failure> {
+    let policies = manifests(kubectl);
+    let map = || kubectl.get(&["configmaps", "datakit-operator-config"], Some(namespace));
+    let of_operator = || SettingsFile::of("the Operator", map().ok()?.to_string()).ok();
+    let settings = match (file, policies.as_deref().unwrap_or_default().first()) {
+        (Some(file), _) => Some(SettingsFile::read(file)?),
+        (None, Some(policy)) => SettingsFile::of(&name(policy), policy.to_string()).ok(),
+        (None, None) => of_operator(),
+    };
+    let mut checks = vec![
+        ("kubernetes", Ok(kubernetes(kubectl)?)),
+        ("kubewarden", kubewarden(kubectl)),
+        ("policy-servers", policy_servers(kubectl)),
+        ("rights", rights(kubectl, namespace)),
+        ("operator", operator(kubectl, namespace)),
+        ("datakit", datakit(kubectl, settings.as_ref())),
+        ("pod-security", pod_security(kubectl, settings.as_ref())),
+        ("quotas", quotas(kubectl)),
+    ];
+    match policies {
+        Ok(policies) => checks.extend(policies.iter().map(|it| ("policies", Ok(policy(it))))),
+        Err(refusal) => checks.push(("policies", Err(refusal))),
+    }
+    let limit = |refusal: Refusal| (Limit, refusal.to_string());
+    Ok(checks.into_iter().map(|(check, answer)| (check, answer.unwrap_or_else(limit))).collect())
 }
 
-impl<'k> Surroundings<'k> {
-    pub(super) fn read(
-        kubectl: &'k Kubectl,
-        namespace: &'k str,
-        file: Option<&Path>,
-    ) -> Result<Self, Failure> {
-        let policies = manifests(kubectl);
-        let map = || kubectl.get(&["configmaps", "datakit-operator-config"], Some(namespace));
-        let of_operator = || SettingsFile::of("the Operator", map().ok()?.to_string()).ok();
-        let settings = match (file, policies.as_deref().unwrap_or_default().first()) {
-            (Some(file), _) => Some(SettingsFile::read(file)?),
-            (None, Some(policy)) => SettingsFile::of(&name(policy), policy.to_string()).ok(),
-            (None, None) => of_operator(),
-        };
-        let settings = settings.map(|file| (file.json, file.name));
-        Ok(Self { kubectl, namespace, policies, settings })
-    }
+fn kubernetes(kubectl: &Kubectl) -> Answer {
+    let version = kubectl.json(&["version", "--output", "json"])?;
+    let version = text(&version, "/serverVersion/gitVersion");
+    let minor = version.strip_prefix("v1.").and_then(|it| it.split('.').next()?.parse().ok());
+    Ok(match minor {
+        Some(..MINOR) => (Failed, format!("{version} is older than 1.{MINOR}")),
+        _ => (Fine, version.to_owned()),
+    })
+}
 
-    /// All checks, in the order in which problems have to be solved.
-    pub(super) fn checks(&self) -> Result<Vec<(&'static str, Finding)>, Failure> {
-        let mut checks = vec![
-            ("kubernetes", Ok(self.kubernetes()?)),
-            ("kubewarden", self.kubewarden()),
-            ("policy-servers", self.policy_servers()),
-            ("rights", self.rights()),
-            ("operator", self.operator()),
-            ("datakit", self.datakit()),
-            ("pod-security", self.pod_security()),
-            ("quotas", self.quotas()),
-        ];
-        match &self.policies {
-            Ok(policies) => checks.extend(policies.iter().map(|it| ("policies", Ok(policy(it))))),
-            Err(refusal) => checks.push(("policies", Err(refusal.clone()))),
+fn kubewarden(kubectl: &Kubectl) -> Answer {
+    if let Err(Refusal::Absent) = kubectl.list(SERVERS, None) {
+        return Ok((Failed, "Kubewarden is not installed".to_owned()));
+    }
+    let labels = "app.kubernetes.io/part-of=kubewarden,app.kubernetes.io/component=controller";
+    let controllers = kubectl.list(&["deployments.apps", "--selector", labels], None)?;
+    let version = "/metadata/labels/app.kubernetes.io~1version";
+    Ok(match controllers.first() {
+        Some(it) => (Fine, format!("Kubewarden {}", text(it, version))),
+        None => (Limit, "its resources are there, but no controller was found".to_owned()),
+    })
+}
+
+fn policy_servers(kubectl: &Kubectl) -> Answer {
+    let servers = match kubectl.list(SERVERS, None) {
+        Err(Refusal::Absent) => Vec::new(),
+        servers => servers?,
+    };
+    Ok(match names(&servers, "/metadata/name", |_| true) {
+        Some(names) => (Fine, names),
+        None => (Failed, "there is no policy server".to_owned()),
+    })
+}
+
+fn rights(kubectl: &Kubectl, namespace: &str) -> Answer {
+    let mut missing = Vec::new();
+    for (verb, resources, in_namespace) in RIGHTS {
+        if !kubectl.can_i(&[verb, resources], in_namespace.then_some(namespace))? {
+            missing.push(format!("{verb} {resources}"));
         }
-        let limit = |refusal: Refusal| (Limit, refusal.to_string());
-        Ok(checks.into_iter().map(|(check, found)| (check, found.unwrap_or_else(limit))).collect())
     }
+    Ok(match &*missing {
+        [] => (Fine, "all that the next steps need".to_owned()),
+        missing => (Failed, format!("you cannot {}", missing.join(", "))),
+    })
+}
 
-    fn kubernetes(&self) -> Result<Finding, Refusal> {
-        let version = self.kubectl.json(&["version", "--output", "json"])?;
-        let version = text(&version, "/serverVersion/gitVersion");
-        let minor = version.strip_prefix("v1.").and_then(|it| it.split('.').next()?.parse().ok());
-        Ok(match minor.is_some_and(|minor: u32| minor < MINOR) {
-            true => (Failed, format!("{version} is older than 1.{MINOR}")),
-            false => (Fine, version.to_owned()),
-        })
-    }
+/// The release of the Operator, and who manages it.
+fn operator(kubectl: &Kubectl, namespace: &str) -> Answer {
+    let image = |it: &Value| text(it, "/spec/template/spec/containers/0/image").to_owned();
+    let webhook = [WEBHOOKS, "--field-selector", "metadata.name=datakit-operator-mutation"];
+    let webhook = kubectl.list(&webhook, None)?.into_iter().next();
+    let deployments = kubectl.list(&["deployments.apps"], Some(namespace))?;
+    let operator = deployments.iter().find(|it| image(it).contains("datakit-operator:"));
+    let release = operator.and_then(|it| Some(image(it).rsplit_once(':')?.1.to_owned()));
+    let release = release.unwrap_or("of an unknown release".to_owned());
+    let Some(webhook) = webhook else {
+        let without = format!("Operator {release}, without its webhook");
+        let absent = "the Operator is not installed".to_owned();
+        return Ok((Fine, operator.map_or(absent, |_| without)));
+    };
+    let manager = MANAGERS.iter().find(|(pointer, _)| webhook.pointer(pointer).is_some());
+    let manager = manager.map_or("an unknown tool", |(_, manager)| manager);
+    Ok((Limit, format!("Operator {release}, managed by {manager}, still injects")))
+}
 
-    fn kubewarden(&self) -> Found {
-        if let Err(Refusal::Absent) = self.list(SERVERS, None) {
-            return Ok((Failed, "Kubewarden is not installed".to_owned()));
-        }
-        let labels = "app.kubernetes.io/part-of=kubewarden,app.kubernetes.io/component=controller";
-        let controllers = self.list(&["deployments.apps", "--selector", labels], None)?;
-        let version = "/metadata/labels/app.kubernetes.io~1version";
-        let found = |it| (Fine, format!("Kubewarden {}", text(it, version)));
-        let missing = "its resources are there, but no controller was found".to_owned();
-        Ok(controllers.first().map_or((Limit, missing), found))
-    }
-
-    fn policy_servers(&self) -> Found {
-        let servers = match self.list(SERVERS, None) {
-            Err(Refusal::Absent) => Vec::new(),
-            servers => servers?,
-        };
-        let none = (Failed, "there is no policy server".to_owned());
-        Ok(names(&servers, "/metadata/name", |_| true).map_or(none, |names| (Fine, names)))
-    }
-
-    fn rights(&self) -> Found {
-        let mut missing = Vec::new();
-        for (verb, resources, in_namespace) in RIGHTS {
-            if !self.kubectl.can_i(&[verb, resources], in_namespace.then_some(self.namespace))? {
-                missing.push(format!("{verb} {resources}"));
+/// DataKit's Services, and the ports that the settings name.
+fn datakit(kubectl: &Kubectl, settings: Option<&SettingsFile>) -> Answer {
+    let Some(SettingsFile { name, found, .. }) = settings else {
+        let message = "no settings are known, so no Service was checked; pass them with -s";
+        return Ok((Limit, message.to_owned()));
+    };
+    let (endpoints, mut missing) = (endpoints(&found.settings), BTreeSet::new());
+    for Endpoint { namespace, service, port } in &endpoints {
+        match kubectl.get(&["services", service], Some(namespace)) {
+            Ok(it) if list(&it, "/spec/ports").any(|it| *at(it, "/port") == *port) => {}
+            Err(Refusal::Absent) => {
+                missing.insert(format!("there is no Service {namespace}/{service}"));
+            }
+            answer => {
+                answer?;
+                missing.insert(format!("Service {namespace}/{service} has no port {port}"));
             }
         }
-        Ok(match &*missing {
-            [] => (Fine, "all that the next steps need".to_owned()),
-            missing => (Failed, format!("you cannot {}", missing.join(", "))),
-        })
     }
+    let ports = count(endpoints.len(), "port");
+    Ok(match missing.is_empty() {
+        true => (Fine, format!("the settings of {name} name {ports}")),
+        false => (Failed, missing.into_iter().collect::<Vec<_>>().join("; ")),
+    })
+}
 
-    /// The release of the Operator, and who manages it.
-    fn operator(&self) -> Found {
-        let image = |it: &Value| text(it, "/spec/template/spec/containers/0/image").to_owned();
-        let webhook = [WEBHOOKS, "--field-selector", "metadata.name=datakit-operator-mutation"];
-        let webhook = self.list(&webhook, None)?.into_iter().next();
-        let deployments = self.list(&["deployments.apps"], Some(self.namespace))?;
-        let operator = deployments.iter().find(|it| image(it).contains("datakit-operator:"));
-        let release = operator.and_then(|it| Some(image(it).rsplit_once(':')?.1.to_owned()));
-        let release = release.unwrap_or("of an unknown release".to_owned());
-        let Some(webhook) = webhook else {
-            let without = format!("Operator {release}, without its webhook");
-            let absent = "the Operator is not installed".to_owned();
-            return Ok((Fine, operator.map_or(absent, |_| without)));
-        };
-        let manager = MANAGERS.iter().find(|(pointer, _)| webhook.pointer(pointer).is_some());
-        let manager = manager.map_or("an unknown tool", |(_, manager)| manager);
-        Ok((Limit, format!("Operator {release}, managed by {manager}, still injects")))
-    }
-
-    /// DataKit's Services, and the ports that the settings name.
-    fn datakit(&self) -> Found {
-        let Some((settings, origin)) = &self.settings else {
-            let message = "no settings are known, so no Service was checked; pass them with -s";
-            return Ok((Limit, message.to_owned()));
-        };
-        let (endpoints, mut missing) = (endpoints(settings), BTreeSet::new());
-        for Endpoint { namespace, service, port } in &endpoints {
-            match self.kubectl.get(&["services", service], Some(namespace)) {
-                Ok(it) if list(&it, "/spec/ports").any(|it| *at(it, "/port") == *port) => {}
-                Err(Refusal::Absent) => {
-                    missing.insert(format!("there is no Service {namespace}/{service}"));
-                }
-                answer => {
-                    answer?;
-                    missing.insert(format!("Service {namespace}/{service} has no port {port}"));
-                }
-            }
+/// Namespaces in which Kubernetes refuses some injections.
+fn pod_security(kubectl: &Kubectl, settings: Option<&SettingsFile>) -> Answer {
+    let level = "/metadata/labels/pod-security.kubernetes.io~1enforce";
+    let enforces = |it: &Value| matches!(text(it, level), "baseline" | "restricted");
+    let names = names(&kubectl.list(&["namespaces"], None)?, "/metadata/name", enforces);
+    let needs = |it: &SettingsFile| needs_capabilities(&it.found.settings);
+    Ok(match names {
+        None => (Fine, "no namespace enforces a level".to_owned()),
+        Some(names) if settings.is_none_or(needs) => {
+            (Limit, format!("profilers and flameshot are refused in {names}"))
         }
-        let named = || format!("the settings of {origin} name {}", count(endpoints.len(), "port"));
-        Ok(match missing.is_empty() {
-            true => (Fine, named()),
-            false => (Failed, missing.into_iter().collect::<Vec<_>>().join("; ")),
-        })
-    }
+        Some(names) => (Fine, format!("what these settings inject is accepted in {names}")),
+    })
+}
 
-    /// Namespaces in which Kubernetes refuses some injections.
-    fn pod_security(&self) -> Found {
-        let level = "/metadata/labels/pod-security.kubernetes.io~1enforce";
-        let enforces = |it: &Value| matches!(text(it, level), "baseline" | "restricted");
-        let names = names(&self.list(&["namespaces"], None)?, "/metadata/name", enforces);
-        let needs = |(json, _): &(String, _)| needs_capabilities(json);
-        let needs_capabilities = self.settings.as_ref().is_none_or(needs);
-        Ok(match names {
-            None => (Fine, "no namespace enforces a level".to_owned()),
-            Some(names) if needs_capabilities => {
-                (Limit, format!("profilers and flameshot are refused in {names}"))
-            }
-            Some(names) => (Fine, format!("what these settings inject is accepted in {names}")),
-        })
-    }
-
-    /// Quotas that refuse containers without resources.
-    fn quotas(&self) -> Found {
-        let of_compute = |key: &String| key.ends_with("cpu") || key.ends_with("memory");
-        let demands = |it: &Value| {
-            at(it, "/spec/hard").as_object().is_some_and(|it| it.keys().any(of_compute))
-        };
-        let quotas = self.list(&["resourcequotas"], None)?;
-        Ok(match names(&quotas, "/metadata/namespace", demands) {
-            None => (Fine, "no quota demands resources".to_owned()),
-            Some(names) => {
-                (Limit, format!("quotas refuse containers without resources in {names}"))
-            }
-        })
-    }
-
-    fn list(&self, what: &[&str], namespace: Option<&str>) -> Result<Vec<Value>, Refusal> {
-        self.kubectl.get(what, namespace).map(items_of)
-    }
+/// Quotas that refuse containers without resources.
+fn quotas(kubectl: &Kubectl) -> Answer {
+    let of_compute = |key: &String| key.ends_with("cpu") || key.ends_with("memory");
+    let demands =
+        |it: &Value| at(it, "/spec/hard").as_object().is_some_and(|it| it.keys().any(of_compute));
+    let quotas = kubectl.list(&["resourcequotas"], None)?;
+    Ok(match names(&quotas, "/metadata/namespace", demands) {
+        None => (Fine, "no quota demands resources".to_owned()),
+        Some(names) => (Limit, format!("quotas refuse containers without resources in {names}")),
+    })
 }
 
 fn policy(policy: &Value) -> Finding {
@@ -265,7 +245,7 @@ fn needs_capabilities(json: &str) -> bool {
         for injection in ALL.iter().filter(|it| matches!(it.name, "profiler" | "flameshot")) {
             visit(settings, injection, &mut |candidate| {
                 is_any |= !candidate.selectors.is_off() && !candidate.is_switched_off();
-                if is_any { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                ControlFlow::Continue(())
             });
         }
         is_any

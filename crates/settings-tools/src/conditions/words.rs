@@ -5,27 +5,23 @@ use std::ops::ControlFlow;
 use datakit_injection::annotations::{OPT_OUT, PREFIX};
 use datakit_injection::injection::Injection;
 use datakit_injection::injection::table::ALL;
-use datakit_injection::rules::candidate::Candidate;
 use datakit_injection::rules::candidates::visit;
-use datakit_injection::rules::selectors::{Mode, Selectors};
+use datakit_injection::rules::selectors::Selectors;
 use datakit_injection::selector::{Glob, LabelSelector, NamespacePattern, Operator, Requirement};
 use datakit_injection::settings::Settings;
 
-use super::Scope;
+use super::{Scope, joined};
 
 /// One line for each alternative that passes, then those for what does not.
 pub(super) fn of(settings: &Settings, scope: Scope) -> Vec<String> {
     let mut words = vec![format!("annotations under {PREFIX}")];
-    for injection in ALL {
-        words.extend(rules(injection, settings));
-    }
+    words.extend(ALL.iter().flat_map(|injection| rules(injection, settings)));
     if scope != Scope::Pods {
         words.push("workloads with a record of earlier injections".to_owned());
     }
     let ignored = &settings.options.ignored_namespaces;
     if !ignored.is_empty() {
-        let names: Vec<&str> = ignored.iter().map(|name| &**name).collect();
-        words.push(format!("never: namespaces {}", names.join(", ")));
+        words.push(format!("never: namespaces {}", ignored.join(", ")));
     }
     words.push(format!("never: {OPT_OUT} is false"));
     words
@@ -35,7 +31,7 @@ fn rules(injection: &'static Injection, settings: &Settings) -> Vec<String> {
     let mut rules = Vec::new();
     visit(settings, injection, &mut |candidate| {
         if !candidate.is_switched_off() && !candidate.requires_annotation {
-            let selected = selected(&candidate);
+            let selected = selected(&candidate.selectors);
             rules.extend(selected.map(|it| format!("{}: {it}", injection.name)));
         }
         ControlFlow::Continue(())
@@ -44,25 +40,13 @@ fn rules(injection: &'static Injection, settings: &Settings) -> Vec<String> {
     rules
 }
 
-fn selected(candidate: &Candidate) -> Option<String> {
-    if candidate.selectors.is_off() {
-        return None;
-    }
-    let namespaces: Vec<String> =
-        candidate.selectors.namespaces.valid.iter().map(namespace).collect();
-    let labels: Vec<String> = candidate.selectors.labels.valid.iter().map(selector).collect();
-    let namespaces =
-        (!namespaces.is_empty()).then(|| format!("namespaces {}", namespaces.join(" or ")));
-    let labels = (!labels.is_empty()).then(|| format!("labels {}", labels.join(" or ")));
-    match (namespaces, labels) {
-        (Some(namespaces), Some(labels)) => Some(format!("{namespaces}; {labels}")),
-        (Some(one), None) | (None, Some(one)) => Some(one),
-        (None, None) => {
-            let Selectors { namespaces, labels, mode } = &candidate.selectors;
-            let is_all = *mode == Mode::All && namespaces.is_empty && labels.is_empty;
-            is_all.then(|| "*".to_owned())
-        }
-    }
+fn selected(selectors: &Selectors) -> Option<String> {
+    let list = |noun: &str, any: Vec<String>| {
+        (!any.is_empty()).then(|| format!("{noun} {}", any.join(" or ")))
+    };
+    let namespaces = selectors.namespaces.valid.iter().map(namespace).collect();
+    let labels = selectors.labels.valid.iter().map(selector).collect();
+    joined(selectors, [list("namespaces", namespaces), list("labels", labels)], "; ", "*")
 }
 
 fn namespace(pattern: &NamespacePattern) -> String {

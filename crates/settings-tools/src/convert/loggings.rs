@@ -25,22 +25,18 @@ pub(super) fn converted(mut mutate: Value, release: Release) -> Value {
 }
 
 fn by_labels(rule: &Mapping) -> Option<Mapping> {
-    let mut labels = Vec::new();
-    for selector in strings(rule, "label_selectors") {
-        match selector.trim().is_empty() {
-            // Every label, which 1.8 refuses to say so.
-            true => labels.extend(ANY_LABELS.map(str::to_owned)),
-            false => labels.push(selector),
-        }
-    }
-    (!labels.is_empty()).then(|| with_lists(rule, vec!["*".to_owned()], labels))
+    let labels = strings(rule, "label_selectors").flat_map(|selector| match selector.trim() {
+        // Every label, which 1.8 refuses to say so.
+        "" => ANY_LABELS.to_vec(),
+        _ => vec![selector],
+    });
+    let labels: Vec<_> = labels.collect();
+    (!labels.is_empty()).then(|| with_lists(rule, vec!["*"], labels))
 }
 
 fn by_namespaces(rule: &Mapping) -> Option<Mapping> {
-    let names = strings(rule, "namespace_selectors").into_iter();
-    let patterns: Vec<_> = names.map(|name| exactly(&name)).collect();
-    let labels = ANY_LABELS.map(str::to_owned).to_vec();
-    (!patterns.is_empty()).then(|| with_lists(rule, patterns, labels))
+    let patterns: Vec<_> = strings(rule, "namespace_selectors").map(exactly).collect();
+    (!patterns.is_empty()).then(|| with_lists(rule, patterns, ANY_LABELS.to_vec()))
 }
 
 /// The regular expression that matches one namespace.
@@ -55,19 +51,17 @@ pub(super) fn exactly(namespace: &str) -> String {
     pattern + "$"
 }
 
-fn strings(rule: &Mapping, key: &str) -> Vec<String> {
+fn strings<'r>(rule: &'r Mapping, key: &str) -> impl Iterator<Item = &'r str> {
     let list = rule.get(key).and_then(Value::as_sequence).into_iter().flatten();
-    list.filter_map(Value::as_str).map(str::to_owned).collect()
+    list.filter_map(Value::as_str)
 }
 
-fn with_lists(rule: &Mapping, namespaces: Vec<String>, labels: Vec<String>) -> Mapping {
+fn with_lists<T: Into<Value>>(rule: &Mapping, namespaces: Vec<T>, labels: Vec<&str>) -> Mapping {
     let mut converted = Mapping::new();
     converted.insert("namespace_selectors".into(), namespaces.into());
     converted.insert("label_selectors".into(), labels.into());
     for (key, value) in rule {
-        if !converted.contains_key(key) {
-            converted.insert(key.clone(), value.clone());
-        }
+        converted.entry(key.clone()).or_insert_with(|| value.clone());
     }
     converted
 }

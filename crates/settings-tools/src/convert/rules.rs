@@ -4,12 +4,15 @@ use serde_norway::{Mapping, Value};
 
 use super::loggings::exactly;
 use datakit_injection::injection::table::ALL;
-use datakit_injection::injection::{Injection, Variant};
+use datakit_injection::injection::{InjectBlock, Injection, Variant};
 use datakit_injection::release::Release;
 
-/// The lists of entries of a block that select, and the key of what each entry selects by.
-const ENTRIES: [(&str, &str); 2] =
-    [("enabled_labelselectors", "labelselector"), ("enabled_namespaces", "namespace")];
+/// The lists of entries of a block that select, the key of what each entry selects by, and the list of a
+/// rule for it.
+const ENTRIES: [(&str, &str, &str); 2] = [
+    ("enabled_labelselectors", "labelselector", "label_selectors"),
+    ("enabled_namespaces", "namespace", "namespace_selectors"),
+];
 
 /// The rules of `admission_inject_v2`, with those that the blocks of settings become.
 pub(super) fn of(settings: &Mapping, release: Release, notes: &mut Vec<String>) -> Mapping {
@@ -17,9 +20,10 @@ pub(super) fn of(settings: &Mapping, release: Release, notes: &mut Vec<String>) 
     let blocks = member("admission_inject").unwrap_or_default();
     let mut rules = member("admission_inject_v2").unwrap_or_default();
     for injection in ALL {
-        let name = injection.block.as_ref().map_or("", |block| block.name);
+        let Some(&InjectBlock { name, selects_in_1_5, .. }) = injection.block.as_ref() else {
+            continue;
+        };
         let Some(block) = blocks.get(name).and_then(Value::as_mapping) else { continue };
-        let selects_in_1_5 = injection.block.as_ref().is_some_and(|block| block.selects_in_1_5);
         let selects = release != Release::V1_5 || selects_in_1_5;
         let block = Block { name, injection, block, selects };
         let of_block = match release {
@@ -49,49 +53,43 @@ struct Block<'b> {
 impl Block<'_> {
     /// Releases since 1.7: rules that require the annotation, with the selectors of the block.
     fn as_read_since_1_7(&self, notes: &mut Vec<String>) -> Vec<Value> {
-        let is_ddtrace = self.name == "ddtrace";
-        let mut selectors = Mapping::new();
-        for (list, key) in ENTRIES {
-            let texts: Vec<String> = self.entries(list).map(|entry| text(&entry, key)).collect();
-            let texts: Vec<_> = texts.into_iter().filter(|text| !text.is_empty()).collect();
+        let mut rule = Mapping::new();
+        for (list, key, selectors) in ENTRIES {
+            let texts = self.entries(list).map(|entry| text(entry, key).to_owned());
+            let texts: Vec<String> = texts.filter(|text| !text.is_empty()).collect();
             if !texts.is_empty() {
-                selectors.insert(list_of(key).into(), texts.into());
+                rule.insert(selectors.into(), texts.into());
             }
         }
-        if selectors.is_empty() {
-            selectors.insert("namespace_selectors".into(), vec!["*"].into());
+        if rule.is_empty() {
+            rule.insert("namespace_selectors".into(), vec!["*"].into());
         }
+        rule.insert("check_annotation".into(), true.into());
         let mut rules = Vec::new();
-        for variant in self.injection.variants {
-            // The Operator reads no other language there.
-            if is_ddtrace && variant.language != Some("java") {
-                if self.image(variant.language).is_some() {
-                    let language = variant.language.unwrap_or_default();
-                    notes.push(format!(
-                        "admission_inject.ddtrace: {language} is left out: releases since 1.7 inject java alone there"
-                    ));
-                }
-                continue;
+        for Variant { language, .. } in self.injection.variants {
+            let Some(image) = self.image(*language) else { continue };
+            match language {
+                // The Operator reads no other language there.
+                Some(language) if self.name == "ddtrace" && *language != "java" => notes.push(format!(
+                    "admission_inject.ddtrace: {language} is left out: releases since 1.7 inject java alone there"
+                )),
+                language => rules.push(self.finished(rule.clone(), *language, image)),
             }
-            let Some(image) = self.image(variant.language) else { continue };
-            let mut rule = selectors.clone();
-            rule.insert("check_annotation".into(), true.into());
-            rules.push(self.finished(rule, variant.language, image));
         }
         rules
     }
 
     /// Releases up to 1.6.1: an annotation asks, or an entry of a list selects.
     fn as_read_up_to_1_6(&self, release: Release, notes: &mut Vec<String>) -> Vec<Value> {
-        let (mut asked, mut selected) = (self.asked_by_annotation(), Vec::new());
+        let (requested, mut selected) = (self.requested_by_annotation(), Vec::new());
         self.note_annotations(notes);
-        for (list, key) in ENTRIES {
+        for (list, key, selectors) in ENTRIES {
             for (index, entry) in self.entries(list).enumerate() {
-                let language = match &*text(&entry, "language") {
-                    "js" => "nodejs".to_owned(),
-                    other => other.to_owned(),
+                let language = match text(entry, "language") {
+                    "js" => "nodejs",
+                    other => other,
                 };
-                let language = Some(&*language).filter(|_| self.has_languages());
+                let language = Some(language).filter(|_| self.has_languages());
                 let Some(image) = self.image(language) else {
                     let what = language.unwrap_or(self.name);
                     notes.push(format!(
@@ -100,44 +98,36 @@ impl Block<'_> {
                     ));
                     continue;
                 };
-                let (selectors, selector) = match (key, text(&entry, key)) {
-                    ("namespace", name) if release == Release::V1_5 => {
-                        ("namespace_selectors", exactly(&name))
-                    }
-                    ("namespace", pattern) => ("namespace_selectors", pattern),
+                let (selectors, selector) = match (key, text(entry, key)) {
+                    ("namespace", name) if release == Release::V1_5 => (selectors, exactly(name)),
                     // The empty label selector matches everything, and is an error in version 2.
-                    (_, selector) if selector.trim().is_empty() => {
-                        ("namespace_selectors", "*".into())
+                    ("labelselector", selector) if selector.trim().is_empty() => {
+                        ("namespace_selectors", "*".to_owned())
                     }
-                    (_, selector) => ("label_selectors", selector),
+                    (_, selector) => (selectors, selector.to_owned()),
                 };
-                let mut rule = Mapping::new();
-                rule.insert(selectors.into(), vec![selector].into());
+                let rule = Mapping::from_iter([(selectors.into(), vec![selector].into())]);
                 selected.push(self.finished(rule, language, image));
             }
         }
         // An annotation comes before every selector. The first rule of logfwd whose selectors match
         // ends the search, and reads the annotation in any case.
-        match self.name {
-            "logfwd" => {
-                selected.append(&mut asked);
-                selected
-            }
-            _ => {
-                asked.append(&mut selected);
-                asked
-            }
+        if self.name == "logfwd" {
+            [selected, requested].concat()
+        } else {
+            [requested, selected].concat()
         }
     }
 
     /// The rules that the block's annotations ask for: one for each image. PHP's annotation asks for
     /// nothing.
-    fn asked_by_annotation(&self) -> Vec<Value> {
-        let asked = self.injection.variants.iter().filter(|variant| variant.asks_in_block);
-        let rules = asked.filter_map(|variant| {
-            let mut rule = Mapping::new();
-            rule.insert("namespace_selectors".into(), vec!["*"].into());
-            rule.insert("check_annotation".into(), true.into());
+    fn requested_by_annotation(&self) -> Vec<Value> {
+        let requested = self.injection.variants.iter().filter(|variant| variant.asks_in_block);
+        let rules = requested.filter_map(|variant| {
+            let rule = Mapping::from_iter([
+                ("namespace_selectors".into(), vec!["*"].into()),
+                ("check_annotation".into(), true.into()),
+            ]);
             Some(self.finished(rule, variant.language, self.image(variant.language)?))
         });
         rules.collect()
@@ -145,13 +135,11 @@ impl Block<'_> {
 
     /// Notes annotations without an image, which ended the search before anything else was tried.
     fn note_annotations(&self, notes: &mut Vec<String>) {
-        let has_entries = ENTRIES.iter().any(|(list, _)| self.entries(list).next().is_some());
-        let asked = self.injection.variants.iter().filter(|variant| variant.asks_in_block);
-        let asked: Vec<_> = asked.collect();
-        for (index, variant) in asked.iter().enumerate() {
-            let has_image = |variant: &&Variant| self.image(variant.language).is_some();
-            let is_followed =
-                has_entries || asked.iter().skip(index.saturating_add(1)).any(has_image);
+        let has_entries = ENTRIES.iter().any(|(list, ..)| self.entries(list).next().is_some());
+        let has_image = |variant: &Variant| self.image(variant.language).is_some();
+        let mut requested = self.injection.variants.iter().filter(|variant| variant.asks_in_block);
+        while let Some(variant) = requested.next() {
+            let is_followed = has_entries || requested.clone().any(has_image);
             if let (false, true, Some(language), Some(annotation)) =
                 (has_image(variant), is_followed, variant.language, variant.annotations.first())
             {
@@ -173,10 +161,9 @@ impl Block<'_> {
         Some(image.clone()).filter(|image| image.as_str().is_some_and(|text| !text.is_empty()))
     }
 
-    fn entries(&self, list: &str) -> impl Iterator<Item = Mapping> {
+    fn entries(&self, list: &str) -> impl Iterator<Item = &Value> {
         let list = self.block.get(list).filter(|_| self.selects);
-        let entries = list.and_then(Value::as_sequence).into_iter().flatten();
-        entries.map(|entry| entry.as_mapping().cloned().unwrap_or_default())
+        list.and_then(Value::as_sequence).into_iter().flatten()
     }
 
     /// A rule with its language, its image, and what all rules of the block share.
@@ -197,7 +184,7 @@ impl Block<'_> {
     /// Notes lists that the release does not read.
     fn note_lists_without_effect(&self, notes: &mut Vec<String>) {
         let name = self.name;
-        for (list, _) in ENTRIES.into_iter().filter(|_| !self.selects) {
+        for (list, ..) in ENTRIES.into_iter().filter(|_| !self.selects) {
             let entries = self.block.get(list).and_then(Value::as_sequence);
             if entries.is_some_and(|entries| !entries.is_empty()) {
                 notes.push(format!(
@@ -235,16 +222,12 @@ impl Block<'_> {
     }
 }
 
-/// The list of a rule for what an entry selects by.
-fn list_of(key: &str) -> &'static str {
-    if key == "namespace" { "namespace_selectors" } else { "label_selectors" }
-}
-
 /// The text of a member, its key in any case.
-fn text(entry: &Mapping, name: &str) -> String {
+fn text<'e>(entry: &'e Value, name: &str) -> &'e str {
     let is_named = |key: &Value| key.as_str().is_some_and(|key| key.eq_ignore_ascii_case(name));
-    let value = entry.iter().find(|(key, _)| is_named(key)).map(|(_, value)| value);
-    value.and_then(Value::as_str).unwrap_or_default().to_owned()
+    let mut members = entry.as_mapping().into_iter().flatten();
+    let value = members.find(|(key, _)| is_named(key)).map(|(_, value)| value);
+    value.and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Whether there is any text or number in a value: empty quantities count as none.

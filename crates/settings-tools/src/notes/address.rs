@@ -49,13 +49,11 @@ pub(super) fn note(candidate: &Candidate, envs: &[Variable], notes: &mut Errors)
     if name == "logfwd" && candidate.requires_annotation {
         return false;
     }
-    let is_set = |name: &&str| {
-        envs.iter().any(|variable| {
-            let is_empty =
-                matches!(&variable.value, VariableValue::Literal(text) if text.trim().is_empty());
-            variable.name == *name && !is_empty
-        })
+    let is_empty = |value: &VariableValue| match value {
+        VariableValue::Literal(text) => text.trim().is_empty(),
+        _ => false,
     };
+    let is_set = |name: &&str| envs.iter().any(|it| it.name == *name && !is_empty(&it.value));
     if address.instead.iter().any(is_set) {
         return false;
     }
@@ -73,12 +71,7 @@ pub(super) fn note(candidate: &Candidate, envs: &[Variable], notes: &mut Errors)
 /// Whether a candidate has an image to inject: a block may have none.
 pub(super) fn has_image(candidate: &Candidate) -> bool {
     let key = candidate.variant.and_then(|variant| variant.image_key);
-    match candidate.form {
-        Form::List => true,
-        Form::Block(_) => {
-            let mut errors = Errors::default();
-            let images = candidate.section.section("images", Case::Sensitive, &mut errors);
-            images.zip(key).is_some_and(|(images, key)| images.get(key).is_some())
-        }
-    }
+    let images = candidate.section.section("images", Case::Sensitive, &mut Errors::default());
+    candidate.form == Form::List
+        || images.zip(key).is_some_and(|(images, key)| images.get(key).is_some())
 }

@@ -25,14 +25,13 @@ pub(super) fn note(candidate: &Candidate, are_names: bool, notes: &mut Errors) {
         let Some(text) = text else { continue };
         if are_names {
             if !is_dns_label(&text) {
-                notes.add(
-                    &path,
-                    "is no namespace's name, and up to release 1.5.12 only names match",
-                );
+                let message = "is no namespace's name, and up to release 1.5.12 only names match";
+                notes.add(&path, message);
             }
         } else if let Some(message) = glob(&text) {
             notes.add(&path, message);
-        } else if NamespacePattern::parse(text).is_ok_and(|pattern| has_capitals(&pattern)) {
+        } else if NamespacePattern::parse(text).is_ok_and(|it| name(&it).is_some_and(has_capitals))
+        {
             notes.add(&path, "matches nothing: names of namespaces are lower case");
         }
     }
@@ -70,13 +69,17 @@ fn glob(text: &str) -> Option<String> {
     })
 }
 
-/// Whether a pattern is a name with a capital letter, which no namespace has.
-fn has_capitals(pattern: &NamespacePattern) -> bool {
+/// The name, or the part of one, that a pattern matches literally.
+pub(super) fn name<'p>(pattern: &'p NamespacePattern) -> Option<&'p str> {
     match pattern {
         NamespacePattern::Is(name)
         | NamespacePattern::StartsWith(name)
         | NamespacePattern::EndsWith(name)
-        | NamespacePattern::Contains(name) => name.bytes().any(|b| b.is_ascii_uppercase()),
-        NamespacePattern::All | NamespacePattern::Regex(_) => false,
+        | NamespacePattern::Contains(name) => Some(name),
+        NamespacePattern::All | NamespacePattern::Regex(_) => None,
     }
+}
+
+fn has_capitals(name: &str) -> bool {
+    name.bytes().any(|b| b.is_ascii_uppercase())
 }

@@ -8,7 +8,9 @@ use datakit_injection::rules::candidate::{Candidate, Form};
 use datakit_injection::rules::selectors::{List, Selectors};
 use datakit_injection::selector::{Glob, LabelSelector, NamespacePattern, Operator, Requirement};
 
-/// Every rule is compared with so many earlier ones; nobody reviews more by hand.
+use super::namespaces::name;
+
+/// The number of earlier rules that each rule is compared with.
 const MAX_COMPARED: usize = 500;
 
 /// The rules of an injection that were looked at.
@@ -44,14 +46,10 @@ impl<'a> Earlier<'a> {
         let first = language.and_then(|it| self.other_language(it, &candidate.selectors));
         if let Some((first, overlap)) = first {
             let (own, path, other) = (language.unwrap_or_default(), &first.path, first.language);
-            let (pods, advice) = match overlap {
-                Overlap::Same => ("its pods", "tell the two apart by labels"),
-                Overlap::All => {
-                    ("its pods", "move this rule before it, or exclude these pods there")
-                }
-                Overlap::Some => {
-                    ("some of its pods", "move this rule before it, or exclude these pods there")
-                }
+            let pods = if overlap == Overlap::Some { "some of its pods" } else { "its pods" };
+            let advice = match overlap {
+                Overlap::Same => "tell the two apart by labels",
+                _ => "move this rule before it, or exclude these pods there",
             };
             let message = format!(
                 "is for {own}, but {path} comes first and injects {other} into {pods}; {advice}"
@@ -117,12 +115,10 @@ enum Overlap {
 
 fn overlap(first: &OfLanguage, language: &str, second: &Selectors) -> Option<Overlap> {
     let first = &first.selectors;
-    let namespaces = take_namespaces(&first.namespaces, &second.namespaces);
-    let labels = take_labels(&first.labels, &second.labels);
+    let (namespaces, labels) = take(first, second);
     if namespaces && labels {
-        let reverse = take_namespaces(&second.namespaces, &first.namespaces)
-            && take_labels(&second.labels, &first.labels);
-        return Some(if reverse { Overlap::Same } else { Overlap::All });
+        let is_same = take(second, first) == (true, true);
+        return Some(if is_same { Overlap::Same } else { Overlap::All });
     }
     // Where only a part is sure to be taken, the rule has to name the language that it is for.
     let by_labels = labels
@@ -130,7 +126,7 @@ fn overlap(first: &OfLanguage, language: &str, second: &Selectors) -> Option<Ove
         && meet(&first.namespaces, &second.namespaces);
     let by_namespaces = namespaces
         && second.labels.is_empty
-        && second.namespaces.valid.iter().any(|pattern| namespace_names(pattern, language));
+        && second.namespaces.valid.iter().filter_map(name).any(|name| is_called(name, language));
     (by_labels || by_namespaces).then_some(Overlap::Some)
 }
 
@@ -153,26 +149,28 @@ fn labels_name(selector: &LabelSelector, language: &str) -> bool {
     })
 }
 
-fn namespace_names(pattern: &NamespacePattern, language: &str) -> bool {
-    match pattern {
-        NamespacePattern::Is(name)
-        | NamespacePattern::StartsWith(name)
-        | NamespacePattern::EndsWith(name)
-        | NamespacePattern::Contains(name) => is_called(name, language),
-        NamespacePattern::All | NamespacePattern::Regex(_) => false,
-    }
+/// Whether the namespaces, and whether the labels of selectors match all that those of others match.
+fn take(wide: &Selectors, narrow: &Selectors) -> (bool, bool) {
+    let takes_any = |selector: &LabelSelector| selector.requirements.is_empty();
+    (
+        list_takes(&wide.namespaces, &narrow.namespaces, is_all, takes_namespace),
+        list_takes(&wide.labels, &narrow.labels, takes_any, takes_labels),
+    )
 }
 
-/// Whether a list of namespaces takes all that another one takes.
-fn take_namespaces(wide: &List<NamespacePattern>, narrow: &List<NamespacePattern>) -> bool {
-    if wide.is_empty || wide.valid.iter().any(is_all) {
-        return true;
-    }
-    let is_taken = |narrow| wide.valid.iter().any(|wide| takes_namespace(wide, narrow));
-    !narrow.is_empty && !narrow.valid.is_empty() && narrow.valid.iter().all(is_taken)
+fn list_takes<T>(
+    wide: &List<T>,
+    narrow: &List<T>,
+    takes_any: impl Fn(&T) -> bool,
+    takes: impl Fn(&T, &T) -> bool,
+) -> bool {
+    let is_taken = |narrow| wide.valid.iter().any(|wide| takes(wide, narrow));
+    wide.is_empty
+        || wide.valid.iter().any(takes_any)
+        || !narrow.valid.is_empty() && narrow.valid.iter().all(is_taken)
 }
 
-/// Whether some namespace surely is in both lists.
+/// Whether some namespace is certain to be in both lists.
 fn meet(one: &List<NamespacePattern>, other: &List<NamespacePattern>) -> bool {
     let meets = |(one, other)| takes_namespace(one, other) || takes_namespace(other, one);
     let mut pairs = one.valid.iter().flat_map(|one| other.valid.iter().map(move |it| (one, it)));
@@ -202,21 +200,12 @@ fn takes_namespace(wide: &NamespacePattern, narrow: &NamespacePattern) -> bool {
     }
 }
 
-/// Whether a list of label selectors takes all that another one takes.
-fn take_labels(wide: &List<LabelSelector>, narrow: &List<LabelSelector>) -> bool {
-    if wide.is_empty || wide.valid.iter().any(|selector| selector.requirements.is_empty()) {
-        return true;
-    }
-    let is_taken = |narrow| wide.valid.iter().any(|wide| takes_labels(wide, narrow));
-    !narrow.is_empty && !narrow.valid.is_empty() && narrow.valid.iter().all(is_taken)
-}
-
 fn takes_labels(wide: &LabelSelector, narrow: &LabelSelector) -> bool {
     let is_met = |wide| narrow.requirements.iter().any(|narrow| implies(narrow, wide));
     wide.requirements.iter().all(is_met)
 }
 
-/// Whether labels that meet one requirement surely meet another.
+/// Whether labels that meet one requirement always meet another.
 fn implies(narrow: &Requirement, wide: &Requirement) -> bool {
     use Operator::{DoesNotExist, DoesNotMatch, Exists, In, Matches, NotIn};
     if narrow.key != wide.key {
