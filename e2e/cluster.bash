@@ -159,10 +159,11 @@ unrecorded() {
     | if .metadata.annotations == {} then del(.metadata.annotations) else . end'
 }
 
-# Prints a Deployment's generation, revision and number of ReplicaSets, once its controller has seen it.
+# Prints a Deployment's revision and number of ReplicaSets, once its controller has seen it. Its generation grows with
+# its annotations too, and so with what kubectl applies.
 history() {
-  local generation revision=''
-  generation=$(seen "deployment/$1")
+  local revision=''
+  seen "deployment/$1" > /dev/null
   # A replace drops the revision, and the controller puts it back.
   for _ in $(seq 60); do
     revision=$(kube get deployment "$1" \
@@ -170,7 +171,7 @@ history() {
     [ -z "$revision" ] || break
     sleep 1
   done
-  echo "$generation $revision $(kube get replicasets -l "app=$1" -o name | wc -l)"
+  echo "$revision $(kube get replicasets -l "app=$1" -o name | wc -l)"
 }
 
 # Prints a workload's generation, once its controller has seen it.
