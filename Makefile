@@ -271,7 +271,7 @@ conditions: ## Renew the conditions in deploy/ from the settings of each manifes
 .PHONY: instructions
 instructions: ## Count a request's instructions; fail where they grew by 5 % (valgrind; UPDATE=--update).
 	@if command -v valgrind > /dev/null; then \
-	  cargo build --locked --release --bin datakit_injection && benches/instructions.sh $(UPDATE); \
+	  cargo build --locked --release --bin datakit_injection && benches/instructions.sh $(UPDATE) && benches/growth.py; \
 	  else echo 'NOT CHECKED: instructions; apt install valgrind'; fi
 
 .PHONY: bench

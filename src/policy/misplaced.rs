@@ -1,6 +1,9 @@
 //! Annotations of the policy that are on a workload itself, where they do nothing.
 
+use std::borrow::Cow;
+
 use crate::annotations;
+use crate::collections::set;
 use crate::json::Value;
 use crate::pod::annotations_of;
 use crate::reason::Reason;
@@ -13,16 +16,15 @@ const MAX: usize = 10;
 
 /// The annotations of the policy on a workload itself that are not on the stored one.
 pub(super) fn of<'a>(object: &Value<'a>, stored: Option<&Value<'a>>) -> Vec<String> {
-    let own = entries(Some(object));
-    let stored = entries(stored);
-    let keys = own.keys_with_prefix(annotations::PREFIX);
-    // A record of an early build.
-    let keys = keys.filter(|key| !annotations::is_record(key) && !stored.has(key));
-    keys.map(|key| key.into_owned()).collect()
+    let stored = set(stored.into_iter().flat_map(keys));
+    // Early builds kept their record here.
+    let new = keys(object).filter(|key| !annotations::is_record(key) && !stored.contains(key));
+    new.map(Cow::into_owned).collect()
 }
 
-fn entries<'o, 'a>(object: Option<&'o Value<'a>>) -> Entries<'o, 'a> {
-    Entries::new(object.and_then(|object| annotations_of(object.as_object()?)))
+fn keys<'a>(object: &Value<'a>) -> impl Iterator<Item = Cow<'a, str>> {
+    let entries = Entries::new(object.as_object().and_then(annotations_of));
+    entries.with_prefix(annotations::PREFIX).map(|(key, _)| key)
 }
 
 /// Warns about them.

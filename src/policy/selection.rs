@@ -7,6 +7,7 @@ use crate::annotations;
 use crate::injection::skip::Skip;
 use crate::injection::table::ALL;
 use crate::injection::{Injection, Variant};
+use crate::json::Value;
 use crate::reader::SettingsError;
 use crate::reason::Reason;
 use crate::report::{InjectionName, Report};
@@ -68,8 +69,8 @@ impl<'a> Selection<'a> {
         for injection in ALL {
             selection.select(injection, target, settings, trace);
         }
-        for annotation in target.annotations.keys_with_prefix(annotations::PREFIX) {
-            selection.check_annotation(&annotation, target, settings, trace);
+        for (annotation, value) in target.annotations.with_prefix(annotations::PREFIX) {
+            selection.check_annotation((&annotation, value), target, settings, trace);
         }
         selection
     }
@@ -130,12 +131,13 @@ impl<'a> Selection<'a> {
     /// Notes an annotation that nothing reads.
     fn check_annotation(
         &mut self,
-        annotation: &str,
+        (annotation, value): (&str, &Value),
         target: &Target<'_, 'a>,
         settings: &Settings<'_, 'a>,
         trace: &mut Trace,
     ) {
-        if target.annotations.is_malformed(annotation) {
+        // Kubernetes refuses it, but for null.
+        if !value.is_null() && value.as_str().is_none() {
             let what = |shown: &str| format!("{shown} is not a string; quote it");
             self.note_odd(annotation, Reason::NotAString, what, trace);
             return;

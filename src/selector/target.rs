@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::json::Object;
+use crate::json::{Object, Value};
 
 /// What selectors look at: the namespace of an object and the metadata of its pod template.
 #[derive(Clone, Debug, Default)]
@@ -30,26 +30,19 @@ impl<'o, 'a> Entries<'o, 'a> {
         self.0?.get_str(key)
     }
 
-    /// Whether a key is there, whatever its value is.
-    pub fn has(&self, key: &str) -> bool {
-        self.0.is_some_and(|object| object.get(key).is_some())
-    }
-
-    /// Whether the value at a key is there and not a string.
-    pub fn is_malformed(&self, key: &str) -> bool {
-        let value = self.0.and_then(|object| object.get(key)).filter(|value| !value.is_null());
-        value.is_some_and(|value| value.as_str().is_none())
-    }
-
-    /// The keys that start with a prefix.
-    pub fn keys_with_prefix(&self, prefix: &'static str) -> impl Iterator<Item = Cow<'a, str>> {
-        let keys = self.0.into_iter().flat_map(|object| object.iter());
-        keys.filter_map(|(key, _)| key.name()).filter(move |key| key.starts_with(prefix))
+    /// The entries whose keys start with a prefix.
+    pub fn with_prefix(
+        self,
+        prefix: &'static str,
+    ) -> impl Iterator<Item = (Cow<'a, str>, &'o Value<'a>)> {
+        let entries = self.0.into_iter().flat_map(Object::iter);
+        let named = entries.filter_map(|(key, value)| Some((key.name()?, value)));
+        named.filter(move |(key, _)| key.starts_with(prefix))
     }
 }
 
 #[cfg(test)]
 pub(crate) fn with_entries<T>(json: &str, look: impl FnOnce(Entries) -> T) -> T {
-    use crate::json::{Shape, Value};
+    use crate::json::Shape;
     look(Entries::new(Value::open(json, &Shape::Object(&[])).unwrap().as_object()))
 }
