@@ -66,7 +66,7 @@ pub struct InjectBlock {
     pub name: &'static str,
     /// Its own keys, besides those of every block.
     pub keys: &'static [&'static str],
-    /// Whether the added container gets default resources in release 1.5.
+    /// Whether the added container gets default resources up to release 1.6.1.
     pub has_default_resources: bool,
     /// Whether its lists select up to release 1.5.12; where they do not, they have no effect there.
     pub selects_in_1_5: bool,

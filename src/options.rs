@@ -242,7 +242,7 @@ impl<'a> Options<'a> {
         Workload::built_in(kind).or(extra)
     }
 
-    /// The annotation of a workload that records what was injected into it.
+    /// The annotation of a pod template that holds this policy's record.
     pub fn record_annotation(&self) -> Cow<'static, str> {
         match &self.id {
             None => "admission.datakit/injected".into(),

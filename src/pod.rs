@@ -1,6 +1,6 @@
 //! The pod template: what is in it, and what is added to it.
 //!
-//! Injectors look at a [`Pod`] and plan [`Edits`]; [`Pod::apply`] carries them out. Planning may fail
+//! Planners look at a [`Pod`] and plan [`Edits`]; [`Pod::apply`] carries them out. Planning may fail
 //! and applying cannot, so an injection is done as a whole or not at all.
 
 pub(crate) mod container;

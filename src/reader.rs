@@ -301,7 +301,7 @@ impl<'s, 'a> Section<'s, 'a> {
     }
 }
 
-/// Adds the fault that another type was expected.
+/// Adds the error that a value has another type than expected.
 pub fn expected(path: &Path, noun: &str, found: &Value, errors: &mut Errors) {
     errors.add(path, format_args!("is {}, expected {noun}", found.type_name()));
 }

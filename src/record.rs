@@ -3,7 +3,7 @@
 //! `kubectl apply` keeps every field that the applied manifest does not name, and so everything that
 //! was injected. So the annotation `admission.datakit/injected` on the template lists what was added,
 //! and what was there before where something was changed: by name, because lists change around it.
-//! It is part of the template, so whatever brings a template back brings its record along. Injectors
+//! It is part of the template, so whatever brings a template back brings its record along. Planners
 //! know nothing of it: a record is made of the edits that are applied.
 //!
 //! Whatever was changed since belongs to the user and stays. A [stamp](Stamp) tells: a hash of an

@@ -227,7 +227,7 @@ impl<'s, 'a> Settings<'s, 'a> {
         if v2.is_some_and(|rules| !rules.is_null()) {
             return (Release::V1_8, "the configuration has admission_inject_v2");
         }
-        // Only those releases select by anything but annotations there.
+        // Only releases 1.5.13 to 1.6.1 let logfwd and profiler select by namespace or label.
         let is_filled = |value: &Value| {
             value
                 .as_text()

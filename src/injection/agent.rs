@@ -104,8 +104,8 @@ impl Agent {
         container.mounts.retain(|it| it.path != self.directory || it.volume != self.volume);
     }
 
-    /// Takes what loads this agent out of the variables of a container that are meant. Says whether
-    /// there was anything.
+    /// Takes what loads this agent out of the selected variables of a container. Returns whether there
+    /// was anything.
     pub(crate) fn disconnect(
         &self,
         container: &mut Container,

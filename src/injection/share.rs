@@ -227,13 +227,13 @@ fn place<'a>(pod: &Pod<'_, 'a>, directory: &str, ask: &Ask<'_, 'a>) -> Place<'a>
     if matches!(at, Place::Free) { above } else { at }
 }
 
-/// Whether a container's mounts are looked at: the library is nobody's logs.
+/// Whether a container's mounts are looked at. Init containers of agents hold no logs.
 fn is_looked_at(container: &Container, ask: &Ask) -> bool {
     !is_agent(&container.name) && !ask.context.options.ignored_containers.contains(&container.name)
 }
 
 /// Which mounts above a directory count: the reference mounts a new volume below its own. A native
-/// sidecar could not start so, if it mounts them read-only before anything is in them.
+/// sidecar could not start that way, if it mounts them read-only before anything is in them.
 fn counts(ask: &Ask) -> impl Fn(&VolumeMount) -> bool + Copy {
     let is_native = ask.context.native_sidecars;
     move |mount| !mount.is_added || is_native && mount.is_read_only

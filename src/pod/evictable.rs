@@ -20,8 +20,8 @@ pub(crate) fn has(list: &str, names: &[String]) -> bool {
     names.iter().all(|name| present.contains(&**name))
 }
 
-/// A list without names that were added; all of it where one of them is missing, because the list is
-/// another then.
+/// A list without names that were added; all of it where one of them is missing, because the list
+/// was replaced then.
 pub(crate) fn without(list: &str, names: &[String]) -> String {
     let added = names.join(",");
     match list.strip_suffix(&added) {

@@ -42,7 +42,7 @@ const MAX_LENGTH: usize = 256 << 10;
 /// The length of a usual word.
 const WORD: usize = 32;
 
-/// More than any settings give; each is looked for in the pod.
+/// More than anybody configures; each is looked for in the pod.
 const MAX_SECRETS: usize = 256;
 
 /// More than any injection sets; each is looked for in its container.

@@ -292,7 +292,7 @@ impl Record {
 
 impl Record {
     /// Takes names out of the list of volumes with which a node may be removed. Whoever applies a
-    /// manifest with a list of its own has taken them out already, which is no news.
+    /// manifest with a list of its own dropped them already; that is no change by hand.
     fn take_out_evictable(&self, annotations: &mut Object) {
         let list = annotations.get_str(SAFE_TO_EVICT).filter(|_| !self.evictable.is_empty());
         let Some(list) = list else {

@@ -1,8 +1,8 @@
 //! Visits the rules of an injection as candidates, in the order in which they are tried.
 //!
 //! What a configuration of the Operator means depends on the release that it was written for. That
-//! is decided here and in [`blocks`](super::blocks) and [`lists`](super::lists): whatever works on a
-//! [`Candidate`] is the same for all releases.
+//! is decided in [`blocks`](super::blocks) and [`lists`](super::lists); what selects works on a
+//! [`Candidate`], which is the same for all releases.
 
 use std::ops::ControlFlow;
 

@@ -36,11 +36,9 @@ pub enum Lists {
     EachGiven,
     /// The same, but both have to match.
     Both,
-    /// Both, as release 1.5 has them in `admission_mutate`: names and Kubernetes' syntax.
-    ExactEither,
-    /// Of these, the labels alone.
+    /// The labels alone, in Kubernetes' syntax, as release 1.5 has them in `admission_mutate`.
     ExactLabels,
-    /// Of these, the namespaces alone.
+    /// The namespaces alone, as names, as release 1.5 has them there.
     ExactNamespaces,
 }
 

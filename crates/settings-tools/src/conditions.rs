@@ -2,8 +2,8 @@
 //!
 //! They are compiled from the rules that the policy selects by, and from the same types. They are
 //! sound: whatever the policy would answer with an object, a warning or an audit annotation passes.
-//! They are tight: where no rule selects, no annotation asks and there is no record, they are false.
-//! An expression never fails at run time. What CEL cannot express is treated as matching.
+//! Where no rule selects, no annotation asks and there is no record, they are false, but for what CEL
+//! cannot express: that is treated as matching. An expression never fails at run time.
 
 mod words;
 
