@@ -27,6 +27,7 @@ use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::readiness::{self, Unready};
 use crate::rights::{Right, Rights};
+use crate::stored::Stored;
 use crate::timeouts::Timeouts;
 
 use metrics::Metrics;
@@ -64,7 +65,7 @@ pub enum Outcome {
 
 /// The elections of a cluster.
 pub struct Election {
-    store: Api<Lease>,
+    store: Api<Stored<Lease>>,
     namespace: String,
     cache: Cache<Lease>,
     rights: Rights,
@@ -110,7 +111,7 @@ impl Election {
     pub async fn follow(&self) {
         let (label, value) = lease::LABEL;
         let config = watcher::Config::default().labels(&format!("{label}={value}"));
-        let read = |lease: Lease| {
+        let read = |Stored(lease): Stored<Lease>| {
             // The term starts now, not with the first request.
             let _remaining = self.remaining(&lease, Source::Cache);
             Arc::new(lease)
@@ -168,7 +169,8 @@ impl Election {
     ) -> Result<Outcome, Unready> {
         for attempt in 0..=RETRIES {
             let read = self.store.get_opt(name).await;
-            let lease = read.map_err(|error| self.refused(operation, name, &error))?;
+            let read = read.map_err(|error| self.refused(operation, name, &error))?;
+            let lease = read.map(|Stored(lease)| lease);
             let remaining = lease.as_ref().map(|lease| self.remaining(lease, Source::Store));
             let is_live = remaining.is_some_and(|remaining| !remaining.is_zero());
             let is_holder = lease.as_ref().is_some_and(|lease| lease::holder(lease) == id);
@@ -204,20 +206,18 @@ impl Election {
         if is_new {
             self.admit(name)?;
         }
-        let written = match (operation, lease) {
-            (_, None) => {
-                let lease = lease::taken(lease::free(name, &self.namespace), id, now);
-                self.store.create(&parameters, &lease).await
-            }
-            (Operation::Campaign, Some(lease)) => {
-                self.store.replace(name, &parameters, &lease::taken(lease, id, now)).await
-            }
-            (Operation::Heartbeat, Some(lease)) => {
-                self.store.replace(name, &parameters, &lease::renewed(lease, now)).await
-            }
+        let lease = lease.unwrap_or_else(|| lease::free(name, &self.namespace));
+        let lease = Stored(match operation {
+            Operation::Campaign => lease::taken(lease, id, now),
+            Operation::Heartbeat => lease::renewed(lease, now),
+        });
+        let written = if is_new {
+            self.store.create(&parameters, &lease).await
+        } else {
+            self.store.replace(name, &parameters, &lease).await
         };
         match written {
-            Ok(written) => {
+            Ok(Stored(written)) => {
                 let _remaining = self.remaining(&written, Source::Store);
                 if operation == Operation::Campaign {
                     let reason = if is_new { "first_acquire" } else { "lease_expired" };

@@ -22,6 +22,7 @@ use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::readiness::{self, Unready};
 use crate::rights::{Right, Rights};
+use crate::stored::Stored;
 use crate::timeouts::Timeouts;
 
 use entry::Entry;
@@ -40,7 +41,7 @@ const REPORT_AGAIN: Duration = Duration::from_secs(3600);
 
 /// The log configuration of a cluster.
 pub struct Logging {
-    api: Api<DynamicObject>,
+    api: Api<Stored<DynamicObject>>,
     cache: Cache<Entry>,
     rights: Rights,
     reporter: Reporter,
@@ -72,7 +73,7 @@ impl Logging {
     pub async fn follow(&self) {
         // Writing events must not delay the watch. If the channel is full, the hourly report catches up.
         let (news, reports) = mpsc::channel(256);
-        let read = |object: DynamicObject| {
+        let read = |Stored(object): Stored<DynamicObject>| {
             let entry = Arc::new(Entry::new(&object));
             if let Some(error) = &entry.error
                 && self.cache.get(&entry.name).is_none_or(|old| old.version != entry.version)

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use datakit_companion::election::lease;
 use datakit_companion::timeouts::Timeouts;
 use futures_util::future::join_all;
 use serde_json::json;
@@ -54,6 +55,47 @@ async fn failures_are_no_defeats() {
         let calls = api.calls(verb, "leases") - extra;
         assert_eq!(calls, if is_conflict { 5 } else { 1 }, "{operation} {verb} {effect:?}");
     }
+}
+
+/// Catches: one object with a time after the last of the client's, and with it no list, no leader and no configuration.
+#[tokio::test]
+async fn objects_with_late_times_break_nothing() {
+    let (api, clock) = (Api::start().await, TestClock::new());
+    let late = "9999-12-31T23:59:59.000000Z";
+    let fields = json!([{ "manager": "m", "operation": "Update", "time": late }]);
+    let held = |holder: &str| {
+        json!({
+            "metadata": { "labels": { "election.datakits.io/managed": "true" }, "managedFields": fields },
+            "spec": {
+                "holderIdentity": holder, "leaseDurationSeconds": 30, "leaseTransitions": 7,
+                "acquireTime": late, "renewTime": late,
+            },
+        })
+    };
+    let name = lease::name("tkn_secret", "prod");
+    let _other = api.put("leases", "datakit", "other", held("x"));
+    let _own = api.put("leases", "datakit", &name, held("a"));
+    let config = json!({ "metadata": { "managedFields": fields }, "spec": {} });
+    let _config = api.put("clusterloggingconfigs", "", "late", config);
+    let replica = Replica::ready(&api, &clock).await;
+    let configs = "/v1/logging/configs?namespace=shop&pod_name=web-1";
+    assert_eq!(replica.get(configs).await.body["name"], "late");
+    assert_eq!(replica.post(&campaign("b")).await.body, content("defeat", "b", "a", 7));
+    assert_eq!(replica.post(&heartbeat("a")).await.body, content("success", "a", "a", 7));
+    let spec = &api.objects("leases")[&name]["spec"];
+    assert_eq!(spec["renewTime"], "2026-09-05T10:00:00.000000Z");
+    clock.step(30);
+    assert_eq!(replica.post(&campaign("b")).await.body, content("success", "b", "b", 8));
+    // Also where a watch brings it.
+    let _own = api.put("leases", "datakit", &name, held("c"));
+    let lists = api.calls("list", "leases");
+    eventually("the cache has it", async || {
+        let calls = api.calls("get", "leases");
+        replica.post(&campaign("b")).await.body == content("defeat", "b", "c", 7)
+            && api.calls("get", "leases") == calls
+    })
+    .await;
+    assert_eq!(api.calls("list", "leases"), lists);
 }
 
 /// Catches: a write that is taken for done although its answer never came, and one that is done twice.
