@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod entry;
+pub mod matcher;
 pub mod metrics;
 pub mod protocol;
 pub mod report;
@@ -26,6 +27,7 @@ use crate::stored::Stored;
 use crate::timeouts::Timeouts;
 
 use entry::Entry;
+use matcher::Matcher;
 use metrics::Metrics;
 use report::Reporter;
 
@@ -42,10 +44,11 @@ const REPORT_AGAIN: Duration = Duration::from_secs(3600);
 /// The log configuration of a cluster.
 pub struct Logging {
     api: Api<Stored<DynamicObject>>,
-    cache: Cache<Entry>,
+    cache: Arc<Cache<Entry>>,
     rights: Rights,
     reporter: Reporter,
     metrics: Metrics,
+    matcher: Matcher,
 }
 
 impl Logging {
@@ -60,12 +63,14 @@ impl Logging {
         timeouts: Timeouts,
         registry: &Registry,
     ) -> Result<Self, prometheus::Error> {
+        let cache = Arc::new(Cache::new("ClusterLoggingConfig"));
         Ok(Self {
             api: Api::all_with(client.clone(), &config::resource()),
-            cache: Cache::new("ClusterLoggingConfig"),
             rights: Rights::new(client.clone(), None, &RIGHTS, clock.clone(), timeouts),
             reporter: Reporter::new(client, clock),
             metrics: Metrics::register(registry)?,
+            matcher: Matcher::start(&cache),
+            cache,
         })
     }
 
