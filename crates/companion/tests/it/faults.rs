@@ -292,6 +292,9 @@ async fn there_is_a_limit_to_elections() {
     is_error(&replica.post("/v1/dk-election?token=one-more&id=a").await, "too_many_elections");
     let refused = "datakit_companion_election_refused_total";
     assert_eq!(replica.metric(refused).await, Some(2.0));
+    let requests = "datakit_companion_election_requests_total{operation=\"campaign\",status=";
+    assert_eq!(replica.metric(&format!("{requests}\"refused\"}}")).await, Some(2.0));
+    assert_eq!(replica.metric(&format!("{requests}\"error\"}}")).await, Some(0.0));
     let errors = "datakit_companion_election_storage_errors_total";
     assert_eq!(replica.metric(errors).await, Some(0.0), "the API server did not fail");
     clock.step(30);
