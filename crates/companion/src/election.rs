@@ -274,7 +274,7 @@ impl Election {
         let unready = self.failed(operation, lease, &error.to_string());
         match error {
             kube::Error::Api(status) if status.code == 403 => {
-                Unready::Forbidden("leases.coordination.k8s.io".to_owned())
+                Unready::Denied("leases.coordination.k8s.io")
             }
             _ => unready,
         }
