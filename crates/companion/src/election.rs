@@ -21,6 +21,7 @@ use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt as _};
 use parking_lot::Mutex;
 use prometheus::Registry;
+use tokio::sync::Semaphore;
 use tracing::{error, info, warn};
 
 use crate::cache::Cache;
@@ -45,6 +46,9 @@ pub const RIGHTS: [Right; 5] =
 
 /// How often a request retries after a conflict.
 const RETRIES: usize = 5;
+
+/// How many requests may call the API server at once; each call has a connection of its own.
+const PLACES: usize = 64;
 
 /// Limits the objects that unauthenticated clients can create. Leases are never deleted.
 const MAX_LEASES: usize = 1024;
@@ -74,6 +78,7 @@ pub struct Election {
     timeout: Duration,
     metrics: Metrics,
     is_failing: AtomicBool,
+    places: Semaphore,
     quota: Mutex<Quota>,
     is_full: AtomicBool,
 }
@@ -102,6 +107,7 @@ impl Election {
             timeout: timeouts.request,
             metrics: Metrics::register(registry)?,
             is_failing: AtomicBool::new(false),
+            places: Semaphore::new(PLACES),
             quota: Mutex::default(),
             is_full: AtomicBool::new(false),
         })
@@ -149,8 +155,11 @@ impl Election {
         {
             return Ok(Outcome::Defeat { lease: Some(lease.as_ref().clone()), is_live: true });
         }
-        let decided = tokio::time::timeout(self.timeout, self.compete(operation, &name, id));
-        let outcome = match decided.await {
+        let competing = async {
+            let _place = self.places.acquire().await;
+            self.compete(operation, &name, id).await
+        };
+        let outcome = match tokio::time::timeout(self.timeout, competing).await {
             Ok(outcome) => outcome,
             Err(_elapsed) => Err(self.failed(operation, &name, "timeout")),
         };

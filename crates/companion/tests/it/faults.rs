@@ -105,6 +105,29 @@ async fn objects_with_late_times_break_nothing() {
     assert_eq!(api.calls("list", "leases"), lists);
 }
 
+/// Catches: candidates without a Lease that open as many connections to the API server as there are of them.
+#[tokio::test]
+async fn calls_at_once_are_limited() {
+    let (api, clock) = (Api::start().await, TestClock::new());
+    let replica = Replica::ready(&api, &clock).await;
+    let before = api.calls("get", "leases");
+    api.fail("get", "leases", usize::MAX, Effect::Held);
+    let paths: Vec<String> =
+        (0..100).map(|index| format!("/v1/dk-election/heartbeat?token=t{index}&id=a")).collect();
+    let answers = join_all(paths.iter().map(|path| replica.post(path)));
+    let calls = async {
+        eventually("as many as may", async || api.calls("get", "leases") - before == 64).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let calls = api.calls("get", "leases") - before;
+        api.release();
+        calls
+    };
+    let (answers, calls) = tokio::join!(answers, calls);
+    assert_eq!(calls, 64);
+    assert!(answers.iter().all(|answer| answer.code == 200), "{answers:?}");
+    assert_eq!(api.calls("get", "leases") - before, 100);
+}
+
 /// Catches: a write that is taken for done although its answer never came, and one that is done twice.
 #[tokio::test]
 async fn a_lost_answer_makes_no_leader() {
