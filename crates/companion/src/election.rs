@@ -47,6 +47,9 @@ pub const RIGHTS: [Right; 5] =
 /// How often a request retries after a conflict.
 const RETRIES: usize = 5;
 
+/// How often failures are logged. Every DataKit asks again after 3 seconds, and some may succeed meanwhile.
+const LOG_AGAIN: Duration = Duration::from_secs(60);
+
 /// How many requests may call the API server at once; each call has a connection of its own.
 const PLACES: usize = 64;
 
@@ -77,7 +80,7 @@ pub struct Election {
     clock: Arc<dyn Clock>,
     timeout: Duration,
     metrics: Metrics,
-    is_failing: AtomicBool,
+    logged: Mutex<Option<Duration>>,
     places: Semaphore,
     quota: Mutex<Quota>,
     is_full: AtomicBool,
@@ -106,7 +109,7 @@ impl Election {
             clock,
             timeout: timeouts.request,
             metrics: Metrics::register(registry)?,
-            is_failing: AtomicBool::new(false),
+            logged: Mutex::default(),
             places: Semaphore::new(PLACES),
             quota: Mutex::default(),
             is_full: AtomicBool::new(false),
@@ -159,14 +162,8 @@ impl Election {
             let _place = self.places.acquire().await;
             self.compete(operation, &name, id).await
         };
-        let outcome = match tokio::time::timeout(self.timeout, competing).await {
-            Ok(outcome) => outcome,
-            Err(_elapsed) => Err(self.failed(operation, &name, "timeout")),
-        };
-        if outcome.is_ok() && self.is_failing.swap(false, Ordering::Relaxed) {
-            info!("the API server is available again");
-        }
-        outcome
+        let decided = tokio::time::timeout(self.timeout, competing).await;
+        decided.unwrap_or_else(|_elapsed| Err(self.failed(operation, &name, "timeout")))
     }
 
     /// Reads and writes the Lease, with retries on conflicts.
@@ -291,8 +288,9 @@ impl Election {
 
     fn failed(&self, operation: Operation, lease: &str, error: &str) -> Unready {
         self.metrics.failed();
-        // Log once, not for every DataKit every 3 seconds.
-        if !self.is_failing.swap(true, Ordering::Relaxed) {
+        let (mut logged, now) = (self.logged.lock(), self.clock.elapsed());
+        if logged.is_none_or(|logged| now.saturating_sub(logged) >= LOG_AGAIN) {
+            *logged = Some(now);
             error!(operation = operation.name(), lease, error, "cannot elect");
         }
         Unready::Unavailable
