@@ -361,6 +361,7 @@ async fn metrics_count_and_tell_no_secret() {
         (format!("{requests}{{operation=\"heartbeat\",status=\"success\"}}"), 1.0),
         ("datakit_companion_election_active_scopes".to_owned(), 1.0),
         ("datakit_companion_election_transitions_total{reason=\"first_acquire\"}".to_owned(), 1.0),
+        ("datakit_companion_election_transitions_total{reason=\"lease_expired\"}".to_owned(), 0.0),
         ("datakit_companion_election_conflicts_total".to_owned(), 0.0),
         ("datakit_companion_election_storage_errors_total".to_owned(), 0.0),
     ] {
