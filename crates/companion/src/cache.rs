@@ -83,11 +83,6 @@ impl<T> Cache<T> {
         self.state.read().entries.len()
     }
 
-    /// The first entry, by name, that `accepts` returns true for.
-    pub fn find(&self, accepts: impl Fn(&T) -> bool) -> Option<Arc<T>> {
-        self.state.read().entries.values().find(|entry| accepts(entry)).cloned()
-    }
-
     /// All entries, by name.
     pub fn entries(&self) -> Vec<Arc<T>> {
         self.state.read().entries.values().cloned().collect()

@@ -21,12 +21,14 @@ use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt as _};
 use parking_lot::Mutex;
 use prometheus::Registry;
+use tokio::sync::Semaphore;
 use tracing::{error, info, warn};
 
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::readiness::{self, Unready};
 use crate::rights::{Right, Rights};
+use crate::stored::Stored;
 use crate::timeouts::Timeouts;
 
 use metrics::Metrics;
@@ -44,6 +46,12 @@ pub const RIGHTS: [Right; 5] =
 
 /// How often a request retries after a conflict.
 const RETRIES: usize = 5;
+
+/// How often failures are logged. Every DataKit asks again after 3 seconds, and some may succeed meanwhile.
+const LOG_AGAIN: Duration = Duration::from_secs(60);
+
+/// How many requests may call the API server at once; each call has a connection of its own.
+const PLACES: usize = 64;
 
 /// Limits the objects that unauthenticated clients can create. Leases are never deleted.
 const MAX_LEASES: usize = 1024;
@@ -64,7 +72,7 @@ pub enum Outcome {
 
 /// The elections of a cluster.
 pub struct Election {
-    store: Api<Lease>,
+    store: Api<Stored<Lease>>,
     namespace: String,
     cache: Cache<Lease>,
     rights: Rights,
@@ -72,7 +80,8 @@ pub struct Election {
     clock: Arc<dyn Clock>,
     timeout: Duration,
     metrics: Metrics,
-    is_failing: AtomicBool,
+    logged: Mutex<Option<Duration>>,
+    places: Semaphore,
     quota: Mutex<Quota>,
     is_full: AtomicBool,
 }
@@ -100,7 +109,8 @@ impl Election {
             clock,
             timeout: timeouts.request,
             metrics: Metrics::register(registry)?,
-            is_failing: AtomicBool::new(false),
+            logged: Mutex::default(),
+            places: Semaphore::new(PLACES),
             quota: Mutex::default(),
             is_full: AtomicBool::new(false),
         })
@@ -110,7 +120,7 @@ impl Election {
     pub async fn follow(&self) {
         let (label, value) = lease::LABEL;
         let config = watcher::Config::default().labels(&format!("{label}={value}"));
-        let read = |lease: Lease| {
+        let read = |Stored(lease): Stored<Lease>| {
             // The term starts now, not with the first request.
             let _remaining = self.remaining(&lease, Source::Cache);
             Arc::new(lease)
@@ -148,15 +158,12 @@ impl Election {
         {
             return Ok(Outcome::Defeat { lease: Some(lease.as_ref().clone()), is_live: true });
         }
-        let decided = tokio::time::timeout(self.timeout, self.compete(operation, &name, id));
-        let outcome = match decided.await {
-            Ok(outcome) => outcome,
-            Err(_elapsed) => Err(self.failed(operation, &name, "timeout")),
+        let competing = async {
+            let _place = self.places.acquire().await;
+            self.compete(operation, &name, id).await
         };
-        if outcome.is_ok() && self.is_failing.swap(false, Ordering::Relaxed) {
-            info!("the API server is available again");
-        }
-        outcome
+        let decided = tokio::time::timeout(self.timeout, competing).await;
+        decided.unwrap_or_else(|_elapsed| Err(self.failed(operation, &name, "timeout")))
     }
 
     /// Reads and writes the Lease, with retries on conflicts.
@@ -168,7 +175,8 @@ impl Election {
     ) -> Result<Outcome, Unready> {
         for attempt in 0..=RETRIES {
             let read = self.store.get_opt(name).await;
-            let lease = read.map_err(|error| self.refused(operation, name, &error))?;
+            let read = read.map_err(|error| self.refused(operation, name, &error))?;
+            let lease = read.map(|Stored(lease)| lease);
             let remaining = lease.as_ref().map(|lease| self.remaining(lease, Source::Store));
             let is_live = remaining.is_some_and(|remaining| !remaining.is_zero());
             let is_holder = lease.as_ref().is_some_and(|lease| lease::holder(lease) == id);
@@ -204,20 +212,18 @@ impl Election {
         if is_new {
             self.admit(name)?;
         }
-        let written = match (operation, lease) {
-            (_, None) => {
-                let lease = lease::taken(lease::free(name, &self.namespace), id, now);
-                self.store.create(&parameters, &lease).await
-            }
-            (Operation::Campaign, Some(lease)) => {
-                self.store.replace(name, &parameters, &lease::taken(lease, id, now)).await
-            }
-            (Operation::Heartbeat, Some(lease)) => {
-                self.store.replace(name, &parameters, &lease::renewed(lease, now)).await
-            }
+        let lease = lease.unwrap_or_else(|| lease::free(name, &self.namespace));
+        let lease = Stored(match operation {
+            Operation::Campaign => lease::taken(lease, id, now),
+            Operation::Heartbeat => lease::renewed(lease, now),
+        });
+        let written = if is_new {
+            self.store.create(&parameters, &lease).await
+        } else {
+            self.store.replace(name, &parameters, &lease).await
         };
         match written {
-            Ok(written) => {
+            Ok(Stored(written)) => {
                 let _remaining = self.remaining(&written, Source::Store);
                 if operation == Operation::Campaign {
                     let reason = if is_new { "first_acquire" } else { "lease_expired" };
@@ -274,7 +280,7 @@ impl Election {
         let unready = self.failed(operation, lease, &error.to_string());
         match error {
             kube::Error::Api(status) if status.code == 403 => {
-                Unready::Forbidden("leases.coordination.k8s.io".to_owned())
+                Unready::Denied("leases.coordination.k8s.io")
             }
             _ => unready,
         }
@@ -282,8 +288,9 @@ impl Election {
 
     fn failed(&self, operation: Operation, lease: &str, error: &str) -> Unready {
         self.metrics.failed();
-        // Log once, not for every DataKit every 3 seconds.
-        if !self.is_failing.swap(true, Ordering::Relaxed) {
+        let (mut logged, now) = (self.logged.lock(), self.clock.elapsed());
+        if logged.is_none_or(|logged| now.saturating_sub(logged) >= LOG_AGAIN) {
+            *logged = Some(now);
             error!(operation = operation.name(), lease, error, "cannot elect");
         }
         Unready::Unavailable

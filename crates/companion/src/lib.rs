@@ -12,7 +12,7 @@
 //! 4. [`readiness`] combines the state of the caches with access reviews ([`rights`]), for probes and for DataKit.
 //!
 //! [`companion`] assembles all of it from the [`options`]. Imports run one way: `companion` → `routes` → services →
-//! `readiness` → `cache`, `rights` → `query`, `answer`, `clock`.
+//! `readiness` → `cache`, `rights` → `query`, `answer`, `clock`, `stored`.
 
 #![deny(unreachable_pub)]
 #![forbid(unsafe_code)]
@@ -44,4 +44,5 @@ pub mod readiness;
 pub mod rights;
 pub mod routes;
 pub mod server;
+pub mod stored;
 pub mod timeouts;

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod entry;
+pub mod matcher;
 pub mod metrics;
 pub mod protocol;
 pub mod report;
@@ -22,9 +23,11 @@ use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::readiness::{self, Unready};
 use crate::rights::{Right, Rights};
+use crate::stored::Stored;
 use crate::timeouts::Timeouts;
 
 use entry::Entry;
+use matcher::Matcher;
 use metrics::Metrics;
 use report::Reporter;
 
@@ -40,11 +43,12 @@ const REPORT_AGAIN: Duration = Duration::from_secs(3600);
 
 /// The log configuration of a cluster.
 pub struct Logging {
-    api: Api<DynamicObject>,
-    cache: Cache<Entry>,
+    api: Api<Stored<DynamicObject>>,
+    cache: Arc<Cache<Entry>>,
     rights: Rights,
     reporter: Reporter,
     metrics: Metrics,
+    matcher: Matcher,
 }
 
 impl Logging {
@@ -59,12 +63,14 @@ impl Logging {
         timeouts: Timeouts,
         registry: &Registry,
     ) -> Result<Self, prometheus::Error> {
+        let cache = Arc::new(Cache::new("ClusterLoggingConfig"));
         Ok(Self {
             api: Api::all_with(client.clone(), &config::resource()),
-            cache: Cache::new("ClusterLoggingConfig"),
             rights: Rights::new(client.clone(), None, &RIGHTS, clock.clone(), timeouts),
             reporter: Reporter::new(client, clock),
             metrics: Metrics::register(registry)?,
+            matcher: Matcher::start(&cache),
+            cache,
         })
     }
 
@@ -72,7 +78,7 @@ impl Logging {
     pub async fn follow(&self) {
         // Writing events must not delay the watch. If the channel is full, the hourly report catches up.
         let (news, reports) = mpsc::channel(256);
-        let read = |object: DynamicObject| {
+        let read = |Stored(object): Stored<DynamicObject>| {
             let entry = Arc::new(Entry::new(&object));
             if let Some(error) = &entry.error
                 && self.cache.get(&entry.name).is_none_or(|old| old.version != entry.version)

@@ -9,9 +9,12 @@ use crate::rights::{Review, Rights};
 /// Why a service is not ready. DataKit logs the codes.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Unready {
-    /// The API server denies access.
+    /// The API server does not grant what a service needs.
     #[error("missing rights: {0}")]
     Forbidden(String),
+    /// The API server denied a call, and not always for rights.
+    #[error("{0} are denied: missing rights, or a ResourceQuota")]
+    Denied(&'static str),
     /// The initial list is not complete.
     #[error("the cache is not in sync{}", reason(.0.as_ref()))]
     CacheNotReady(Option<String>),
@@ -31,7 +34,7 @@ impl Unready {
     /// The code for answers.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Forbidden(_) => "rbac_forbidden",
+            Self::Forbidden(_) | Self::Denied(_) => "rbac_forbidden",
             Self::CacheNotReady(_) => "cache_not_ready",
             Self::Unavailable => "storage_unavailable",
             Self::Full => "too_many_elections",

@@ -21,6 +21,9 @@ use tracing::{debug, info, warn};
 
 use crate::patient::Patient;
 
+/// How much of an answer waits for a client that does not read, in bytes: a quarter of rustls' default.
+const SEND_BUFFER: usize = 16 * 1024;
+
 /// Limits per client and in total.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -118,6 +121,7 @@ async fn handshake(
     limits: Limits,
 ) -> Option<TokioIo<Patient<TlsStream<TcpStream>>>> {
     let _answers_are_small = stream.set_nodelay(true);
-    let stream = timeout(limits.patience, tls.accept(stream)).await.ok()?.ok()?;
+    let mut stream = timeout(limits.patience, tls.accept(stream)).await.ok()?.ok()?;
+    stream.get_mut().1.set_buffer_limit(Some(SEND_BUFFER));
     Some(TokioIo::new(Patient::new(stream, limits.patience)))
 }

@@ -70,9 +70,12 @@ impl Metrics {
         };
         // A rate needs a sample from before the first error.
         for operation in [Operation::Campaign, Operation::Heartbeat] {
-            for status in ["success", "defeat", "error"] {
+            for status in ["success", "defeat", "invalid", "refused", "error"] {
                 let _zero = metrics.requests.with_label_values(&[operation.name(), status]);
             }
+        }
+        for reason in ["first_acquire", "lease_expired"] {
+            let _zero = metrics.transitions.with_label_values(&[reason]);
         }
         Ok(metrics)
     }

@@ -15,6 +15,7 @@ use super::operation::Operation;
 use super::{Election, Outcome};
 use crate::answer;
 use crate::query::Query;
+use crate::readiness::Unready;
 
 /// Seconds between two requests of a DataKit.
 const INTERVAL: u32 = 3;
@@ -96,15 +97,15 @@ async fn heartbeat(State(election): State<Arc<Election>>, query: RawQuery) -> Re
 
 async fn answer(election: &Election, operation: Operation, RawQuery(query): RawQuery) -> Response {
     let query = query.unwrap_or_default();
-    let (status, response) = match Query::parse(&query) {
+    let (label, response) = match Query::parse(&query) {
         Ok(query) => decide(election, operation, &query).await,
         Err(error) => bad_request("", "", &error.to_string()),
     };
-    election.metrics.answered(operation, status);
+    election.metrics.answered(operation, label);
     response
 }
 
-/// Answers a valid query. Returns the status for metrics, too.
+/// Answers a valid query. Returns the label for metrics, too.
 async fn decide(
     election: &Election,
     operation: Operation,
@@ -128,7 +129,9 @@ async fn decide(
                 error_code: Some(unready.code()),
                 ..Content::new("error", namespace, id)
             };
-            return envelope(StatusCode::SERVICE_UNAVAILABLE, content);
+            // A full store is no failure of the API server.
+            let label = if *unready == Unready::Full { "refused" } else { "error" };
+            return (label, envelope(StatusCode::SERVICE_UNAVAILABLE, content));
         }
     };
     let mut content = Content::new(status, namespace, id);
@@ -137,14 +140,14 @@ async fn decide(
         content.epoch = lease::epoch(lease);
         content.incumbency_id = if is_live { lease::holder(lease) } else { "" };
     }
-    envelope(StatusCode::OK, content)
+    (status, envelope(StatusCode::OK, content))
 }
 
 fn bad_request(namespace: &str, id: &str, error_msg: &str) -> (&'static str, Response) {
     let content = Content { error_msg, ..Content::new("error", namespace, id) };
-    envelope(StatusCode::BAD_REQUEST, content)
+    ("invalid", envelope(StatusCode::BAD_REQUEST, content))
 }
 
-fn envelope(status: StatusCode, content: Content) -> (&'static str, Response) {
-    (content.status, answer::json(status, &Envelope { content }))
+fn envelope(status: StatusCode, content: Content) -> Response {
+    answer::json(status, &Envelope { content })
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
 /// The API resource.
 pub fn resource() -> ApiResource {
@@ -16,11 +18,11 @@ pub fn resource() -> ApiResource {
 #[serde(rename_all = "camelCase", default)]
 pub struct Spec {
     /// The pods it applies to.
-    pub selector: Selector,
+    pub selector: Object<Selector>,
     /// Pod labels to copy to log tags.
     pub pod_target_labels: Vec<String>,
     /// What to collect. logfwd gets `null` if it is absent, which differs from an empty list.
-    pub configs: Option<Vec<Config>>,
+    pub configs: Option<Vec<Object<Config>>>,
 }
 
 /// Selects pods. Empty fields select everything. `containerRegex` is for DataKit; a sidecar has no use for it.
@@ -70,6 +72,17 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
+/// A value that is decoded from an object alone. serde takes an array for a struct, too, with its elements for the fields.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Object<T>(pub T);
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let object = Map::deserialize(from)?;
+        T::deserialize(Value::Object(object)).map(Self).map_err(D::Error::custom)
+    }
+}
+
 /// Decodes the specification of an object. Decoding typed objects in the list would fail as a whole on a single bad
 /// object.
 ///
@@ -77,5 +90,6 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 ///
 /// If a field has the wrong type.
 pub fn spec(object: &DynamicObject) -> Result<Spec, serde_json::Error> {
-    object.data.get("spec").map_or_else(|| Ok(Spec::default()), Spec::deserialize)
+    let spec = object.data.get("spec").map(Object::deserialize).transpose()?;
+    Ok(spec.map(|Object(spec)| spec).unwrap_or_default())
 }

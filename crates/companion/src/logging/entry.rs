@@ -39,7 +39,7 @@ impl Entry {
         let name = object.name_any();
         let read = config::spec(object).map_err(|error| format!("spec: {error}"));
         let read = read.and_then(|spec| {
-            let selector = Selector::new(&spec.selector).map_err(|error| error.to_string())?;
+            let selector = Selector::new(&spec.selector.0).map_err(|error| error.to_string())?;
             let answer = go_json(&Answer {
                 name: &name,
                 pod_target_labels: &spec.pod_target_labels,
@@ -155,7 +155,11 @@ mod tests {
                 json!({ "selector": {}, "configs": [{ "disable": "yes" }] }),
                 "spec: invalid type: string \"yes\", expected a boolean",
             ),
-            (json!({ "selector": null }), "spec: invalid type: null, expected struct Selector"),
+            (json!({ "selector": null }), "spec: invalid type: null, expected a map"),
+            // serde would take their elements for fields.
+            (json!([]), "spec: invalid type: sequence, expected a map"),
+            (json!({ "selector": [] }), "spec: invalid type: sequence, expected a map"),
+            (json!({ "configs": [[]] }), "spec: invalid type: sequence, expected a map"),
         ] {
             let entry = entry(spec);
             assert_eq!(entry.error.as_deref(), Some(expected));

@@ -23,7 +23,7 @@ pub fn routes(logging: Arc<Logging>) -> Router {
 }
 
 async fn configs(State(logging): State<Arc<Logging>>, RawQuery(query): RawQuery) -> Response {
-    let mut response = answer(&logging, &query.unwrap_or_default());
+    let mut response = answer(&logging, &query.unwrap_or_default()).await;
     logging.metrics.answered(response.status().as_u16());
     // Thousands of logfwds ask once a minute: idle connections would use up the connection limit.
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -31,7 +31,7 @@ async fn configs(State(logging): State<Arc<Logging>>, RawQuery(query): RawQuery)
 }
 
 /// On 404 logfwd stops collecting. On any other error it keeps its configuration.
-fn answer(logging: &Logging, query: &str) -> Response {
+async fn answer(logging: &Logging, query: &str) -> Response {
     let query = match Query::parse(query) {
         Ok(query) => query,
         Err(error) => return answer::error(StatusCode::BAD_REQUEST, &error.to_string()),
@@ -48,9 +48,9 @@ fn answer(logging: &Logging, query: &str) -> Response {
     if labels.split(',').nth(MAX_LABELS).is_some() {
         return answer::error(StatusCode::BAD_REQUEST, "pod_labels has too many labels");
     }
-    let pod = Pod::new(namespace, name, labels);
-    match logging.cache.find(|entry| entry.matches(&pod)) {
-        Some(entry) => answer::json_text(StatusCode::OK, entry.answer()),
-        None => answer::error(StatusCode::NOT_FOUND, "no matching config found"),
+    match logging.matcher.find(Pod::new(namespace, name, labels)).await {
+        Ok(Some(entry)) => answer::json_text(StatusCode::OK, entry.answer()),
+        Ok(None) => answer::error(StatusCode::NOT_FOUND, "no matching config found"),
+        Err(slow) => answer::error(StatusCode::SERVICE_UNAVAILABLE, &slow.to_string()),
     }
 }

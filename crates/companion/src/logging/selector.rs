@@ -12,23 +12,24 @@ use super::config;
 
 /// The pod that logfwd asks about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pod<'q> {
+pub struct Pod {
     /// The namespace.
-    pub namespace: &'q str,
+    pub namespace: String,
     /// The name.
-    pub name: &'q str,
+    pub name: String,
     /// The labels as a JSON object, or `None` if the query has none.
     pub labels: Option<String>,
 }
 
-impl<'q> Pod<'q> {
+impl Pod {
     /// Parses labels in logfwd's format, `a=b,c=d`. Like the Operator, it skips parts in any other format.
-    pub fn new(namespace: &'q str, name: &'q str, labels: &str) -> Self {
+    pub fn new(namespace: &str, name: &str, labels: &str) -> Self {
         let pairs = labels.split(',').filter_map(|part| part.split_once('='));
         let pairs = pairs.filter(|(_, value)| !value.contains('='));
         let labels: BTreeMap<&str, &str> = pairs.collect();
         let json = serde_json::to_string(&labels).ok();
-        Self { namespace, name, labels: json.filter(|_| !labels.is_empty()) }
+        let labels = json.filter(|_| !labels.is_empty());
+        Self { namespace: namespace.to_owned(), name: name.to_owned(), labels }
     }
 }
 
@@ -95,8 +96,8 @@ impl Selector {
         let is_found = |regex: &Option<Re2>, name: &str| {
             regex.as_ref().is_none_or(|regex| name.len() <= MAX_NAME && regex.is_match(name))
         };
-        is_found(&self.namespace, pod.namespace)
-            && is_found(&self.pod, pod.name)
+        is_found(&self.namespace, &pod.namespace)
+            && is_found(&self.pod, &pod.name)
             && self.labels.as_ref().is_none_or(|labels| match_labels(labels, pod))
     }
 }

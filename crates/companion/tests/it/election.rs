@@ -334,11 +334,11 @@ async fn probes_of_a_fleet_share_their_answer() {
 async fn metrics_count_and_tell_no_secret() {
     let (api, clock) = (Api::start().await, TestClock::new());
     let replica = Replica::ready(&api, &clock).await;
-    let before = replica
-        .metric(
-            "datakit_companion_election_requests_total{operation=\"heartbeat\",status=\"defeat\"}",
-        )
-        .await;
+    let requests = "datakit_companion_election_requests_total";
+    let defeats = format!("{requests}{{operation=\"heartbeat\",status=\"defeat\"}}");
+    let invalid = format!("{requests}{{operation=\"campaign\",status=\"invalid\"}}");
+    // The wait for a replica sends both.
+    let before = [replica.metric(&defeats).await.unwrap(), replica.metric(&invalid).await.unwrap()];
     let _answers = [
         replica.post(&campaign("leader-a")).await,
         replica.post(&campaign("leader-b")).await,
@@ -352,14 +352,16 @@ async fn metrics_count_and_tell_no_secret() {
         replica.metric("datakit_companion_election_lease_remaining_seconds").await == Some(22.0)
     })
     .await;
-    let requests = "datakit_companion_election_requests_total";
     for (name, expected) in [
         (format!("{requests}{{operation=\"campaign\",status=\"success\"}}"), 1.0),
         (format!("{requests}{{operation=\"campaign\",status=\"defeat\"}}"), 1.0),
-        (format!("{requests}{{operation=\"heartbeat\",status=\"defeat\"}}"), before.unwrap() + 1.0),
+        (invalid, before[1] + 1.0),
+        (format!("{requests}{{operation=\"campaign\",status=\"error\"}}"), 0.0),
+        (defeats, before[0] + 1.0),
         (format!("{requests}{{operation=\"heartbeat\",status=\"success\"}}"), 1.0),
         ("datakit_companion_election_active_scopes".to_owned(), 1.0),
         ("datakit_companion_election_transitions_total{reason=\"first_acquire\"}".to_owned(), 1.0),
+        ("datakit_companion_election_transitions_total{reason=\"lease_expired\"}".to_owned(), 0.0),
         ("datakit_companion_election_conflicts_total".to_owned(), 0.0),
         ("datakit_companion_election_storage_errors_total".to_owned(), 0.0),
     ] {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use datakit_companion::election::lease;
 use datakit_companion::timeouts::Timeouts;
 use futures_util::future::join_all;
 use serde_json::json;
@@ -46,7 +47,14 @@ async fn failures_are_no_defeats() {
         let reads = api.calls("get", "leases");
         api.fail(verb, "leases", usize::MAX, effect.clone());
         let path = if operation == "campaign" { campaign("a") } else { heartbeat("a") };
-        is_error(&replica.post(&path).await, code);
+        let answer = replica.post(&path).await;
+        is_error(&answer, code);
+        if code == "rbac_forbidden" {
+            // A quota is exhausted, a webhook refuses, or a right is missing: only the log can tell.
+            let message =
+                "leases.coordination.k8s.io are denied: missing rights, or a ResourceQuota";
+            assert_eq!(answer.body["content"]["error_msg"], message);
+        }
         let errors = replica.metric("datakit_companion_election_storage_errors_total").await;
         assert_eq!(errors, Some(1.0), "{operation} {verb} {effect:?}");
         let is_conflict = matches!(effect, Effect::Refused(409, _));
@@ -54,6 +62,70 @@ async fn failures_are_no_defeats() {
         let calls = api.calls(verb, "leases") - extra;
         assert_eq!(calls, if is_conflict { 5 } else { 1 }, "{operation} {verb} {effect:?}");
     }
+}
+
+/// Catches: one object with a time after the last of the client's, and with it no list, no leader and no configuration.
+#[tokio::test]
+async fn objects_with_late_times_break_nothing() {
+    let (api, clock) = (Api::start().await, TestClock::new());
+    let late = "9999-12-31T23:59:59.000000Z";
+    let fields = json!([{ "manager": "m", "operation": "Update", "time": late }]);
+    let held = |holder: &str| {
+        json!({
+            "metadata": { "labels": { "election.datakits.io/managed": "true" }, "managedFields": fields },
+            "spec": {
+                "holderIdentity": holder, "leaseDurationSeconds": 30, "leaseTransitions": 7,
+                "acquireTime": late, "renewTime": late,
+            },
+        })
+    };
+    let name = lease::name("tkn_secret", "prod");
+    let _other = api.put("leases", "datakit", "other", held("x"));
+    let _own = api.put("leases", "datakit", &name, held("a"));
+    let config = json!({ "metadata": { "managedFields": fields }, "spec": {} });
+    let _config = api.put("clusterloggingconfigs", "", "late", config);
+    let replica = Replica::ready(&api, &clock).await;
+    let configs = "/v1/logging/configs?namespace=shop&pod_name=web-1";
+    assert_eq!(replica.get(configs).await.body["name"], "late");
+    assert_eq!(replica.post(&campaign("b")).await.body, content("defeat", "b", "a", 7));
+    assert_eq!(replica.post(&heartbeat("a")).await.body, content("success", "a", "a", 7));
+    let spec = &api.objects("leases")[&name]["spec"];
+    assert_eq!(spec["renewTime"], "2026-09-05T10:00:00.000000Z");
+    clock.step(30);
+    assert_eq!(replica.post(&campaign("b")).await.body, content("success", "b", "b", 8));
+    // Also where a watch brings it.
+    let _own = api.put("leases", "datakit", &name, held("c"));
+    let lists = api.calls("list", "leases");
+    eventually("the cache has it", async || {
+        let calls = api.calls("get", "leases");
+        replica.post(&campaign("b")).await.body == content("defeat", "b", "c", 7)
+            && api.calls("get", "leases") == calls
+    })
+    .await;
+    assert_eq!(api.calls("list", "leases"), lists);
+}
+
+/// Catches: candidates without a Lease that open as many connections to the API server as there are of them.
+#[tokio::test]
+async fn calls_at_once_are_limited() {
+    let (api, clock) = (Api::start().await, TestClock::new());
+    let replica = Replica::ready(&api, &clock).await;
+    let before = api.calls("get", "leases");
+    api.fail("get", "leases", usize::MAX, Effect::Held);
+    let paths: Vec<String> =
+        (0..100).map(|index| format!("/v1/dk-election/heartbeat?token=t{index}&id=a")).collect();
+    let answers = join_all(paths.iter().map(|path| replica.post(path)));
+    let calls = async {
+        eventually("as many as may", async || api.calls("get", "leases") - before == 64).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let calls = api.calls("get", "leases") - before;
+        api.release();
+        calls
+    };
+    let (answers, calls) = tokio::join!(answers, calls);
+    assert_eq!(calls, 64);
+    assert!(answers.iter().all(|answer| answer.code == 200), "{answers:?}");
+    assert_eq!(api.calls("get", "leases") - before, 100);
 }
 
 /// Catches: a write that is taken for done although its answer never came, and one that is done twice.
@@ -250,6 +322,9 @@ async fn there_is_a_limit_to_elections() {
     is_error(&replica.post("/v1/dk-election?token=one-more&id=a").await, "too_many_elections");
     let refused = "datakit_companion_election_refused_total";
     assert_eq!(replica.metric(refused).await, Some(2.0));
+    let requests = "datakit_companion_election_requests_total{operation=\"campaign\",status=";
+    assert_eq!(replica.metric(&format!("{requests}\"refused\"}}")).await, Some(2.0));
+    assert_eq!(replica.metric(&format!("{requests}\"error\"}}")).await, Some(0.0));
     let errors = "datakit_companion_election_storage_errors_total";
     assert_eq!(replica.metric(errors).await, Some(0.0), "the API server did not fail");
     clock.step(30);

@@ -1,11 +1,18 @@
 //! The log configuration of logfwd.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::api::{Api, Effect};
 use crate::replica::{Replica, TestClock, eventually};
 
 const CONFIGS: &str = "clusterloggingconfigs";
+
+/// As many selectors as take a second for a name of 253 letters.
+const SLOW: usize = 60;
 
 fn config(selector: Value) -> Value {
     json!({
@@ -181,4 +188,32 @@ async fn an_object_that_cannot_be_read_is_left_out() {
     let answer = replica.get("/v1/logging/configs?namespace=shop&pod_name=web-1").await;
     assert_eq!(answer.body, matched("b"));
     eventually("the event is there", async || api.objects("events").len() == 1).await;
+}
+
+/// Catches: a query that makes everybody wait while it is matched, and queries that take a thread each.
+#[tokio::test]
+async fn slow_selectors_delay_only_logfwd() {
+    let (api, clock) = (Api::start().await, TestClock::new());
+    for index in 0..SLOW {
+        let regex = format!("(.*a){{20,40}}Z{index}");
+        let _config = api.put(CONFIGS, "", &regex, config(json!({ "podRegex": regex })));
+    }
+    let replica = Replica::start_with(&api.client(), &clock, &["--logging-configs"]);
+    eventually("in sync", async || replica.get("/readyz").await.code == 200).await;
+    let query = format!("/v1/logging/configs?namespace=a&pod_name={}", "a".repeat(253));
+    let is_over = AtomicBool::new(false);
+    let queries = async {
+        let answers = join_all((0..500).map(|_| replica.get(&query))).await;
+        is_over.store(true, Ordering::Relaxed);
+        answers
+    };
+    let meanwhile = async {
+        assert_eq!(replica.get("/readyz").await.code, 200);
+        assert!(!is_over.load(Ordering::Relaxed), "it had to wait");
+    };
+    let (answers, ()) = tokio::join!(queries, meanwhile);
+    let codes: BTreeSet<u16> = answers.iter().map(|answer| answer.code).collect();
+    assert_eq!(codes, [404, 503].into(), "those that waited too long keep what they have");
+    // Two are still matched, but not the others that nobody waits for.
+    assert_eq!(replica.get("/v1/logging/configs?namespace=a&pod_name=b").await.code, 404);
 }

@@ -19,7 +19,7 @@ use datakit_companion::routes::guarded;
 use datakit_companion::server::Limits;
 use parking_lot::Mutex;
 
-use api::Api;
+use api::{Api, Effect};
 use replica::{Replica, TestClock};
 use tls::{Server, go, self_signed};
 
@@ -35,6 +35,29 @@ impl io::Write for Log {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// Catches: a line or two for each of the DataKits that ask every 3 seconds, while only some of them fail.
+#[tokio::test]
+async fn failures_are_logged_once_a_minute() {
+    let log = Log::default();
+    let written = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || written.clone()).finish();
+    let _here = tracing::subscriber::set_default(subscriber);
+    let (api, clock) = (Api::start().await, TestClock::new());
+    let replica = Replica::ready(&api, &clock).await;
+    let _leader = replica.post("/v1/dk-election?token=t&id=a").await;
+    api.fail("create", "leases", usize::MAX, Effect::Refused(403, "Forbidden"));
+    let lines = || String::from_utf8(log.0.lock().clone()).unwrap().lines().count();
+    let before = lines();
+    for (minute, expected) in [1, 2].into_iter().enumerate() {
+        for _ in 0..20 {
+            assert_eq!(replica.post("/v1/dk-election?token=other&id=a").await.code, 503);
+            assert_eq!(replica.post("/v1/dk-election/heartbeat?token=t&id=a").await.code, 200);
+            clock.step(3);
+        }
+        assert_eq!(lines() - before, expected, "minute {minute}");
     }
 }
 

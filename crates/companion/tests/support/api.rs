@@ -261,6 +261,12 @@ impl Store {
         metadata["uid"] = stamp;
         let generation = old.and_then(|old| old["metadata"]["generation"].as_u64()).unwrap_or(0);
         metadata["generation"] = json!(generation + 1);
+        // As long as nobody gives others.
+        if let Some(fields) = old.and_then(|old| old["metadata"].get("managedFields"))
+            && metadata["managedFields"].is_null()
+        {
+            metadata["managedFields"] = fields.clone();
+        }
         self.push(kind, &key.0, object.clone());
         self.objects.insert(key, object.clone());
         object
