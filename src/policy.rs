@@ -160,7 +160,7 @@ fn mutate<'a>(
     let stored = stored.as_deref();
     let key = settings.options.record_annotation();
     let is_fixed = is_update && !workload.template_is_mutable;
-    let is_changed = match decide(template, stored, workload, settings) {
+    let is_changed = match decide(template, stored, &key, workload, settings) {
         Decision::Unchanged => return unchanged(Reason::Unchanged, report, trace),
         Decision::Restore { by_hand } => {
             if by_hand {
@@ -201,6 +201,7 @@ fn mutate<'a>(
 fn decide<'a>(
     template: &Object<'a>,
     stored: Option<&Object<'a>>,
+    key: &str,
     workload: &Workload,
     settings: &Settings,
 ) -> Decision<'a> {
@@ -208,7 +209,7 @@ fn decide<'a>(
     if settings.options.has_unreadable_id || workload.is_pod() {
         return Decision::Uninjected;
     }
-    life::decide(template, stored, &settings.options.record_annotation(), workload.lists_are_atomic)
+    life::decide(template, stored, key, workload.lists_are_atomic)
 }
 
 /// Why a template is left as it is, whatever the rules.
