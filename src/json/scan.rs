@@ -259,18 +259,8 @@ impl<'a> Scanner<'a> {
     /// Passes over the characters of a string up to an escape or its end.
     #[inline(always)]
     fn plain(&mut self) -> Option<()> {
-        let bytes = self.text.as_bytes();
-        while let Some(word) = bytes.get(self.at..)?.first_chunk() {
-            let special = special(word);
-            if special != 0 {
-                self.at = self.at.wrapping_add((special.trailing_zeros() / 8) as usize);
-                return Some(());
-            }
-            self.at = self.at.wrapping_add(8);
-        }
-        while self.peek().is_some_and(|byte| !is_special(byte)) {
-            self.step();
-        }
+        let rest = self.text.as_bytes().get(self.at..)?;
+        self.at = self.at.wrapping_add(plain_length(rest));
         Some(())
     }
 
@@ -326,15 +316,18 @@ impl<'a> Scanner<'a> {
 }
 
 /// How many bytes at the beginning are neither a quote, a backslash nor a control character.
+#[inline]
 pub(super) fn plain_length(bytes: &[u8]) -> usize {
-    let (words, rest) = bytes.as_chunks();
-    for (index, word) in words.iter().enumerate() {
+    let mut length = 0_usize;
+    while let Some(word) = bytes.get(length..).and_then(<[u8]>::first_chunk) {
         let special = special(word);
         if special != 0 {
-            return index.wrapping_mul(8).wrapping_add((special.trailing_zeros() / 8) as usize);
+            return length.wrapping_add((special.trailing_zeros() / 8) as usize);
         }
+        length = length.wrapping_add(8);
     }
-    words.len().wrapping_mul(8).wrapping_add(rest.iter().take_while(|b| !is_special(**b)).count())
+    let rest = bytes.get(length..).unwrap_or_default();
+    length.wrapping_add(rest.iter().take_while(|byte| !is_special(**byte)).count())
 }
 
 /// The high bit of the first of eight bytes that is special; later bits may be wrong.
