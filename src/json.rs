@@ -251,7 +251,7 @@ impl<'a> Value<'a> {
 
 impl<'a> Object<'a> {
     /// The object that a text is; `None` if it is something else.
-    pub(crate) fn parse(text: &'a str) -> Option<Self> {
+    pub fn parse(text: &'a str) -> Option<Self> {
         static OBJECT: Shape = Shape::Object(&[]);
         match Value::open(text, &OBJECT) {
             Ok(Value::Object(object)) => Some(object),

@@ -341,11 +341,7 @@ fn is_configuration(object: &Object) -> bool {
 
 /// The members of an object, as text; empty if it is another value.
 fn members(text: &str) -> Object<'_> {
-    static OBJECT: Shape = Shape::Object(&[]);
-    match Value::open(text, &OBJECT) {
-        Ok(Value::Object(object)) => object,
-        _ => Object::default(),
-    }
+    Object::parse(text).unwrap_or_default()
 }
 
 fn member<'d>(object: &Object<'d>, key: &str) -> Object<'d> {

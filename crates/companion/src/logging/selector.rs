@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use datakit_injection::json::{Shape, Value};
+use datakit_injection::json::Object;
 use datakit_injection::selector::{
     Entries, LabelSelector, LabelSelectorError, Re2, Re2Error, Syntax,
 };
@@ -112,8 +112,7 @@ fn regex(field: &'static str, text: &str) -> Result<Option<Re2>, SelectorError> 
 
 fn match_labels(selector: &LabelSelector, pod: &Pod) -> bool {
     let Some(labels) = &pod.labels else { return false };
-    let opened = Value::open(labels, &Shape::Object(&[]));
-    opened.is_ok_and(|labels| selector.matches(Entries::new(labels.as_object())))
+    Object::parse(labels).is_some_and(|labels| selector.matches(Entries::new(Some(&labels))))
 }
 
 #[cfg(test)]
