@@ -53,7 +53,7 @@ CASES = {
 
 
 def payload(change, n, is_update):
-    """An object that is created; or an update of it that brings back the list in another order."""
+    """The creation of an object, or an update that gives its template another label."""
     changed = copy.deepcopy(JAVA)
     request = changed["request"]
     change(request["object"]["spec"]["template"], n)
