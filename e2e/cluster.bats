@@ -134,17 +134,21 @@ audited() {
   bare=$(manifest before "$JAVA" | as_bare)
   pod=$(kube get pods -l app=before -o jsonpath='{.items[*].metadata.uid}')
   same "$(history before)" "1 1"
+  [ "$(seen deployment/before)" = 1 ]
   # The conditions let both requests through, because the template asks for the library.
   kube label deployment before touched=yes
   same "$(history before)" "1 1"
+  [ "$(seen deployment/before)" = 1 ]
   kube patch deployment before -p '{"spec": {"revisionHistoryLimit": 5}}'
   same "$(history before)" "1 1"
+  [ "$(seen deployment/before)" = 2 ]
   same "$(stored before)" "$bare"
   [ "$(kube get pods -l app=before -o jsonpath='{.items[*].metadata.uid}')" = "$pod" ]
   # A change of the template itself is what injects. Were the requests kept away, it would not.
   kube patch deployment before -p '{"spec": {"replicas": 0}}'
   kube rollout restart deployment/before
   same "$(history before)" "2 2"
+  [ "$(seen deployment/before)" = 4 ]
   same "$(stored before)" "$(manifest before "$JAVA" | as_new)"
   [ "$(stored before | jq -r "$AGENTS")" = "$IMAGE:v1.30.1-guance" ]
 }
@@ -227,7 +231,9 @@ audited() {
   change_port "$WORKLOADS" 9530
   wait_until deployment "$PORT" 9530
   # Requests that reach the policy and leave the template alone; a replace brings it without injections.
+  generation=$(seen deployment/life)
   kube label --overwrite deployment life touched=again
+  [ "$(seen deployment/life)" = "$generation" ]
   kube patch deployment life -p '{"spec": {"revisionHistoryLimit": 9}}'
   same "$(history life)" "7 4"
   same "$(stored life)" "$injected"
@@ -368,7 +374,9 @@ YAML
   injected=$(stored life)
   change "$WORKLOADS" '[{"op": "replace", "path": "/spec/module", "value": "'"$POLICY_NEXT"'"}]'
   wait_until deployment "$PORT" 9530
+  generation=$(seen deployment/life)
   kube label --overwrite deployment life touched=upgraded
+  [ "$(seen deployment/life)" = "$generation" ]
   same "$(history life)" "9 6"
   same "$(stored life)" "$injected"
   # The new build reads the record of the old one.
