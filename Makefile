@@ -269,7 +269,7 @@ conditions: ## Renew the conditions in deploy/ from the settings of each manifes
 	UPDATE_EXPECT=1 cargo test --locked --test it deploy::conditions_are_compiled
 
 .PHONY: instructions
-instructions: ## Count a request's instructions; fail where they grew by 5 % (valgrind; UPDATE=--update).
+instructions: ## Count a request's instructions; fail where they grew by 5 %, or faster than a list (valgrind; UPDATE=--update).
 	@if command -v valgrind > /dev/null; then \
 	  cargo build --locked --release --bin datakit_injection && benches/instructions.sh $(UPDATE) && benches/growth.py; \
 	  else echo 'NOT CHECKED: instructions; apt install valgrind'; fi
