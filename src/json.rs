@@ -493,14 +493,19 @@ fn same_within(budget: &mut usize, one: &str, other: &str) -> bool {
 
 /// Decodes the text of a string.
 fn string(text: &str) -> Option<Cow<'_, str>> {
-    if let Some(plain) = unescaped(text) {
-        return Some(Cow::Borrowed(plain));
+    let inner = text.strip_prefix('"')?.strip_suffix('"')?;
+    let mut length = scan::plain_length(inner.as_bytes());
+    if length == inner.len() {
+        return Some(Cow::Borrowed(inner));
     }
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text.strip_prefix('"')?.strip_suffix('"')?;
-    while let Some((plain, escaped)) = rest.split_once('\\') {
+    let mut out = String::with_capacity(inner.len());
+    let mut rest = inner;
+    while let Some((plain, escape)) = rest.split_at_checked(length) {
         out.push_str(plain);
-        out.push(match escaped.bytes().next()? {
+        if escape.is_empty() {
+            break;
+        }
+        out.push(match *escape.as_bytes().get(1)? {
             b'n' => '\n',
             b't' => '\t',
             b'r' => '\r',
@@ -508,16 +513,10 @@ fn string(text: &str) -> Option<Cow<'_, str>> {
             // Code points, of which two may make one character.
             _ => return serde_json::from_str(text).ok().map(Cow::Owned),
         });
-        rest = escaped.get(1..)?;
+        rest = escape.get(2..)?;
+        length = scan::plain_length(rest.as_bytes());
     }
-    out.push_str(rest);
     Some(Cow::Owned(out))
-}
-
-/// The content between the quotes, if that needs no decoding.
-fn unescaped(text: &str) -> Option<&str> {
-    let inner = text.strip_prefix('"')?.strip_suffix('"')?;
-    (!inner.as_bytes().contains(&b'\\')).then_some(inner)
 }
 
 fn type_of(text: &str) -> &'static str {
@@ -591,6 +590,8 @@ mod tests {
         for (text, expected) in [
             (r#""plain""#, Some("plain")),
             (r#""a\n\u00e9""#, Some("a\né")),
+            (r#""\"\\\/\t\r""#, Some("\"\\/\t\r")),
+            (r#""é\bwith more than eight bytes\f""#, Some("é\u{8}with more than eight bytes\u{c}")),
             (r#""\ud800""#, None),
             ("7", None),
         ] {

@@ -26,7 +26,7 @@ pub(crate) struct Scanner<'a> {
     text: &'a str,
     /// The place of the next byte.
     at: usize,
-    /// The closing brackets of what is being skipped.
+    /// The closing brackets around the innermost one of what is being skipped.
     open: Vec<u8>,
 }
 
@@ -179,166 +179,180 @@ impl<'a> Scanner<'a> {
 
     /// Passes over one value.
     fn skip(&mut self) -> Option<()> {
-        let bottom = self.open.len();
+        let bytes = self.text.as_bytes();
+        let mut at = self.at;
+        // What closes the innermost object or array; nothing around the outermost.
+        let mut end = 0;
         loop {
-            match self.next()? {
-                b'"' => {
-                    self.string()?;
-                }
-                b'{' => {
-                    self.space();
-                    self.open.push(b'}');
-                    if self.peek()? != b'}' {
-                        self.key()?;
-                        self.space();
+            match *bytes.get(at)? {
+                b'"' => at = string_end(bytes, at.wrapping_add(1))?,
+                first @ (b'{' | b'[') => {
+                    at = token(bytes, at.wrapping_add(1));
+                    let closing = first.wrapping_add(2);
+                    if *bytes.get(at)? != closing {
+                        self.open.push(end);
+                        end = closing;
+                        at = element(bytes, at, end)?;
                         continue;
                     }
+                    at = at.wrapping_add(1);
                 }
-                b'[' => {
-                    self.space();
-                    self.open.push(b']');
-                    if self.peek()? != b']' {
-                        continue;
-                    }
-                }
-                b'-' => {
-                    let first = self.next()?;
-                    self.number(first)?;
-                }
-                first @ b'0'..=b'9' => self.number(first)?,
-                b't' => self.word("rue")?,
-                b'f' => self.word("alse")?,
-                b'n' => self.word("ull")?,
-                _ => return None,
+                _ => at = scalar_end(bytes, at)?,
             }
-            if !self.close(bottom)? {
-                return Some(());
+            loop {
+                if end == 0 {
+                    self.at = at;
+                    return Some(());
+                }
+                at = token(bytes, at);
+                let byte = *bytes.get(at)?;
+                at = at.wrapping_add(1);
+                if byte == b',' {
+                    at = element(bytes, token(bytes, at), end)?;
+                    break;
+                }
+                if byte != end {
+                    return None;
+                }
+                end = self.open.pop()?;
             }
         }
-    }
-
-    /// Closes what ends after a value. Returns whether another value follows.
-    fn close(&mut self, bottom: usize) -> Option<bool> {
-        while self.open.len() > bottom {
-            let end = self.open.last().copied()?;
-            match self.token()? {
-                b',' => {
-                    self.space();
-                    if end == b'}' {
-                        self.key()?;
-                        self.space();
-                    }
-                    return Some(true);
-                }
-                byte if byte == end => self.open.pop(),
-                _ => return None,
-            };
-        }
-        Some(false)
     }
 
     /// Passes over the rest of a string. Returns whether nothing is escaped in it.
     #[inline(always)]
     fn string(&mut self) -> Option<bool> {
-        self.plain()?;
-        if self.take(b'"') { Some(true) } else { self.string_with_escapes() }
-    }
-
-    #[cold]
-    fn string_with_escapes(&mut self) -> Option<bool> {
-        while !self.take(b'"') {
-            if !self.take(b'\\') {
-                return None;
-            }
-            self.escape()?;
-            self.plain()?;
+        let bytes = self.text.as_bytes();
+        let plain = plain_length(bytes.get(self.at..)?);
+        self.at = self.at.wrapping_add(plain);
+        if self.take(b'"') {
+            return Some(true);
         }
+        self.at = escaped_end(bytes, self.at)?;
         Some(false)
     }
+}
 
-    /// Passes over the characters of a string up to an escape or its end.
-    #[inline(always)]
-    fn plain(&mut self) -> Option<()> {
-        let rest = self.text.as_bytes().get(self.at..)?;
-        self.at = self.at.wrapping_add(plain_length(rest));
-        Some(())
+/// The place of the next token.
+#[inline(always)]
+fn token(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\n' | b'\t' | b'\r') = bytes.get(at) {
+        at = at.wrapping_add(1);
     }
+    at
+}
 
-    /// Passes over the rest of an escape sequence.
-    fn escape(&mut self) -> Option<()> {
-        match self.next()? {
-            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(()),
-            b'u' => {
-                let end = self.at.wrapping_add(4);
-                let digits = self.text.as_bytes().get(self.at..end)?;
-                self.at = end;
-                digits.iter().all(u8::is_ascii_hexdigit).then_some(())
-            }
-            _ => None,
-        }
+/// The place of a value in what a bracket closes: in an object, it follows a key.
+#[inline(always)]
+fn element(bytes: &[u8], at: usize, closing: u8) -> Option<usize> {
+    if closing == b']' {
+        return Some(at);
     }
+    if *bytes.get(at)? != b'"' {
+        return None;
+    }
+    let at = token(bytes, string_end(bytes, at.wrapping_add(1))?);
+    if *bytes.get(at)? != b':' {
+        return None;
+    }
+    Some(token(bytes, at.wrapping_add(1)))
+}
 
-    /// Passes over the rest of a number after its first digit.
-    fn number(&mut self, first: u8) -> Option<()> {
-        match first {
-            b'0' => {}
-            b'1'..=b'9' => self.digits(),
+/// The end of a string, from its first character on.
+#[inline(always)]
+fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let at = at.wrapping_add(plain_length(bytes.get(at..)?));
+    match *bytes.get(at)? {
+        b'"' => Some(at.wrapping_add(1)),
+        _ => escaped_end(bytes, at),
+    }
+}
+
+/// The end of a string, from an escape sequence on.
+#[inline(never)]
+fn escaped_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        match *bytes.get(at)? {
+            b'"' => return Some(at.wrapping_add(1)),
+            b'\\' => {}
             _ => return None,
         }
-        if self.take(b'.') {
-            self.next().filter(u8::is_ascii_digit)?;
-            self.digits();
-        }
-        if let Some(b'e' | b'E') = self.peek() {
-            self.step();
-            if let Some(b'+' | b'-') = self.peek() {
-                self.step();
+        at = match *bytes.get(at.wrapping_add(1))? {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => at.wrapping_add(2),
+            b'u' => {
+                let end = at.wrapping_add(6);
+                let digits = bytes.get(at.wrapping_add(2)..end)?;
+                digits.iter().all(u8::is_ascii_hexdigit).then_some(end)?
             }
-            self.next().filter(u8::is_ascii_digit)?;
-            self.digits();
-        }
-        Some(())
+            _ => return None,
+        };
+        at = at.wrapping_add(plain_length(bytes.get(at..)?));
     }
+}
 
-    fn digits(&mut self) {
-        while let Some(b'0'..=b'9') = self.peek() {
-            self.step();
-        }
-    }
+/// The end of a number, `true`, `false` or `null`.
+fn scalar_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let word: &[u8] = match *bytes.get(at)? {
+        b't' => b"true",
+        b'f' => b"false",
+        b'n' => b"null",
+        _ => return number_end(bytes, at),
+    };
+    let end = at.wrapping_add(word.len());
+    (bytes.get(at..end)? == word).then_some(end)
+}
 
-    /// Passes over the rest of `true`, `false` or `null`.
-    fn word(&mut self, rest: &'static str) -> Option<()> {
-        let end = self.at.wrapping_add(rest.len());
-        let is_next = self.text.as_bytes().get(self.at..end)? == rest.as_bytes();
-        self.at = end;
-        is_next.then_some(())
+fn number_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+    if bytes.get(at) == Some(&b'-') {
+        at = at.wrapping_add(1);
     }
+    at = match bytes.get(at) {
+        Some(b'0') => at.wrapping_add(1),
+        _ => digits_end(bytes, at)?,
+    };
+    if bytes.get(at) == Some(&b'.') {
+        at = digits_end(bytes, at.wrapping_add(1))?;
+    }
+    if let Some(b'e' | b'E') = bytes.get(at) {
+        at = at.wrapping_add(1);
+        if let Some(b'+' | b'-') = bytes.get(at) {
+            at = at.wrapping_add(1);
+        }
+        at = digits_end(bytes, at)?;
+    }
+    Some(at)
+}
+
+/// The end of one digit or more.
+fn digits_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let count = bytes.get(at..)?.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    (count > 0).then_some(at.wrapping_add(count))
 }
 
 /// How many bytes at the beginning are neither a quote, a backslash nor a control character.
 #[inline]
 pub(super) fn plain_length(bytes: &[u8]) -> usize {
+    let (words, rest) = bytes.as_chunks();
     let mut length = 0_usize;
-    while let Some(word) = bytes.get(length..).and_then(<[u8]>::first_chunk) {
+    for word in words {
         let special = special(word);
         if special != 0 {
             return length.wrapping_add((special.trailing_zeros() / 8) as usize);
         }
         length = length.wrapping_add(8);
     }
-    let rest = bytes.get(length..).unwrap_or_default();
     length.wrapping_add(rest.iter().take_while(|byte| !is_special(**byte)).count())
 }
 
 /// The high bit of the first of eight bytes that is special; later bits may be wrong.
+#[inline(always)]
 fn special(word: &[u8; 8]) -> u64 {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
-    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
     let word = u64::from_le_bytes(*word);
-    let quote = (word ^ ONES.wrapping_mul(0x22)).wrapping_sub(ONES);
+    // Without its second bit, a quote is 0x20, and next to the control characters.
+    let quote_or_control = (word ^ ONES.wrapping_mul(2)).wrapping_sub(ONES.wrapping_mul(0x21));
     let backslash = (word ^ ONES.wrapping_mul(0x5c)).wrapping_sub(ONES);
-    let control = word.wrapping_sub(ONES.wrapping_mul(0x20));
-    (quote | backslash | control) & !word & HIGH
+    (quote_or_control | backslash) & !word & ONES.wrapping_mul(0x80)
 }
 
 fn is_special(byte: u8) -> bool {
