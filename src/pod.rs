@@ -225,9 +225,10 @@ pub(crate) fn annotations_of<'o, 'a>(object: &'o Object<'a>) -> Option<&'o Objec
     object.get("metadata")?.as_object()?.get("annotations")?.as_object()
 }
 
-/// Whether the annotations of a template have room for some more bytes within a limit. Keys and
-/// values count, as Kubernetes counts them.
-pub(crate) fn annotations_have_room(template: &Object, more: usize, limit: usize) -> bool {
+/// Whether the annotations of a template have room for some more bytes within a limit in KiB. Keys
+/// and values count, as Kubernetes counts them.
+pub(crate) fn annotations_have_room(template: &Object, more: usize, max_kib: usize) -> bool {
+    let limit = max_kib.saturating_mul(1 << 10);
     let annotations = annotations_of(template);
     let within = |length: fn(&Key, &Value) -> usize| {
         let entries = annotations.into_iter().flat_map(Object::iter);

@@ -10,7 +10,7 @@ const MAX_WARNING: usize = 256;
 const MAX_WARNINGS: usize = 10;
 
 /// The longest audit annotation: a sentence for each injection has room.
-const MAX_ANNOTATION: usize = 2048;
+const MAX_AUDIT_ANNOTATION: usize = 2048;
 
 /// The longest name of a workload or container that a message shows.
 const MAX_NAME: usize = 63;
@@ -148,7 +148,7 @@ impl Report {
             self.skipped.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
         let annotations = [
             ("injected", injected.join(",")),
-            ("skipped", joined(&skipped, "; ", MAX_ANNOTATION)),
+            ("skipped", joined(&skipped, "; ", MAX_AUDIT_ANNOTATION)),
             ("removed", self.removed.join(",")),
         ];
         annotations.into_iter().filter(|(_, value)| !value.is_empty())

@@ -8,7 +8,7 @@ use crate::pod::malformed::Malformed;
 use crate::report::{self, InjectionName};
 
 /// The KiB that Kubernetes takes of an object's annotations together.
-pub(crate) const MAX_ANNOTATIONS: usize = 256;
+pub(crate) const KUBERNETES_MAX_KIB: usize = 256;
 
 /// Why an injection is skipped. The message is the reason; [`Skip::advice`] says what to change.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use crate::annotations;
 use crate::collections::set;
 use crate::injection::containers::own_containers;
 use crate::injection::security::Needed;
-use crate::injection::skip::{ContainerName, MAX_ANNOTATIONS, Skip};
+use crate::injection::skip::{ContainerName, KUBERNETES_MAX_KIB, Skip};
 use crate::injection::{Ask, Context, Plan};
 use crate::json::{Object, Shape, Value};
 use crate::options::{QosClass, SidecarMode};
@@ -283,7 +283,7 @@ fn plan<'a>(
     }
     let plan = compiled.planner.plan(pod, ask)?;
     match exceeds_annotations(pod, &plan) {
-        true => Err(Skip::TooLarge(MAX_ANNOTATIONS)),
+        true => Err(Skip::TooLarge(KUBERNETES_MAX_KIB)),
         false => Ok(plan),
     }
 }
@@ -295,7 +295,7 @@ fn exceeds_annotations(pod: &Pod, plan: &Plan) -> bool {
         key.len().saturating_add(value.as_str().map_or(0, |value| value.len()))
     };
     let added: usize = added.iter().map(length).sum();
-    added > 0 && !annotations_have_room(pod.template, added, MAX_ANNOTATIONS << 10)
+    added > 0 && !annotations_have_room(pod.template, added, KUBERNETES_MAX_KIB)
 }
 
 /// Warns where an injection whose container is there is not what was asked for.

@@ -14,7 +14,7 @@ use crate::record::recorder::Recorder;
 use crate::record::undo::{Tally, remove_all_empty};
 
 /// The KiB of a template's annotations together, with room for those of others: Kubernetes takes 256.
-const MAX_ANNOTATIONS: usize = 200;
+const MAX_KIB_WITH_RECORD: usize = 200;
 
 /// More policies than act on one object. Each of their records is work; what further ones list counts
 /// as the user's.
@@ -279,8 +279,8 @@ pub(super) fn write_record(
 ) -> Result<(), Skip> {
     let record = recorder.finish();
     set_record(template, key, &record).ok_or(Skip::MetadataMalformed)?;
-    if !annotations_have_room(template, 0, MAX_ANNOTATIONS << 10) {
-        return Err(Skip::TooLarge(MAX_ANNOTATIONS));
+    if !annotations_have_room(template, 0, MAX_KIB_WITH_RECORD) {
+        return Err(Skip::TooLarge(MAX_KIB_WITH_RECORD));
     }
     Ok(())
 }

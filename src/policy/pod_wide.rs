@@ -1,7 +1,7 @@
 //! What is added to a pod once, however much is injected into it.
 
 use crate::annotations::{MAX_STATUS, OLD_STATUS, SAFE_TO_EVICT, STATUS};
-use crate::injection::skip::{MAX_ANNOTATIONS, Skip};
+use crate::injection::skip::{KUBERNETES_MAX_KIB, Skip};
 use crate::json::{Object, Value};
 use crate::options::Options;
 use crate::pod::volume::VolumeSource;
@@ -65,10 +65,10 @@ pub(super) fn add_safe_to_evict(
         return;
     };
     let length = SAFE_TO_EVICT.len().saturating_add(value.len());
-    if !annotations_have_room(pod.template, length, MAX_ANNOTATIONS << 10) {
+    if !annotations_have_room(pod.template, length, KUBERNETES_MAX_KIB) {
         report.warned(&format!(
             "policy.safe_to_evict is left out: {}",
-            Skip::TooLarge(MAX_ANNOTATIONS)
+            Skip::TooLarge(KUBERNETES_MAX_KIB)
         ));
         return;
     }
@@ -91,7 +91,7 @@ pub(super) fn set_status(template: &mut Object, report: &Report) -> bool {
     let status = status.filter(|status| {
         let length = STATUS.len().saturating_add(status.len());
         let more = length.saturating_sub(present.as_ref().map_or(0, |present| present.len()));
-        more == 0 || annotations_have_room(template, more, MAX_ANNOTATIONS << 10)
+        more == 0 || annotations_have_room(template, more, KUBERNETES_MAX_KIB)
     });
     if present.as_deref() == status.as_deref() && !has_old {
         return false;
