@@ -62,11 +62,11 @@ impl<'t, 'a> Pod<'t, 'a> {
         // Text, and cheap to keep, where nobody opened it before.
         let before = spec.clone();
         spec.open_further(&SPEC);
-        let lists = spec.as_object_mut().ok_or(malformed).and_then(Lists::take);
+        let lists = spec.as_object_mut().ok_or(malformed).and_then(SpecLists::take);
         if lists.is_err() {
             *spec = before;
         }
-        let Lists { containers, init_containers, volumes } = lists?;
+        let SpecLists { containers, init_containers, volumes } = lists?;
         let mut volume_places = BTreeMap::new();
         for (place, volume) in volumes.iter().enumerate() {
             volume_places.entry(volume.name.clone()).or_insert(place);
@@ -244,13 +244,13 @@ pub(crate) fn annotations_have_room(template: &Object, more: usize, max_kib: usi
 }
 
 /// The lists of a specification that injections touch.
-struct Lists<'a> {
+struct SpecLists<'a> {
     containers: Vec<Container<'a>>,
     init_containers: Vec<Container<'a>>,
     volumes: Vec<Volume<'a>>,
 }
 
-impl<'a> Lists<'a> {
+impl<'a> SpecLists<'a> {
     /// Takes them out of a specification.
     fn take(spec: &mut Object<'a>) -> Result<Self, Malformed> {
         let mut containers = |name, part| {

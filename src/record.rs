@@ -10,8 +10,8 @@
 //! element as it was written, without what the API server adds by default.
 
 mod leftovers;
+mod merged;
 pub(crate) mod recorder;
-mod split;
 mod stamp;
 mod text;
 pub(crate) mod undo;

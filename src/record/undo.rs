@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Changes, EVICTABLE, Injected, MountStamp, Moved, Record, SPEC_MEMBERS, SetVariable, Was,
-    container_keys, split,
+    container_keys, merged,
 };
 use crate::annotations::SAFE_TO_EVICT;
 use crate::collections::{map, set};
@@ -221,7 +221,7 @@ impl Record {
                 if stamp.fits(&volume.value) {
                     return !mounted.contains(&*volume.name);
                 }
-                let rest = split::volume(&volume.value, stamp).and_then(Volume::read);
+                let rest = merged::volume(&volume.value, stamp).and_then(Volume::read);
                 if let Some(rest) = rest {
                     *volume = rest;
                 }
@@ -439,7 +439,7 @@ impl Changes {
                 if stamp.fits(&variable.value) {
                     return true;
                 }
-                if let Some(rest) = split::variable(&variable.value, stamp) {
+                if let Some(rest) = merged::variable(&variable.value, stamp) {
                     variable.value = rest;
                 }
                 false
@@ -458,7 +458,7 @@ impl Changes {
                 if added.stamp.fits(&mount.value) {
                     return true;
                 }
-                let rest = split::mount(&mount.value, added).and_then(VolumeMount::read);
+                let rest = merged::mount(&mount.value, added).and_then(VolumeMount::read);
                 if let Some(rest) = rest {
                     *mount = rest;
                 }

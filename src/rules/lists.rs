@@ -7,7 +7,7 @@ use crate::json::Value;
 use crate::reader::{Case, Errors, Path, Section, expected, unknown};
 use crate::release::Release;
 use crate::rules::candidate::{Candidate, Form};
-use crate::rules::selectors::{Lists, Selectors};
+use crate::rules::selectors::{SelectorLists, Selectors};
 use crate::settings::Settings;
 
 /// Visits the candidates of an injection's list; `errors` gets what keeps rules from being read.
@@ -28,10 +28,10 @@ pub(super) fn visit<'a>(
         return ControlFlow::Continue(());
     };
     // Release 1.5 tries the rules of `admission_mutate` by label first, then by namespace.
-    let passes: &[Lists] = match (injection.sets_annotation, settings.release) {
-        (None, _) => &[Lists::EachGiven],
-        (Some(_), Release::V1_8) => &[Lists::Both],
-        (Some(_), _) => &[Lists::ExactLabels, Lists::ExactNamespaces],
+    let passes: &[SelectorLists] = match (injection.sets_annotation, settings.release) {
+        (None, _) => &[SelectorLists::EachGiven],
+        (Some(_), Release::V1_8) => &[SelectorLists::Both],
+        (Some(_), _) => &[SelectorLists::ExactLabels, SelectorLists::ExactNamespaces],
     };
     for lists in passes {
         for (index, value) in rules.iter().enumerate() {
@@ -49,7 +49,7 @@ pub(super) fn visit<'a>(
 fn read<'b, 'a>(
     injection: &'static Injection,
     section: &'b Section<'b, 'a>,
-    lists: Lists,
+    lists: SelectorLists,
 ) -> Candidate<'b, 'a> {
     let mut errors = Errors::default();
     let selectors = Selectors::read(section, lists, &mut errors);
