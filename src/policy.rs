@@ -164,7 +164,7 @@ fn mutate<'a>(
         Decision::Unchanged => return unchanged(Reason::Unchanged, report, trace),
         Decision::Restore { by_hand } => {
             if by_hand {
-                report.warned(RESTORED);
+                report.warn(RESTORED);
             }
             trace.with(|explanation| explanation.reason = Some(Reason::PutBack));
             if let Some(stored) = stored {
@@ -174,18 +174,18 @@ fn mutate<'a>(
         }
         _ if is_fixed => return unchanged(Reason::FixedTemplate, report, trace),
         Decision::Unreadable => {
-            report.warned(&format!("cannot parse annotation {key}; injection skipped; remove it"));
+            report.warn(&format!("cannot parse annotation {key}; injection skipped; remove it"));
             return unchanged(Reason::UnreadableRecord, report, trace);
         }
         Decision::Rebuild(part) => {
             if part.is_unreadable {
-                report.warned(&format!("cannot parse annotation {key}; the stored one is used"));
+                report.warn(&format!("cannot parse annotation {key}; the stored one is used"));
             }
             rebuild(template, part, &facts, settings, &mut report, trace)
         }
         decision @ (Decision::Uninjected | Decision::Malformed) => {
             if matches!(decision, Decision::Malformed) {
-                report.warned("the pod template is malformed; what was injected stays");
+                report.warn("the pod template is malformed; what was injected stays");
             }
             let outcome = inject(template, stored, &facts, settings, &mut report, trace);
             if let Outcome::Unchanged(reason) = &outcome {
@@ -222,7 +222,7 @@ fn reason_to_leave(
     if !has_valid_metadata(template) && !settings.options.is_ignored(&facts.namespace) {
         let note = "metadata, labels or annotations of the pod template are not objects; nothing \
                     is injected";
-        report.warned(note);
+        report.warn(note);
         return Some(Reason::Malformed);
     }
     is_mirror_pod(template).then_some(Reason::MirrorPod)

@@ -152,7 +152,7 @@ fn inject_recorded<'a>(
     {
         // All or nothing: without its record an injection could never be taken out.
         *template = before;
-        report.skip_injected(&skip.to_string(), skip.advice());
+        report.take_back(&skip.to_string(), skip.advice());
         return Outcome::Unchanged(Reason::NothingAsked);
     }
     outcome
@@ -226,7 +226,7 @@ fn inject_one<'a>(
     let name = injection.name(Some(selected.variant));
     let is_there = |container: Option<&str>| container.is_some_and(|it| pod.has_container(it));
     if is_there(injection.container) {
-        report.present(name, &selected.path);
+        report.add_present(name, &selected.path);
         let others = recorder.as_ref().map(|recorder| recorder.others());
         note_present(pod, &selected, context, others.unwrap_or_default(), report);
         return false;
@@ -239,7 +239,7 @@ fn inject_one<'a>(
         && let Some(value) = target(pod.template, Cow::default()).annotations.get(annotation)
     {
         if selected.compiled.planner.annotation() == Some(&*value) {
-            report.in_place(name, &selected.path);
+            report.add_in_place(name, &selected.path);
         }
         return false;
     }
@@ -257,14 +257,14 @@ fn inject_one<'a>(
                 recorder.add(name.to_string(), pod, &edits);
             }
             pod.apply(edits);
-            report.injected(name, path);
+            report.add_injected(name, path);
             for note in notes {
-                report.noted(name, &note);
+                report.warn_about(name, &note);
             }
             true
         }
         Err(skip) => {
-            report.skipped(name, &skip.to_string(), skip.advice());
+            report.skip(name, &skip.to_string(), skip.advice());
             false
         }
     }
@@ -309,7 +309,7 @@ fn note_present(
     let name = selected.injection.name(Some(selected.variant));
     let id = name.to_string();
     if let Some((key, _)) = others.iter().find(|(_, record)| record.has(&id)) {
-        report.noted(name, &format!("record {key} of another policy has it; see policy.id"));
+        report.warn_about(name, &format!("record {key} of another policy has it; see policy.id"));
         return;
     }
     note_other_version(pod, selected, context, name, report);
@@ -323,7 +323,7 @@ fn note_present(
     let unloaded = containers.find(|(_, it)| is_meant(&it.name) && !agent.is_loaded_by(it));
     if let Some((_, container)) = unloaded {
         let container = ContainerName::new(&container.name);
-        report.noted(
+        report.warn_about(
             name,
             &format!(
                 "its init container is there without a record, but container {container} does not \
@@ -358,7 +358,7 @@ fn note_other_version(
     if present.is_some_and(|present| present.is_other_version(&asked)) {
         let note = "its container has another version than the annotation, and no record; remove \
                     the container to inject anew";
-        report.noted(name, note);
+        report.warn_about(name, note);
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) fn add_image_pull_secrets<'a>(
     });
     // A template without any gets those of its ServiceAccount when its Pods are made.
     if is_empty {
-        report.warned(
+        report.warn(
             "policy.image_pull_secrets are left out, because the pod would lose those of its \
              ServiceAccount; name them there or in the pod template",
         );
@@ -66,7 +66,7 @@ pub(super) fn add_safe_to_evict(
     };
     let length = SAFE_TO_EVICT.len().saturating_add(value.len());
     if !annotations_have_room(pod.template, length, KUBERNETES_MAX_KIB) {
-        report.warned(&format!(
+        report.warn(&format!(
             "policy.safe_to_evict is left out: {}",
             Skip::TooLarge(KUBERNETES_MAX_KIB)
         ));
