@@ -69,7 +69,7 @@ pub struct InjectBlock {
     /// Whether the added container gets default resources up to release 1.6.1.
     pub has_default_resources: bool,
     /// Whether its lists select up to release 1.5.12; where they do not, they have no effect there.
-    pub selects_in_1_5: bool,
+    pub selects_up_to_1_5: bool,
     /// The only language that releases since 1.7 read; `None` if they read all.
     pub language_since_1_7: Option<&'static str>,
 }
@@ -108,7 +108,7 @@ impl InjectBlock {
             name,
             keys: &[],
             has_default_resources: true,
-            selects_in_1_5: false,
+            selects_up_to_1_5: false,
             language_since_1_7: None,
         }
     }

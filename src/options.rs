@@ -132,10 +132,10 @@ pub const KEYS: &[&str] = &[
 
 /// The values of `operator_release`. What release 1.9 changed, this policy does for every release.
 const RELEASES: &[(&str, Option<Release>)] = &[
-    ("1.5", Some(Release::V1_5)),
-    ("1.5.13", Some(Release::V1_6)),
-    ("1.8", Some(Release::V1_8)),
-    ("1.9", Some(Release::V1_8)),
+    ("1.5", Some(Release::UpTo1_5)),
+    ("1.5.13", Some(Release::Of1_6)),
+    ("1.8", Some(Release::Since1_7)),
+    ("1.9", Some(Release::Since1_7)),
 ];
 
 /// The options whose default may be weaker than what was meant.

@@ -199,7 +199,7 @@ impl<'s, 'a> Settings<'s, 'a> {
             config,
             options,
             log_level: log_level.unwrap_or_default(),
-            release: Release::V1_5,
+            release: Release::UpTo1_5,
             release_reason: "",
         };
         (settings.release, settings.release_reason) = settings.release();
@@ -225,7 +225,7 @@ impl<'s, 'a> Settings<'s, 'a> {
         }
         let v2 = self.config.and_then(|config| config.get("admission_inject_v2"));
         if v2.is_some_and(|rules| !rules.is_null()) {
-            return (Release::V1_8, "the configuration has admission_inject_v2");
+            return (Release::Since1_7, "the configuration has admission_inject_v2");
         }
         // Only releases 1.5.13 to 1.6.1 let logfwd and profiler select by namespace or label.
         let is_filled = |value: &Value| {
@@ -240,11 +240,11 @@ impl<'s, 'a> Settings<'s, 'a> {
         };
         if selects("logfwd") || selects("profiler") {
             return (
-                Release::V1_6,
+                Release::Of1_6,
                 "logfwd or profiler have enabled_namespaces or _labelselectors",
             );
         }
-        (Release::V1_5, "the configuration has no admission_inject_v2")
+        (Release::UpTo1_5, "the configuration has no admission_inject_v2")
     }
 
     /// The release and the reason, as a sentence.

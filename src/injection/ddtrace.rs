@@ -22,7 +22,7 @@ pub(super) static INJECTION: Injection = Injection {
     block: Some(InjectBlock {
         keys: &["php_loader_flavor"],
         has_default_resources: false,
-        selects_in_1_5: true,
+        selects_up_to_1_5: true,
         language_since_1_7: Some("java"),
         ..InjectBlock::named("ddtrace")
     }),

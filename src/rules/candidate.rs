@@ -71,7 +71,7 @@ impl<'a> Candidate<'_, 'a> {
     /// themselves.
     pub fn counts_annotation(&self, value: &str) -> bool {
         !self.injection.list.reads_annotation_always
-            || self.form == Form::Block(Release::V1_5)
+            || self.form == Form::Block(Release::UpTo1_5)
             || !value.trim().is_empty()
     }
 
@@ -79,7 +79,7 @@ impl<'a> Candidate<'_, 'a> {
     pub fn compile(&self, variant: &'static Variant, errors: &mut Errors) -> Option<Compiled<'a>> {
         let Self { injection, section, form, .. } = *self;
         section.check_keys(&known_keys(injection, form), errors);
-        let is_v2 = form != Form::Block(Release::V1_5) && form != Form::Block(Release::V1_6);
+        let is_v2 = form != Form::Block(Release::UpTo1_5) && form != Form::Block(Release::Of1_6);
         let (image, has_default_resources) = match form {
             Form::List => {
                 let _name = section.string("name", errors);

@@ -27,10 +27,10 @@ pub(super) fn visit<'a>(
         }
         return ControlFlow::Continue(());
     };
-    // Release 1.5 tries the rules of `admission_mutate` by label first, then by namespace.
+    // Up to release 1.6.1 the rules of `admission_mutate` are tried by label first, then by namespace.
     let passes: &[SelectorLists] = match (injection.sets_annotation, settings.release) {
         (None, _) => &[SelectorLists::EachGiven],
-        (Some(_), Release::V1_8) => &[SelectorLists::Both],
+        (Some(_), Release::Since1_7) => &[SelectorLists::Both],
         (Some(_), _) => &[SelectorLists::ExactLabels, SelectorLists::ExactNamespaces],
     };
     for lists in passes {

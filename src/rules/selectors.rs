@@ -36,9 +36,9 @@ pub enum SelectorLists {
     EachGiven,
     /// The same, but both have to match.
     Both,
-    /// The labels alone, in Kubernetes' syntax, as release 1.5 has them in `admission_mutate`.
+    /// The labels alone, in Kubernetes' syntax, as `admission_mutate` has them up to release 1.6.1.
     ExactLabels,
-    /// The namespaces alone, as names, as release 1.5 has them there.
+    /// The namespaces alone, as names, as it has them there.
     ExactNamespaces,
 }
 
