@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::collections::set;
 use crate::injection::table::ALL;
 use crate::injection::{Injection, Variant};
+use crate::reader::nearest_in_case;
 use crate::report::InjectionName;
 use crate::selector::{Target, is_dns_label, is_qualified_name};
 
@@ -84,17 +85,12 @@ pub(crate) const NAME: InjectionName = InjectionName { injection: "annotation", 
 
 /// The known annotation that is nearest to another, where one is near.
 pub fn nearest(annotation: &str) -> Option<String> {
-    let known = ALL.iter().flat_map(|injection| {
-        let of_variants = injection.variants.iter().flat_map(|it| it.annotations.iter().copied());
-        of_variants.map(str::to_owned).chain(injection.opt_out())
-    });
-    let known = known.chain([OPT_OUT, CONTAINER_NAMES].map(str::to_owned));
-    let rest = |annotation: &str| annotation.strip_prefix(PREFIX).map(str::to_owned);
-    let word = rest(annotation).filter(|word| word.len() <= 63)?;
-    let distances = known.filter_map(|known| {
-        let rest = rest(&known)?;
-        let distance = strsim::osa_distance(&word, &rest);
-        (distance <= rest.len().div_ceil(3)).then_some((distance, known))
-    });
-    distances.min().map(|(_, known)| known)
+    let opt_outs: Vec<String> = ALL.iter().filter_map(|injection| injection.opt_out()).collect();
+    let variants = ALL.iter().flat_map(|injection| injection.variants);
+    let read = variants.flat_map(|variant| variant.annotations.iter().copied());
+    let known = read.chain(opt_outs.iter().map(|it| &**it)).chain([OPT_OUT, CONTAINER_NAMES]);
+    let known = set(known.filter_map(|known| known.strip_prefix(PREFIX)));
+    let known: Vec<&str> = known.into_iter().collect();
+    let nearest = nearest_in_case(annotation.strip_prefix(PREFIX)?, &known)?;
+    Some(format!("{PREFIX}{nearest}"))
 }
