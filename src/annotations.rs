@@ -1,10 +1,12 @@
 //! The annotations that the policy reads, other than those of the injections.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::collections::set;
 use crate::injection::table::ALL;
 use crate::injection::{Injection, Variant};
+use crate::options::Options;
 use crate::reader::nearest_in_case;
 use crate::report::InjectionName;
 use crate::selector::{Target, is_dns_label, is_qualified_name};
@@ -64,6 +66,11 @@ pub fn is_known(annotation: &str) -> bool {
     SILENT.contains(&annotation)
         || is_record(annotation)
         || ALL.iter().filter_map(|it| it.opt_out()).any(|opt_out| opt_out == annotation)
+}
+
+/// The annotation of a pod template that holds the record of the policy with these options.
+pub fn record(options: &Options) -> Cow<'static, str> {
+    options.id.as_ref().map_or(RECORD.into(), |id| format!("{RECORD}.{id}").into())
 }
 
 /// Whether an annotation is the record of some policy.

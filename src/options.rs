@@ -241,14 +241,6 @@ impl<'a> Options<'a> {
         let extra = extra.map(|extra| Workload::with_template_at(&extra.template));
         Workload::built_in(kind).or(extra)
     }
-
-    /// The annotation of a pod template that holds this policy's record.
-    pub fn record_annotation(&self) -> Cow<'static, str> {
-        match &self.id {
-            None => "admission.datakit/injected".into(),
-            Some(id) => format!("admission.datakit/injected.{id}").into(),
-        }
-    }
 }
 
 /// Reads a list of names into one that holds the defaults. Names that are invalid add the defaults

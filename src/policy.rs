@@ -15,6 +15,7 @@ use std::borrow::Cow;
 pub use answer::Answer;
 
 use crate::admission::{GroupVersionKind, OBJECT, Operation, REQUEST, Request, Workload};
+use crate::annotations;
 use crate::json::{self, Object, Shape, Value};
 use crate::pod::annotations_of;
 use crate::reader::Errors;
@@ -79,7 +80,7 @@ pub fn uninject(object: &str, settings: &str, injection: Option<&str>) -> Option
         let mut object = Value::open(object, &SHAPE).ok()?;
         let kind = GroupVersionKind::of_object(object.as_object()?)?;
         let workload = settings.options.workload(&kind).filter(|workload| !workload.is_pod())?;
-        let key = settings.options.record_annotation();
+        let key = annotations::record(&settings.options);
         let removed = life::uninject(workload.template(&mut object)?, &key, injection)?;
         Some(Uninjected { object: object.to_json(), removed })
     })?
@@ -158,7 +159,7 @@ fn mutate<'a>(
     facts.warn_of_misplaced(template, settings, &mut report, trace);
     let stored = old_object.as_mut().and_then(|old| workload.template(old));
     let stored = stored.as_deref();
-    let key = settings.options.record_annotation();
+    let key = annotations::record(&settings.options);
     let is_fixed = is_update && !workload.template_is_mutable;
     let is_changed = match decide(template, stored, &key, workload, settings) {
         Decision::Unchanged => return unchanged(Reason::Unchanged, report, trace),

@@ -143,7 +143,7 @@ fn inject_recorded<'a>(
     report: &mut Report,
 ) -> Outcome {
     let options = context.options;
-    let key = options.record_annotation();
+    let key = annotations::record(options);
     let before = template.clone();
     let mut recorder = Recorder::new(template, life::other_records(template, &key));
     let outcome = inject_all(template, selection, context, Some(&mut recorder), report);
