@@ -112,6 +112,11 @@ impl InjectBlock {
             language_since_1_7: None,
         }
     }
+
+    /// Every key that it may have.
+    pub fn known_keys(&self) -> Vec<&'static str> {
+        Rule::BLOCK_KEYS.iter().chain(self.keys).copied().collect()
+    }
 }
 
 impl RuleList {
@@ -123,6 +128,11 @@ impl RuleList {
             off_where_empty: None,
             reads_annotation_always: false,
         }
+    }
+
+    /// Every key that its rules may have.
+    pub fn known_keys(&self) -> Vec<&'static str> {
+        Rule::KEYS.iter().chain(self.keys).copied().collect()
     }
 }
 
@@ -226,6 +236,11 @@ impl Injection {
     /// The languages, where it has any.
     pub fn languages(&self) -> Vec<&'static str> {
         self.variants.iter().filter_map(|variant| variant.language).collect()
+    }
+
+    /// The keys of its images in a block of `admission_inject`.
+    pub fn image_keys(&self) -> Vec<&'static str> {
+        self.variants.iter().filter_map(|variant| variant.image_key).collect()
     }
 
     /// The annotation that opts out of it; none where the Operator has none.

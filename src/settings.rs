@@ -12,7 +12,6 @@ use crate::json::{Object, Shape, Value};
 use crate::options::{self, Options};
 use crate::reader::{Case, Errors, Path, Section, did_you_mean, expected};
 use crate::release::Release;
-use crate::rules::read::Rule;
 
 /// The keys at the top.
 pub const KEYS: &[&str] = &[
@@ -48,12 +47,10 @@ pub fn known_keys() -> Vec<(&'static str, Vec<&'static str>)> {
         ("extra_workloads", options::EXTRA_WORKLOAD_KEYS.to_vec()),
     ];
     for injection in ALL {
-        let list = &injection.list;
-        keys.push((list.key, Rule::KEYS.iter().chain(list.keys).copied().collect()));
+        keys.push((injection.list.key, injection.list.known_keys()));
         if let Some(block) = &injection.block {
-            keys.push((block.name, Rule::BLOCK_KEYS.iter().chain(block.keys).copied().collect()));
-            let images = injection.variants.iter().filter_map(|variant| variant.image_key);
-            keys.push(("images", images.collect()));
+            keys.push((block.name, block.known_keys()));
+            keys.push(("images", injection.image_keys()));
         }
     }
     keys

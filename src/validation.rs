@@ -67,8 +67,7 @@ fn validate_images(settings: &Settings, injection: &'static Injection, errors: &
     let inject = Path::Key(&Path::Root, "admission_inject");
     let section = Section::new(Path::Key(&inject, name), object, Case::Sensitive);
     if let Some(images) = section.section("images", Case::Sensitive, errors) {
-        let keys = injection.variants.iter().filter_map(|variant| variant.image_key);
-        let keys: Vec<&str> = keys.collect();
+        let keys = injection.image_keys();
         images.check_keys(&keys, errors);
         for key in keys {
             let _image = image(&images, key, errors);
