@@ -3,13 +3,13 @@
 use super::containers;
 use super::ddtrace;
 use super::parts::env_vars;
-use super::tracing::{load, plan_agent};
+use super::tracing::{load_all, plan_agent};
 use super::{Ask, COMMON, Injection, Plan, Planner, Precedence, RuleList, Variant};
 use crate::injection::agent::{Agent, Command, Loader};
 use crate::injection::security::{first_security_context, runs_as_root};
 use crate::injection::skip::{ContainerName as Name, Skip};
 use crate::pod::Pod;
-use crate::pod::container::{Container, EnvEdit, EnvVar};
+use crate::pod::container::{Container, EnvEdit};
 
 pub(super) static INJECTION: Injection = Injection {
     name: "otel",
@@ -109,19 +109,14 @@ struct Otel(&'static Agent);
 
 impl<'a> Planner<'a> for Otel {
     fn plan(&self, pod: &Pod<'_, 'a>, ask: &Ask<'_, 'a>) -> Result<Plan<'a>, Skip> {
-        let loaders = self.0.loaders;
+        let agent = self.0;
         let variables = env_vars(ask, pod);
-        let mut plan = plan_agent(self.0, "", pod, ask, |(place, container), plan| {
-            for (name, loader) in loaders {
+        let mut plan = plan_agent(agent, "", pod, ask, |(place, container), plan| {
+            for (name, _) in agent.loaders {
                 check(container, name)?;
-                let edit = load(container, name, loader, &mut plan.notes)?;
-                plan.edits.env.extend(edit.map(|edit| (place, edit)));
             }
-            let is_new = |variable: &&EnvVar| {
-                let name = &variable.name;
-                container.env(name).is_none() && loaders.iter().all(|(loaded, _)| loaded != name)
-            };
-            let edits = variables.iter().filter(is_new).cloned().map(EnvEdit::Append);
+            let new = load_all(agent, (place, container), &variables, plan)?;
+            let edits = new.into_iter().cloned().map(EnvEdit::Append);
             plan.edits.env.extend(edits.map(|edit| (place, edit)));
             Ok(())
         })?;
