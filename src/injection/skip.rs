@@ -55,8 +55,6 @@ pub(crate) enum Skip {
     HostPort(&'static str),
     #[error("the annotations of the object would exceed {0} KiB")]
     TooLarge(usize),
-    #[error("the object's own metadata is malformed")]
-    MetadataMalformed,
 }
 
 impl Skip {
@@ -85,7 +83,6 @@ impl Skip {
             Self::EssentialDirectory(_) => "choose another directory in the rule",
             Self::HostPort(_) => "choose another port in the rule",
             Self::TooLarge(_) => "remove annotations",
-            Self::MetadataMalformed => "correct the metadata of the object",
         }
     }
 }

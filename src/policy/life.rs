@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use crate::annotations;
 use crate::injection::skip::Skip;
 use crate::json::{self, Object, Value};
+use crate::pod::malformed::Malformed;
 use crate::pod::{Pod, annotations_have_room, annotations_of};
 use crate::record::Record;
 use crate::record::recorder::Recorder;
@@ -278,7 +279,7 @@ pub(super) fn write_record(
     key: &str,
 ) -> Result<(), Skip> {
     let record = recorder.finish();
-    set_record(template, key, &record).ok_or(Skip::MetadataMalformed)?;
+    set_record(template, key, &record).ok_or(Malformed::Part("metadata"))?;
     if !annotations_have_room(template, 0, MAX_KIB_WITH_RECORD) {
         return Err(Skip::TooLarge(MAX_KIB_WITH_RECORD));
     }
