@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use datakit_injection::injection::table::ALL;
+use datakit_injection::injection::{RuleList, Variant};
 use datakit_injection::settings::known_keys;
 use datakit_injection::validation::validate;
 use expect_test::expect_file;
@@ -128,6 +130,20 @@ fn the_schema_knows_the_keys_of_the_code() {
             }
         };
         assert_eq!(keys(&pointer), known, "{pointer}");
+    }
+}
+
+#[test]
+fn the_schema_lists_the_languages_of_the_code() {
+    let schema = schema();
+    for injection in ALL {
+        let RuleList { home, key, .. } = injection.list;
+        let pointer = format!("/properties/{home}/properties/{key}/items/properties/language/enum");
+        let names = |it: &Variant| it.language.into_iter().chain(it.aliases.iter().copied());
+        let known: Vec<&str> = injection.variants.iter().flat_map(names).collect();
+        // An injection without languages takes any text there.
+        let expected = (!known.is_empty()).then(|| json!(known));
+        assert_eq!(schema.pointer(&pointer), expected.as_ref(), "{pointer}");
     }
 }
 
