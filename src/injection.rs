@@ -151,8 +151,25 @@ pub struct Variant {
     /// The agent that it makes containers load, where it is one.
     pub(crate) agent: Option<&'static Agent>,
     /// Reads what is its own in a rule.
-    pub(crate) read:
-        for<'a> fn(RuleSource<'_, 'a>, &mut Errors) -> Option<Box<dyn Planner<'a> + 'a>>,
+    pub(crate) read: Read,
+}
+
+/// Reads what is a variant's own in a rule.
+type Read = for<'a> fn(RuleSource<'_, 'a>, &mut Errors) -> Option<Box<dyn Planner<'a> + 'a>>;
+
+impl Variant {
+    /// One that has nothing but its way to read a rule.
+    const fn reading(read: Read) -> Self {
+        Self {
+            language: None,
+            aliases: &[],
+            image_key: None,
+            annotations: &[],
+            asks_in_block: false,
+            agent: None,
+            read,
+        }
+    }
 }
 
 impl fmt::Debug for Variant {

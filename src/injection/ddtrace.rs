@@ -30,21 +30,19 @@ pub(super) static INJECTION: Injection = Injection {
     variants: &[
         Variant {
             language: Some("java"),
-            aliases: &[],
             image_key: Some("java_agent_image"),
             annotations: &["admission.datakit/java-lib.version"],
             asks_in_block: true,
             agent: Some(&JAVA),
-            read,
+            ..Variant::reading(read)
         },
         Variant {
             language: Some("python"),
-            aliases: &[],
             image_key: Some("python_agent_image"),
             annotations: &["admission.datakit/python-lib.version"],
             asks_in_block: true,
             agent: Some(&PYTHON),
-            read,
+            ..Variant::reading(read)
         },
         Variant {
             language: Some("nodejs"),
@@ -56,16 +54,14 @@ pub(super) static INJECTION: Injection = Injection {
             ],
             asks_in_block: true,
             agent: Some(&NODEJS),
-            read,
+            ..Variant::reading(read)
         },
         Variant {
             language: Some("php"),
-            aliases: &[],
             image_key: Some("php_agent_image"),
             annotations: &["admission.datakit/php-lib.version"],
-            asks_in_block: false,
             agent: Some(&PHP),
-            read,
+            ..Variant::reading(read)
         },
     ],
     container: Some(containers::LIB_INIT),

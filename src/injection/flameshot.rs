@@ -26,15 +26,7 @@ pub(super) static INJECTION: Injection = Injection {
         off_where_empty: Some("processes"),
         ..RuleList::v2("flameshots")
     },
-    variants: &[Variant {
-        language: None,
-        aliases: &[],
-        image_key: None,
-        annotations: &[],
-        asks_in_block: false,
-        agent: None,
-        read,
-    }],
+    variants: &[Variant::reading(read)],
     container: Some(containers::FLAMESHOT),
     precedence: Precedence { first_match_decides: true, ..COMMON.precedence },
     needs_capabilities: true,

@@ -28,13 +28,10 @@ pub(super) static INJECTION: Injection = Injection {
         ..RuleList::v2("logfwds")
     },
     variants: &[Variant {
-        language: None,
-        aliases: &[],
         image_key: Some("logfwd_image"),
         annotations: &[ANNOTATION],
         asks_in_block: true,
-        agent: None,
-        read,
+        ..Variant::reading(read)
     }],
     container: Some(containers::LOGFWD),
     precedence: Precedence { first_match_decides: true, ..COMMON.precedence },

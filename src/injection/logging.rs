@@ -13,15 +13,7 @@ use crate::reader::Errors;
 pub(super) static INJECTION: Injection = Injection {
     name: "logging",
     list: RuleList { home: "admission_mutate", keys: &["config"], ..RuleList::v2("loggings") },
-    variants: &[Variant {
-        language: None,
-        aliases: &[],
-        image_key: None,
-        annotations: &[],
-        asks_in_block: false,
-        agent: None,
-        read,
-    }],
+    variants: &[Variant::reading(read)],
     sets_annotation: Some(ANNOTATION),
     volumes: &["datakit-logs-volume-"],
     annotations: &[ANNOTATION],

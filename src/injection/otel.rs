@@ -4,12 +4,13 @@ use super::containers;
 use super::ddtrace;
 use super::parts::env_vars;
 use super::tracing::{load_all, plan_agent};
-use super::{Ask, COMMON, Injection, Plan, Planner, Precedence, RuleList, Variant};
+use super::{Ask, COMMON, Injection, Plan, Planner, Precedence, RuleList, RuleSource, Variant};
 use crate::injection::agent::{Agent, Command, Loader};
 use crate::injection::security::{first_security_context, runs_as_root};
 use crate::injection::skip::{ContainerName as Name, Skip};
 use crate::pod::Pod;
 use crate::pod::container::{Container, EnvEdit};
+use crate::reader::Errors;
 
 pub(super) static INJECTION: Injection = Injection {
     name: "otel",
@@ -17,30 +18,22 @@ pub(super) static INJECTION: Injection = Injection {
     variants: &[
         Variant {
             language: Some("java"),
-            aliases: &[],
-            image_key: None,
             annotations: &["admission.datakit/otel-java-lib.version"],
-            asks_in_block: false,
             agent: Some(&JAVA),
-            read: |source, _| Some(Box::new(Otel(source.variant.agent?))),
+            ..Variant::reading(read)
         },
         Variant {
             language: Some("python"),
-            aliases: &[],
-            image_key: None,
             annotations: &["admission.datakit/otel-python-lib.version"],
-            asks_in_block: false,
             agent: Some(&PYTHON),
-            read: |source, _| Some(Box::new(Otel(source.variant.agent?))),
+            ..Variant::reading(read)
         },
         Variant {
             language: Some("nodejs"),
             aliases: &["js"],
-            image_key: None,
             annotations: &["admission.datakit/otel-nodejs-lib.version"],
-            asks_in_block: false,
             agent: Some(&NODEJS),
-            read: |source, _| Some(Box::new(Otel(source.variant.agent?))),
+            ..Variant::reading(read)
         },
     ],
     container: Some(containers::OTEL_LIB_INIT),
@@ -106,6 +99,10 @@ const NODEJS: Agent = Agent {
 
 #[derive(Debug)]
 struct Otel(&'static Agent);
+
+fn read<'a>(source: RuleSource<'_, 'a>, _: &mut Errors) -> Option<Box<dyn Planner<'a> + 'a>> {
+    Some(Box::new(Otel(source.variant.agent?)))
+}
 
 impl<'a> Planner<'a> for Otel {
     fn plan(&self, pod: &Pod<'_, 'a>, ask: &Ask<'_, 'a>) -> Result<Plan<'a>, Skip> {
