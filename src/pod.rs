@@ -6,7 +6,7 @@
 pub(crate) mod container;
 pub(crate) mod edits;
 pub(crate) mod evictable;
-mod lists;
+pub(crate) mod lists;
 pub(crate) mod malformed;
 pub(crate) mod qos;
 pub(crate) mod security;

@@ -15,6 +15,7 @@ use crate::injection::containers::sharing_containers;
 use crate::injection::skip::Skip;
 use crate::json::{Shape, Value};
 use crate::pod::container::EnvVar;
+use crate::pod::lists::elements;
 use crate::pod::{Pod, annotations_of};
 use crate::reader::{Errors, Path};
 use crate::rules::read::is_mountable;
@@ -143,13 +144,11 @@ impl Ports {
         static PORTS: Shape = Shape::Array(&Shape::Object(&[]));
         let mut ports = Vec::new();
         for (_, container) in pod.all_containers() {
-            let list = container.text("ports").and_then(|text| Value::open(text, &PORTS).ok());
-            for port in list.as_ref().and_then(Value::as_array).unwrap_or_default() {
-                if let Some(port) = port.as_object() {
-                    let name = port.get_str("name").map(Cow::into_owned);
-                    let number = port.get("containerPort").and_then(Value::as_text);
-                    ports.push((name, number.unwrap_or_default().to_owned()));
-                }
+            let list = elements(container.body.get("ports"), &PORTS);
+            for port in list.iter().filter_map(Value::as_object) {
+                let name = port.get_str("name").map(Cow::into_owned);
+                let number = port.get("containerPort").and_then(Value::as_text);
+                ports.push((name, number.unwrap_or_default().to_owned()));
             }
         }
         Self(ports)

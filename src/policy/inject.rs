@@ -16,6 +16,7 @@ use crate::injection::skip::{ContainerName, KUBERNETES_MAX_KIB, Skip};
 use crate::injection::{Ask, Context, Plan};
 use crate::json::{Object, Shape, Value};
 use crate::options::{QosClass, SidecarMode};
+use crate::pod::lists::elements;
 use crate::pod::qos::is_guaranteed;
 use crate::pod::system::is_windows;
 use crate::pod::{Pod, annotations_have_room};
@@ -383,24 +384,21 @@ fn target<'o, 'a>(template: &'o Object<'a>, namespace: Cow<'a, str>) -> Target<'
 
 fn is_owned_by_job(object: &Value) -> bool {
     let metadata = object.as_object().and_then(|object| object.get("metadata")?.as_object());
-    let owners = metadata.and_then(|metadata| metadata.get("ownerReferences")?.as_text());
-    let owners = owners.and_then(|it| Value::open(it, &Shape::Array(&Shape::Object(&[]))).ok());
+    let owners = metadata.and_then(|metadata| metadata.get("ownerReferences"));
     let is_job = |owner: &Value| {
         owner.as_object().is_some_and(|owner| {
             owner.get_str("kind").as_deref() == Some("Job")
                 && owner.get_str("apiVersion").is_some_and(|it| it.starts_with("batch/"))
         })
     };
-    owners.as_ref().and_then(Value::as_array).is_some_and(|owners| owners.iter().any(is_job))
+    elements(owners, &Shape::Array(&Shape::Object(&[]))).iter().any(is_job)
 }
 
 /// The names of the volumes that a StatefulSet claims for each of its pods.
 fn claims(object: &Value) -> BTreeSet<String> {
     static CLAIMS: Shape = Shape::Array(&Shape::Object(&[("metadata", Shape::Object(&[]))]));
     let spec = object.as_object().and_then(|object| object.get("spec")?.as_object());
-    let text = spec.and_then(|spec| spec.get("volumeClaimTemplates")?.as_text());
-    let claims = text.and_then(|text| Value::open(text, &CLAIMS).ok());
-    let claims = claims.as_ref().and_then(Value::as_array).unwrap_or_default();
+    let claims = elements(spec.and_then(|spec| spec.get("volumeClaimTemplates")), &CLAIMS);
     let name = |claim: &Value| {
         let name = claim.as_object()?.get("metadata")?.as_object()?.get_str("name");
         name.map(Cow::into_owned)
