@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use k8s_openapi::api::core::v1 as k8s;
 
 use super::containers;
+use super::logging::not_objects;
 use super::parts::{
     add_sidecar, capabilities, container, empty_dir, fixed_mount, mount, share_processes,
     sidecar_env, volume,
@@ -13,6 +14,7 @@ use super::share::is_essential;
 use super::{Ask, COMMON, Injection, Plan, Planner, Precedence, RuleList, RuleSource, Variant};
 use crate::injection::containers::sharing_containers;
 use crate::injection::skip::Skip;
+use crate::json::types::{Type, check};
 use crate::json::{Shape, Value};
 use crate::pod::container::EnvVar;
 use crate::pod::lists::elements;
@@ -68,12 +70,9 @@ fn read<'a>(source: RuleSource<'_, 'a>, errors: &mut Errors) -> Option<Box<dyn P
     if is_absent || text == Some("") {
         section.missing("processes", "is required: the processes to profile, as JSON", errors);
     } else if let Some(text) = &processes {
-        static PROCESSES: crate::json::types::Type =
-            crate::json::types::Type::Array(&crate::json::types::Type::Object(&[]));
-        if let Err(error) = crate::json::types::check(text, &PROCESSES) {
-            let (line, column) = (error.line(), error.column());
-            let message = format!("is not a JSON array of objects: line {line} column {column}");
-            section.error("processes", message, errors);
+        static PROCESSES: Type = Type::Array(&Type::Object(&[]));
+        if let Err(error) = check(text, &PROCESSES) {
+            section.error("processes", not_objects(&error), errors);
         }
     }
     let envs = Path::Key(&section.path, "envs");
