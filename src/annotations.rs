@@ -8,8 +8,10 @@ use crate::injection::table::ALL;
 use crate::injection::{Injection, Variant};
 use crate::options::Options;
 use crate::reader::nearest_in_case;
+use crate::reason::Reason;
 use crate::report::InjectionName;
 use crate::selector::{Target, is_dns_label, is_qualified_name};
+use crate::trace::Trace;
 
 /// Where all of them begin.
 pub const PREFIX: &str = "admission.datakit/";
@@ -87,8 +89,12 @@ pub(crate) fn shown(annotation: &str) -> String {
     }
 }
 
-/// What a trace is about where it is about an annotation.
-pub(crate) const NAME: InjectionName = InjectionName { injection: "annotation", language: None };
+/// Traces what is wrong with an annotation, by its name as far as it is a qualified one.
+pub(crate) fn trace(annotation: &str, reason: impl FnOnce(String) -> Reason, trace: &mut Trace) {
+    const ABOUT: InjectionName = InjectionName { injection: "annotation", language: None };
+    let name = if is_qualified_name(annotation) { annotation } else { "" };
+    trace.step(ABOUT, None, || reason(name.to_owned()));
+}
 
 /// The known annotation that is nearest to another, where one is near.
 pub fn nearest(annotation: &str) -> Option<String> {

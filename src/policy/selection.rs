@@ -203,10 +203,8 @@ impl<'a> Selection<'a> {
             self.more_odd = self.more_odd.saturating_add(1);
             return;
         }
-        let shown = annotations::shown(annotation);
-        self.odd.push(what(&shown));
-        let shown = shown.strip_prefix("annotation ").unwrap_or_default();
-        trace.step(annotations::NAME, None, || reason(shown.to_owned()));
+        self.odd.push(what(&annotations::shown(annotation)));
+        annotations::trace(annotation, reason, trace);
     }
 
     /// Reports what is not going to be injected.
