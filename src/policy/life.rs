@@ -223,8 +223,7 @@ fn has_other_containers(given: &Object, stored: &Object, record: &Record) -> boo
         let mut containers = pod.all_containers().map(|(_, container)| container);
         containers.find(|container| container.name == name).map(|it| it.to_json())
     };
-    let mut names = record.injections.iter().flat_map(|injected| &injected.containers);
-    names.any(|name| match (json(&given, name), json(&stored, name)) {
+    record.containers().any(|name| match (json(&given, name), json(&stored, name)) {
         (Some(given), Some(stored)) => !json::same(&given, &stored),
         _ => false,
     })

@@ -77,8 +77,8 @@ impl Record {
     /// What this record names and another does not.
     fn beyond(&self, other: &Self) -> Self {
         let all = || other.injections.iter();
-        let containers = set(all().flat_map(|it| &it.containers));
-        let volumes = set(all().flat_map(|it| &it.volumes).map(|stamp| &stamp.name));
+        let containers = set(other.containers());
+        let volumes = set(other.volumes().map(|stamp| &stamp.name));
         let annotations = set(all().flat_map(|it| &it.annotations).map(|stamp| &stamp.name));
         let spec = set(all().flat_map(|it| &it.spec).map(|(name, _)| name));
         let variables = set(all().flat_map(|it| &it.changes).flat_map(|(key, changes)| {
@@ -90,7 +90,7 @@ impl Record {
         }));
         let beyond = |injected: &Injected| {
             let mut injected = injected.clone();
-            injected.containers.retain(|name| !containers.contains(name));
+            injected.containers.retain(|name| !containers.contains(&**name));
             injected.volumes.retain(|stamp| !volumes.contains(&stamp.name));
             injected.annotations.retain(|stamp| !annotations.contains(&stamp.name));
             injected.spec.retain(|(name, _)| !spec.contains(name));
@@ -120,8 +120,7 @@ impl Record {
         let Ok(pod) = Pod::open(&mut template) else {
             return false;
         };
-        let mut containers = self.injections.iter().flat_map(|injected| &injected.containers);
-        if containers.any(|name| pod.has_container(name)) {
+        if self.containers().any(|name| pod.has_container(name)) {
             return true;
         }
         let [volumes, changes, members] = self.remains(&pod, given);

@@ -166,14 +166,12 @@ impl Record {
     /// Our volumes that the user has made something else of, if no container mounts them anywhere but
     /// where the record says: these mounts are the user's, too.
     fn claimed_volumes(&self, pod: &Pod) -> BTreeSet<String> {
-        let volumes = self.injections.iter().flat_map(|injected| &injected.volumes);
-        let volumes = volumes.filter_map(|stamp| pod.volume(&stamp.name));
+        let volumes = self.volumes().filter_map(|stamp| pod.volume(&stamp.name));
         let foreign = set(volumes.filter(|it| it.has_foreign_source()).map(|it| &*it.name));
         if foreign.is_empty() {
             return BTreeSet::new();
         }
-        let added = self.injections.iter().flat_map(|injected| &injected.containers);
-        let added = set(added.map(|name| &**name));
+        let added = set(self.containers());
         let changes = self.injections.iter().flat_map(|injected| injected.changes.values());
         let paths = set(changes.flat_map(|it| &it.mounts).map(|mount| &*mount.stamp.name));
         let containers = pod.all_containers().map(|(_, container)| container);
@@ -194,8 +192,7 @@ impl Record {
                 count.add(pod.has_container(name));
             }
         }
-        let names = self.injections.iter().flat_map(|injected| &injected.containers);
-        let names = set(names.map(|name| &**name));
+        let names = set(self.containers());
         pod.containers.retain(|container| !names.contains(&*container.name));
         let before = pod.init_containers.len();
         pod.init_containers.retain(|container| !names.contains(&*container.name));
@@ -204,8 +201,7 @@ impl Record {
 
     /// Takes out the volumes that were added. Returns whether one was removed.
     fn take_out_volumes(&self, pod: &mut Pod, tally: &mut Tally) -> bool {
-        let stamps = self.injections.iter().flat_map(|injected| &injected.volumes);
-        let stamps = map(stamps.map(|stamp| (&*stamp.name, stamp)));
+        let stamps = map(self.volumes().map(|stamp| (&*stamp.name, stamp)));
         if stamps.is_empty() {
             return false;
         }
