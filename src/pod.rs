@@ -133,8 +133,7 @@ impl<'t, 'a> Pod<'t, 'a> {
         self.init_containers.extend(edits.init_containers);
         self.containers.extend(edits.containers);
         if !edits.annotations.is_empty()
-            && let Some(metadata) = self.template.open_object("metadata")
-            && let Some(annotations) = metadata.open_object("annotations")
+            && let Some(annotations) = open_annotations(self.template)
         {
             for (key, value) in edits.annotations {
                 annotations.set(key, value);
@@ -223,6 +222,11 @@ impl<'t, 'a> Pod<'t, 'a> {
 /// The annotations of a template, or of another object.
 pub(crate) fn annotations_of<'o, 'a>(object: &'o Object<'a>) -> Option<&'o Object<'a>> {
     object.get("metadata")?.as_object()?.get("annotations")?.as_object()
+}
+
+/// The annotations of a template, to be changed; empty ones where there are none.
+pub(crate) fn open_annotations<'o, 'a>(template: &'o mut Object<'a>) -> Option<&'o mut Object<'a>> {
+    template.open_object("metadata")?.open_object("annotations")
 }
 
 /// Whether the annotations of a template have room for some more bytes within a limit in KiB. Keys

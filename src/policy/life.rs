@@ -9,7 +9,7 @@ use crate::annotations;
 use crate::injection::skip::Skip;
 use crate::json::{self, Object, Value};
 use crate::pod::malformed::Malformed;
-use crate::pod::{Pod, annotations_have_room, annotations_of};
+use crate::pod::{Pod, annotations_have_room, annotations_of, open_annotations};
 use crate::record::Record;
 use crate::record::recorder::Recorder;
 use crate::record::undo::{Tally, remove_all_empty};
@@ -262,8 +262,7 @@ pub(super) fn uninject(
 
 /// Sets the record of a template.
 fn set_record(template: &mut Object, key: &str, record: &Record) -> Option<()> {
-    let annotations = template.open_object("metadata")?.open_object("annotations")?;
-    annotations.set(key.to_owned(), record.to_annotation());
+    open_annotations(template)?.set(key.to_owned(), record.to_annotation());
     Some(())
 }
 

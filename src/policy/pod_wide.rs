@@ -5,7 +5,7 @@ use crate::injection::skip::{KUBERNETES_MAX_KIB, Skip};
 use crate::json::{Object, Value};
 use crate::options::Options;
 use crate::pod::volume::VolumeSource;
-use crate::pod::{Pod, annotations_have_room, annotations_of, evictable};
+use crate::pod::{Pod, annotations_have_room, annotations_of, evictable, open_annotations};
 use crate::record::recorder::Recorder;
 use crate::report::Report;
 
@@ -72,8 +72,7 @@ pub(super) fn add_safe_to_evict(
         ));
         return;
     }
-    let metadata = pod.template.open_object("metadata");
-    let Some(annotations) = metadata.and_then(|it| it.open_object("annotations")) else {
+    let Some(annotations) = open_annotations(pod.template) else {
         return;
     };
     annotations.set(SAFE_TO_EVICT, Value::string(&value));
@@ -96,8 +95,7 @@ pub(super) fn set_status(template: &mut Object, report: &Report) -> bool {
     if present.as_deref() == status.as_deref() && !has_old {
         return false;
     }
-    let metadata = template.open_object("metadata");
-    let Some(annotations) = metadata.and_then(|it| it.open_object("annotations")) else {
+    let Some(annotations) = open_annotations(template) else {
         return false;
     };
     annotations.remove(OLD_STATUS);
