@@ -243,7 +243,7 @@ impl Injection {
     }
 
     /// The variant of a language, which has another name in some settings.
-    pub(crate) fn variant(&self, language: &str) -> Option<&'static Variant> {
+    pub fn variant(&self, language: &str) -> Option<&'static Variant> {
         let is_named = |variant: &&Variant| {
             variant.language == Some(language) || variant.aliases.contains(&language)
         };

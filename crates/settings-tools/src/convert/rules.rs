@@ -85,11 +85,8 @@ impl Block<'_> {
         self.note_annotations(notes);
         for (list, key, selectors) in ENTRIES {
             for (index, entry) in self.entries(list).enumerate() {
-                let language = match text(entry, "language") {
-                    "js" => "nodejs",
-                    other => other,
-                };
-                let language = Some(language).filter(|_| self.has_languages());
+                let variant = self.injection.variant(text(entry, "language"));
+                let language = variant.and_then(|variant| variant.language);
                 let Some(image) = self.image(language) else {
                     let what = language.unwrap_or(self.name);
                     notes.push(format!(
@@ -150,10 +147,6 @@ impl Block<'_> {
                 ));
             }
         }
-    }
-
-    fn has_languages(&self) -> bool {
-        self.injection.variants.iter().any(|variant| variant.language.is_some())
     }
 
     fn image(&self, language: Option<&str>) -> Option<Value> {
