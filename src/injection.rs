@@ -255,6 +255,12 @@ impl Injection {
         self.variants.iter().filter_map(|variant| variant.language).collect()
     }
 
+    /// Where settings may have its rules: section and key.
+    pub fn places(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let block = self.block.as_ref().map(|block| ("admission_inject", block.name));
+        std::iter::once((self.list.home, self.list.key)).chain(block)
+    }
+
     /// The keys of its images in a block of `admission_inject`.
     pub fn image_keys(&self) -> Vec<&'static str> {
         self.variants.iter().filter_map(|variant| variant.image_key).collect()

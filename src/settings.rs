@@ -215,6 +215,11 @@ impl<'s, 'a> Settings<'s, 'a> {
         Some((name, self.block(name)?))
     }
 
+    /// The list of an injection's rules.
+    pub(crate) fn list_of(&self, injection: &Injection) -> Option<&'s Value<'a>> {
+        self.config?.get(injection.list.home)?.as_object()?.get(injection.list.key)
+    }
+
     /// The release, and why: the one that is given, else the one that the configuration looks like.
     fn release(&self) -> (Release, &'static str) {
         if let Some(release) = self.options.operator_release {

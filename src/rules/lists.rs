@@ -17,10 +17,9 @@ pub(super) fn visit<'a>(
     errors: &mut Errors,
     visit: &mut dyn FnMut(Candidate<'_, 'a>) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
-    let (home, key) = (injection.list.home, injection.list.key);
-    let rules = settings.config.and_then(|config| config.get(home)?.as_object()?.get(key));
-    let home = Path::Key(&Path::Root, home);
-    let list = Path::Key(&home, key);
+    let home = Path::Key(&Path::Root, injection.list.home);
+    let list = Path::Key(&home, injection.list.key);
+    let rules = settings.list_of(injection);
     let Some(rules) = rules.and_then(Value::as_array) else {
         if let Some(value) = rules.filter(|value| !value.is_null()) {
             expected(&list, "an array", value, errors);
