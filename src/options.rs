@@ -147,6 +147,9 @@ pub const EXTRA_WORKLOAD_KEYS: &[&str] = &["group", "kind", "template"];
 /// The longest `id`: `admission.datakit/injected.ID` has to stay a qualified name.
 const MAX_ID: usize = 20;
 
+/// The most names of secrets: a record that names more cannot be read.
+const MAX_SECRETS: usize = 256;
+
 impl Default for Options<'_> {
     fn default() -> Self {
         Self {
@@ -268,13 +271,19 @@ fn names<'a>(
 }
 
 fn image_pull_secrets<'a>(section: &Section<'_, 'a>, errors: &mut Errors) -> Vec<Cow<'a, str>> {
-    section.strings("image_pull_secrets", errors, |path, name, errors| {
+    let mut secrets = section.strings("image_pull_secrets", errors, |path, name, errors| {
         let is_name = is_dns_subdomain(&name);
         if !is_name {
             errors.add(path, "is not the name of a secret");
         }
         is_name.then_some(name)
-    })
+    });
+    if secrets.len() > MAX_SECRETS {
+        let message = format_args!("lists more than {MAX_SECRETS} names");
+        section.error("image_pull_secrets", message, errors);
+        secrets.truncate(MAX_SECRETS);
+    }
+    secrets
 }
 
 fn empty_dir_size_limit<'a>(

@@ -68,7 +68,9 @@ impl Recorder {
         self.record.secrets = added;
         for name in needed {
             let mut of_others = self.others.iter().flat_map(|(_, other)| &other.secrets);
-            if of_others.any(|other| other == name) {
+            if of_others.any(|other| other == name)
+                && !self.record.secrets.iter().any(|it| it == name)
+            {
                 self.record.secrets.push(name.clone().into_owned());
             }
         }

@@ -172,6 +172,7 @@ fn the_schema_takes_valid_settings_and_refuses_others() {
         json!({ "admission_inject_v2": { "otels": [{ "envs": { "A": [] } }] } }),
         json!({ "policy": { "extra_workloads": [{ "kind": "Rollout" }] } }),
         json!({ "policy": { "sidecar_mode": "both" } }),
+        json!({ "policy": { "image_pull_secrets": vec!["hub"; 257] } }),
     ] {
         assert!(!validator.is_valid(&settings), "{settings}");
         assert!(!validate(&settings.to_string()).is_empty(), "{settings}");
