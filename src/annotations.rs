@@ -1,12 +1,17 @@
 //! The annotations that the policy reads, other than those of the injections.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::collections::set;
 use crate::injection::table::ALL;
 use crate::injection::{Injection, Variant};
+use crate::options::Options;
+use crate::reader::nearest_in_case;
+use crate::reason::Reason;
 use crate::report::InjectionName;
 use crate::selector::{Target, is_dns_label, is_qualified_name};
+use crate::trace::Trace;
 
 /// Where all of them begin.
 pub const PREFIX: &str = "admission.datakit/";
@@ -65,6 +70,11 @@ pub fn is_known(annotation: &str) -> bool {
         || ALL.iter().filter_map(|it| it.opt_out()).any(|opt_out| opt_out == annotation)
 }
 
+/// The annotation of a pod template that holds the record of the policy with these options.
+pub fn record(options: &Options) -> Cow<'static, str> {
+    options.id.as_ref().map_or(RECORD.into(), |id| format!("{RECORD}.{id}").into())
+}
+
 /// Whether an annotation is the record of some policy.
 pub fn is_record(annotation: &str) -> bool {
     let id = annotation.strip_prefix(RECORD);
@@ -79,22 +89,21 @@ pub(crate) fn shown(annotation: &str) -> String {
     }
 }
 
-/// What a trace is about where it is about an annotation.
-pub(crate) const NAME: InjectionName = InjectionName { injection: "annotation", language: None };
+/// Traces what is wrong with an annotation, by its name as far as it is a qualified one.
+pub(crate) fn trace(annotation: &str, reason: impl FnOnce(String) -> Reason, trace: &mut Trace) {
+    const ABOUT: InjectionName = InjectionName { injection: "annotation", language: None };
+    let name = if is_qualified_name(annotation) { annotation } else { "" };
+    trace.step(ABOUT, None, || reason(name.to_owned()));
+}
 
 /// The known annotation that is nearest to another, where one is near.
 pub fn nearest(annotation: &str) -> Option<String> {
-    let known = ALL.iter().flat_map(|injection| {
-        let of_variants = injection.variants.iter().flat_map(|it| it.annotations.iter().copied());
-        of_variants.map(str::to_owned).chain(injection.opt_out())
-    });
-    let known = known.chain([OPT_OUT, CONTAINER_NAMES].map(str::to_owned));
-    let rest = |annotation: &str| annotation.strip_prefix(PREFIX).map(str::to_owned);
-    let word = rest(annotation).filter(|word| word.len() <= 63)?;
-    let distances = known.filter_map(|known| {
-        let rest = rest(&known)?;
-        let distance = strsim::osa_distance(&word, &rest);
-        (distance <= rest.len().div_ceil(3)).then_some((distance, known))
-    });
-    distances.min().map(|(_, known)| known)
+    let opt_outs: Vec<String> = ALL.iter().filter_map(|injection| injection.opt_out()).collect();
+    let variants = ALL.iter().flat_map(|injection| injection.variants);
+    let read = variants.flat_map(|variant| variant.annotations.iter().copied());
+    let known = read.chain(opt_outs.iter().map(|it| &**it)).chain([OPT_OUT, CONTAINER_NAMES]);
+    let known = set(known.filter_map(|known| known.strip_prefix(PREFIX)));
+    let known: Vec<&str> = known.into_iter().collect();
+    let nearest = nearest_in_case(annotation.strip_prefix(PREFIX)?, &known)?;
+    Some(format!("{PREFIX}{nearest}"))
 }

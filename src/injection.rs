@@ -69,7 +69,7 @@ pub struct InjectBlock {
     /// Whether the added container gets default resources up to release 1.6.1.
     pub has_default_resources: bool,
     /// Whether its lists select up to release 1.5.12; where they do not, they have no effect there.
-    pub selects_in_1_5: bool,
+    pub selects_up_to_1_5: bool,
     /// The only language that releases since 1.7 read; `None` if they read all.
     pub language_since_1_7: Option<&'static str>,
 }
@@ -108,9 +108,14 @@ impl InjectBlock {
             name,
             keys: &[],
             has_default_resources: true,
-            selects_in_1_5: false,
+            selects_up_to_1_5: false,
             language_since_1_7: None,
         }
+    }
+
+    /// Every key that it may have.
+    pub fn known_keys(&self) -> Vec<&'static str> {
+        Rule::BLOCK_KEYS.iter().chain(self.keys).copied().collect()
     }
 }
 
@@ -123,6 +128,11 @@ impl RuleList {
             off_where_empty: None,
             reads_annotation_always: false,
         }
+    }
+
+    /// Every key that its rules may have.
+    pub fn known_keys(&self) -> Vec<&'static str> {
+        Rule::KEYS.iter().chain(self.keys).copied().collect()
     }
 }
 
@@ -141,8 +151,25 @@ pub struct Variant {
     /// The agent that it makes containers load, where it is one.
     pub(crate) agent: Option<&'static Agent>,
     /// Reads what is its own in a rule.
-    pub(crate) read:
-        for<'a> fn(RuleSource<'_, 'a>, &mut Errors) -> Option<Box<dyn Planner<'a> + 'a>>,
+    pub(crate) read: Read,
+}
+
+/// Reads what is a variant's own in a rule.
+type Read = for<'a> fn(RuleSource<'_, 'a>, &mut Errors) -> Option<Box<dyn Planner<'a> + 'a>>;
+
+impl Variant {
+    /// One that has nothing but its way to read a rule.
+    const fn reading(read: Read) -> Self {
+        Self {
+            language: None,
+            aliases: &[],
+            image_key: None,
+            annotations: &[],
+            asks_in_block: false,
+            agent: None,
+            read,
+        }
+    }
 }
 
 impl fmt::Debug for Variant {
@@ -216,7 +243,7 @@ impl Injection {
     }
 
     /// The variant of a language, which has another name in some settings.
-    pub(crate) fn variant(&self, language: &str) -> Option<&'static Variant> {
+    pub fn variant(&self, language: &str) -> Option<&'static Variant> {
         let is_named = |variant: &&Variant| {
             variant.language == Some(language) || variant.aliases.contains(&language)
         };
@@ -226,6 +253,17 @@ impl Injection {
     /// The languages, where it has any.
     pub fn languages(&self) -> Vec<&'static str> {
         self.variants.iter().filter_map(|variant| variant.language).collect()
+    }
+
+    /// Where settings may have its rules: section and key.
+    pub fn places(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let block = self.block.as_ref().map(|block| ("admission_inject", block.name));
+        std::iter::once((self.list.home, self.list.key)).chain(block)
+    }
+
+    /// The keys of its images in a block of `admission_inject`.
+    pub fn image_keys(&self) -> Vec<&'static str> {
+        self.variants.iter().filter_map(|variant| variant.image_key).collect()
     }
 
     /// The annotation that opts out of it; none where the Operator has none.

@@ -132,10 +132,10 @@ pub const KEYS: &[&str] = &[
 
 /// The values of `operator_release`. What release 1.9 changed, this policy does for every release.
 const RELEASES: &[(&str, Option<Release>)] = &[
-    ("1.5", Some(Release::V1_5)),
-    ("1.5.13", Some(Release::V1_6)),
-    ("1.8", Some(Release::V1_8)),
-    ("1.9", Some(Release::V1_8)),
+    ("1.5", Some(Release::UpTo1_5)),
+    ("1.5.13", Some(Release::Of1_6)),
+    ("1.8", Some(Release::Since1_7)),
+    ("1.9", Some(Release::Since1_7)),
 ];
 
 /// The options whose default may be weaker than what was meant.
@@ -146,6 +146,9 @@ pub const EXTRA_WORKLOAD_KEYS: &[&str] = &["group", "kind", "template"];
 
 /// The longest `id`: `admission.datakit/injected.ID` has to stay a qualified name.
 const MAX_ID: usize = 20;
+
+/// The most names of secrets: a record that names more cannot be read.
+const MAX_SECRETS: usize = 256;
 
 impl Default for Options<'_> {
     fn default() -> Self {
@@ -241,14 +244,6 @@ impl<'a> Options<'a> {
         let extra = extra.map(|extra| Workload::with_template_at(&extra.template));
         Workload::built_in(kind).or(extra)
     }
-
-    /// The annotation of a pod template that holds this policy's record.
-    pub fn record_annotation(&self) -> Cow<'static, str> {
-        match &self.id {
-            None => "admission.datakit/injected".into(),
-            Some(id) => format!("admission.datakit/injected.{id}").into(),
-        }
-    }
 }
 
 /// Reads a list of names into one that holds the defaults. Names that are invalid add the defaults
@@ -276,13 +271,19 @@ fn names<'a>(
 }
 
 fn image_pull_secrets<'a>(section: &Section<'_, 'a>, errors: &mut Errors) -> Vec<Cow<'a, str>> {
-    section.strings("image_pull_secrets", errors, |path, name, errors| {
+    let mut secrets = section.strings("image_pull_secrets", errors, |path, name, errors| {
         let is_name = is_dns_subdomain(&name);
         if !is_name {
             errors.add(path, "is not the name of a secret");
         }
         is_name.then_some(name)
-    })
+    });
+    if secrets.len() > MAX_SECRETS {
+        let message = format_args!("lists more than {MAX_SECRETS} names");
+        section.error("image_pull_secrets", message, errors);
+        secrets.truncate(MAX_SECRETS);
+    }
+    secrets
 }
 
 fn empty_dir_size_limit<'a>(

@@ -6,7 +6,7 @@
 pub(crate) mod container;
 pub(crate) mod edits;
 pub(crate) mod evictable;
-mod lists;
+pub(crate) mod lists;
 pub(crate) mod malformed;
 pub(crate) mod qos;
 pub(crate) mod security;
@@ -62,11 +62,11 @@ impl<'t, 'a> Pod<'t, 'a> {
         // Text, and cheap to keep, where nobody opened it before.
         let before = spec.clone();
         spec.open_further(&SPEC);
-        let lists = spec.as_object_mut().ok_or(malformed).and_then(Lists::take);
+        let lists = spec.as_object_mut().ok_or(malformed).and_then(SpecLists::take);
         if lists.is_err() {
             *spec = before;
         }
-        let Lists { containers, init_containers, volumes } = lists?;
+        let SpecLists { containers, init_containers, volumes } = lists?;
         let mut volume_places = BTreeMap::new();
         for (place, volume) in volumes.iter().enumerate() {
             volume_places.entry(volume.name.clone()).or_insert(place);
@@ -133,8 +133,7 @@ impl<'t, 'a> Pod<'t, 'a> {
         self.init_containers.extend(edits.init_containers);
         self.containers.extend(edits.containers);
         if !edits.annotations.is_empty()
-            && let Some(metadata) = self.template.open_object("metadata")
-            && let Some(annotations) = metadata.open_object("annotations")
+            && let Some(annotations) = open_annotations(self.template)
         {
             for (key, value) in edits.annotations {
                 annotations.set(key, value);
@@ -225,9 +224,15 @@ pub(crate) fn annotations_of<'o, 'a>(object: &'o Object<'a>) -> Option<&'o Objec
     object.get("metadata")?.as_object()?.get("annotations")?.as_object()
 }
 
-/// Whether the annotations of a template have room for some more bytes within a limit. Keys and
-/// values count, as Kubernetes counts them.
-pub(crate) fn annotations_have_room(template: &Object, more: usize, limit: usize) -> bool {
+/// The annotations of a template, to be changed; empty ones where there are none.
+pub(crate) fn open_annotations<'o, 'a>(template: &'o mut Object<'a>) -> Option<&'o mut Object<'a>> {
+    template.open_object("metadata")?.open_object("annotations")
+}
+
+/// Whether the annotations of a template have room for some more bytes within a limit in KiB. Keys
+/// and values count, as Kubernetes counts them.
+pub(crate) fn annotations_have_room(template: &Object, more: usize, max_kib: usize) -> bool {
+    let limit = max_kib.saturating_mul(1 << 10);
     let annotations = annotations_of(template);
     let within = |length: fn(&Key, &Value) -> usize| {
         let entries = annotations.into_iter().flat_map(Object::iter);
@@ -243,13 +248,13 @@ pub(crate) fn annotations_have_room(template: &Object, more: usize, limit: usize
 }
 
 /// The lists of a specification that injections touch.
-struct Lists<'a> {
+struct SpecLists<'a> {
     containers: Vec<Container<'a>>,
     init_containers: Vec<Container<'a>>,
     volumes: Vec<Volume<'a>>,
 }
 
-impl<'a> Lists<'a> {
+impl<'a> SpecLists<'a> {
     /// Takes them out of a specification.
     fn take(spec: &mut Object<'a>) -> Result<Self, Malformed> {
         let mut containers = |name, part| {

@@ -15,6 +15,7 @@ use std::borrow::Cow;
 pub use answer::Answer;
 
 use crate::admission::{GroupVersionKind, OBJECT, Operation, REQUEST, Request, Workload};
+use crate::annotations;
 use crate::json::{self, Object, Shape, Value};
 use crate::pod::annotations_of;
 use crate::reader::Errors;
@@ -79,7 +80,7 @@ pub fn uninject(object: &str, settings: &str, injection: Option<&str>) -> Option
         let mut object = Value::open(object, &SHAPE).ok()?;
         let kind = GroupVersionKind::of_object(object.as_object()?)?;
         let workload = settings.options.workload(&kind).filter(|workload| !workload.is_pod())?;
-        let key = settings.options.record_annotation();
+        let key = annotations::record(&settings.options);
         let removed = life::uninject(workload.template(&mut object)?, &key, injection)?;
         Some(Uninjected { object: object.to_json(), removed })
     })?
@@ -158,13 +159,13 @@ fn mutate<'a>(
     facts.warn_of_misplaced(template, settings, &mut report, trace);
     let stored = old_object.as_mut().and_then(|old| workload.template(old));
     let stored = stored.as_deref();
-    let key = settings.options.record_annotation();
+    let key = annotations::record(&settings.options);
     let is_fixed = is_update && !workload.template_is_mutable;
     let is_changed = match decide(template, stored, &key, workload, settings) {
         Decision::Unchanged => return unchanged(Reason::Unchanged, report, trace),
         Decision::Restore { by_hand } => {
             if by_hand {
-                report.warned(RESTORED);
+                report.warn(RESTORED);
             }
             trace.with(|explanation| explanation.reason = Some(Reason::PutBack));
             if let Some(stored) = stored {
@@ -174,18 +175,18 @@ fn mutate<'a>(
         }
         _ if is_fixed => return unchanged(Reason::FixedTemplate, report, trace),
         Decision::Unreadable => {
-            report.warned(&format!("cannot parse annotation {key}; injection skipped; remove it"));
+            report.warn(&format!("cannot parse annotation {key}; injection skipped; remove it"));
             return unchanged(Reason::UnreadableRecord, report, trace);
         }
         Decision::Rebuild(part) => {
             if part.is_unreadable {
-                report.warned(&format!("cannot parse annotation {key}; the stored one is used"));
+                report.warn(&format!("cannot parse annotation {key}; the stored one is used"));
             }
             rebuild(template, part, &facts, settings, &mut report, trace)
         }
         decision @ (Decision::Uninjected | Decision::Malformed) => {
             if matches!(decision, Decision::Malformed) {
-                report.warned("the pod template is malformed; what was injected stays");
+                report.warn("the pod template is malformed; what was injected stays");
             }
             let outcome = inject(template, stored, &facts, settings, &mut report, trace);
             if let Outcome::Unchanged(reason) = &outcome {
@@ -222,7 +223,7 @@ fn reason_to_leave(
     if !has_valid_metadata(template) && !settings.options.is_ignored(&facts.namespace) {
         let note = "metadata, labels or annotations of the pod template are not objects; nothing \
                     is injected";
-        report.warned(note);
+        report.warn(note);
         return Some(Reason::Malformed);
     }
     is_mirror_pod(template).then_some(Reason::MirrorPod)

@@ -358,9 +358,14 @@ pub fn did_you_mean(word: &str, known: &[&str]) -> String {
     nearest(word, known).map_or_else(String::new, |it| format!("; did you mean `{it}`?"))
 }
 
-/// The known word that is nearest to another, where one is near.
+/// The known word that is nearest to another in any case, where one is near.
 pub fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
-    let distance = |known: &str| strsim::osa_distance(&word.to_ascii_lowercase(), known);
+    nearest_in_case(&word.to_ascii_lowercase(), known)
+}
+
+/// The known word that is nearest to another as it is written, where one is near.
+pub(crate) fn nearest_in_case<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+    let distance = |known: &str| strsim::osa_distance(word, known);
     // Words longer than any key would make the comparison costly, and are no typing mistake.
     let nearest = known.iter().filter(|_| word.len() <= 64).min_by_key(|known| distance(known));
     nearest.copied().filter(|nearest| distance(nearest) <= nearest.len().div_ceil(3))

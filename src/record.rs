@@ -10,8 +10,8 @@
 //! element as it was written, without what the API server adds by default.
 
 mod leftovers;
+mod merged;
 pub(crate) mod recorder;
-mod split;
 mod stamp;
 mod text;
 pub(crate) mod undo;
@@ -144,6 +144,16 @@ impl Was {
 }
 
 impl Record {
+    /// The containers that were added, by name.
+    pub(crate) fn containers(&self) -> impl Iterator<Item = &str> {
+        self.injections.iter().flat_map(|injected| &injected.containers).map(|name| &**name)
+    }
+
+    /// The volumes that were added.
+    fn volumes(&self) -> impl Iterator<Item = &Stamp> {
+        self.injections.iter().flat_map(|injected| &injected.volumes)
+    }
+
     /// Splits a record into some injections and the rest. Both keep what held nothing before,
     /// because a list goes when it is empty.
     pub(crate) fn split(mut self, is_meant: impl Fn(&str) -> bool) -> (Self, Self) {
@@ -152,8 +162,7 @@ impl Record {
             let part = if is_meant(&injected.name) { &mut meant } else { &mut self };
             part.injections.push(injected);
         }
-        let volumes = meant.injections.iter().flat_map(|injected| &injected.volumes);
-        let volumes = set(volumes.map(|stamp| stamp.name.clone()));
+        let volumes = set(meant.volumes().map(|stamp| stamp.name.clone()));
         (meant.evictable, self.evictable) = std::mem::take(&mut self.evictable)
             .into_iter()
             .partition(|name| volumes.contains(name));
@@ -171,8 +180,7 @@ impl Record {
         let (Ok(pod), Some(first)) = (Pod::open(&mut template), self.injections.first_mut()) else {
             return;
         };
-        let stamps = other.injections.iter().flat_map(|injected| &injected.volumes);
-        let left = stamps.filter(|stamp| pod.volume(&stamp.name).is_some());
+        let left = other.volumes().filter(|stamp| pod.volume(&stamp.name).is_some());
         first.volumes.extend(left.cloned());
     }
 

@@ -7,19 +7,19 @@ use std::fmt;
 pub enum Release {
     /// Up to 1.5.12.
     #[default]
-    V1_5,
+    UpTo1_5,
     /// 1.5.13 to 1.6.1: namespaces are regular expressions, and `logfwd` and `profiler` select too.
-    V1_6,
+    Of1_6,
     /// Since 1.7.
-    V1_8,
+    Since1_7,
 }
 
 impl fmt::Display for Release {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         formatter.write_str(match self {
-            Self::V1_5 => "1.5",
-            Self::V1_6 => "1.5.13 to 1.6.1",
-            Self::V1_8 => "1.8",
+            Self::UpTo1_5 => "1.5",
+            Self::Of1_6 => "1.5.13 to 1.6.1",
+            Self::Since1_7 => "1.8",
         })
     }
 }

@@ -10,7 +10,7 @@ const MAX_WARNING: usize = 256;
 const MAX_WARNINGS: usize = 10;
 
 /// The longest audit annotation: a sentence for each injection has room.
-const MAX_ANNOTATION: usize = 2048;
+const MAX_AUDIT_ANNOTATION: usize = 2048;
 
 /// The longest name of a workload or container that a message shows.
 const MAX_NAME: usize = 63;
@@ -66,32 +66,32 @@ impl Report {
     }
 
     /// Notes that something was injected.
-    pub fn injected(&mut self, name: InjectionName, rule: String) {
-        self.in_place(name, &rule);
+    pub fn add_injected(&mut self, name: InjectionName, rule: String) {
+        self.add_in_place(name, &rule);
         self.injected.push((name, rule));
     }
 
     /// Notes that something was injected before.
-    pub(crate) fn present(&mut self, name: InjectionName, rule: &str) {
-        self.in_place(name, rule);
+    pub(crate) fn add_present(&mut self, name: InjectionName, rule: &str) {
+        self.add_in_place(name, rule);
         self.present.push(name);
     }
 
     /// Notes that a rule's part is in the pod, for the status.
-    pub(crate) fn in_place(&mut self, name: InjectionName, rule: &str) {
+    pub(crate) fn add_in_place(&mut self, name: InjectionName, rule: &str) {
         self.in_place.push((name, rule.to_owned()));
     }
 
     /// Notes that something was not injected, and warns.
-    pub fn skipped(&mut self, name: InjectionName, reason: &str, advice: &str) {
+    pub fn skip(&mut self, name: InjectionName, reason: &str, advice: &str) {
         let refusal = format!("{name} is not injected into {}: {reason}; {advice}", self.workload);
-        self.refuse(&refusal);
+        self.add_refusal(&refusal);
         self.skipped.push((name, reason.to_owned()));
     }
 
     /// Warns that something was not injected.
-    pub(crate) fn refuse(&mut self, refusal: &str) {
-        self.warn(refusal);
+    pub(crate) fn add_refusal(&mut self, refusal: &str) {
+        self.add_warning(refusal);
         let refusal = shortened(refusal, MAX_WARNING);
         if self.refusals.len() < MAX_WARNINGS && !self.refusals.iter().any(|it| it == refusal) {
             self.refusals.push(refusal.to_owned());
@@ -99,21 +99,21 @@ impl Report {
     }
 
     /// Notes that everything that was injected had to be undone.
-    pub(crate) fn skip_injected(&mut self, reason: &str, advice: &str) {
+    pub(crate) fn take_back(&mut self, reason: &str, advice: &str) {
         self.in_place.clear();
         for (name, _) in std::mem::take(&mut self.injected) {
-            self.skipped(name, reason, advice);
+            self.skip(name, reason, advice);
         }
     }
 
     /// Warns about something that was injected all the same.
-    pub fn noted(&mut self, name: InjectionName, note: &str) {
-        self.warn(&format!("{name} in {}: {note}", self.workload));
+    pub fn warn_about(&mut self, name: InjectionName, note: &str) {
+        self.add_warning(&format!("{name} in {}: {note}", self.workload));
     }
 
     /// Warns about the object as a whole.
-    pub fn warned(&mut self, note: &str) {
-        self.warn(&format!("{}: {note}", self.workload));
+    pub fn warn(&mut self, note: &str) {
+        self.add_warning(&format!("{}: {note}", self.workload));
     }
 
     /// Counts warnings that nobody words, because there are more than are shown.
@@ -121,7 +121,7 @@ impl Report {
         self.untold = self.untold.saturating_add(count);
     }
 
-    fn warn(&mut self, warning: &str) {
+    fn add_warning(&mut self, warning: &str) {
         let warning = shortened(warning, MAX_WARNING);
         if self.causes.insert(warning.to_owned()) && self.warnings.len() <= MAX_WARNINGS {
             self.warnings.push(warning.to_owned());
@@ -148,7 +148,7 @@ impl Report {
             self.skipped.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
         let annotations = [
             ("injected", injected.join(",")),
-            ("skipped", joined(&skipped, "; ", MAX_ANNOTATION)),
+            ("skipped", joined(&skipped, "; ", MAX_AUDIT_ANNOTATION)),
             ("removed", self.removed.join(",")),
         ];
         annotations.into_iter().filter(|(_, value)| !value.is_empty())
@@ -207,7 +207,7 @@ mod tests {
     fn says_what_to_change_once() {
         let mut report = Report::new("Deployment", "web");
         for _ in 0..2 {
-            report.skipped(LOGFWD, "the annotation is not JSON", "correct it");
+            report.skip(LOGFWD, "the annotation is not JSON", "correct it");
         }
         let expected = "logfwd is not injected into Deployment/web: the annotation is not JSON; \
                         correct it";
@@ -218,7 +218,7 @@ mod tests {
     fn keeps_warnings_within_what_kubernetes_shows() {
         let mut report = Report::new("Deployment", &"x".repeat(253));
         for index in 0..200 {
-            report.skipped(JAVA, &format!("{index}{}", "é".repeat(200)), "");
+            report.skip(JAVA, &format!("{index}{}", "é".repeat(200)), "");
         }
         assert!(report.workload.len() < 80);
         let warnings = report.warnings();
@@ -247,13 +247,9 @@ mod tests {
     fn annotates_only_what_happened() {
         let mut report = Report::new("Pod", "web");
         assert_eq!(report.audit_annotations().count(), 0);
-        report.injected(JAVA, String::new());
-        report.injected(LOGFWD, String::new());
-        report.skipped(
-            InjectionName { injection: "profiler", language: None },
-            "why",
-            "what to do",
-        );
+        report.add_injected(JAVA, String::new());
+        report.add_injected(LOGFWD, String::new());
+        report.skip(InjectionName { injection: "profiler", language: None }, "why", "what to do");
         report.removed.push("otel-java".to_owned());
         let annotations: Vec<_> = report.audit_annotations().collect();
         let expected = [

@@ -12,7 +12,6 @@ use crate::json::{Object, Shape, Value};
 use crate::options::{self, Options};
 use crate::reader::{Case, Errors, Path, Section, did_you_mean, expected};
 use crate::release::Release;
-use crate::rules::read::Rule;
 
 /// The keys at the top.
 pub const KEYS: &[&str] = &[
@@ -48,12 +47,10 @@ pub fn known_keys() -> Vec<(&'static str, Vec<&'static str>)> {
         ("extra_workloads", options::EXTRA_WORKLOAD_KEYS.to_vec()),
     ];
     for injection in ALL {
-        let list = &injection.list;
-        keys.push((list.key, Rule::KEYS.iter().chain(list.keys).copied().collect()));
+        keys.push((injection.list.key, injection.list.known_keys()));
         if let Some(block) = &injection.block {
-            keys.push((block.name, Rule::BLOCK_KEYS.iter().chain(block.keys).copied().collect()));
-            let images = injection.variants.iter().filter_map(|variant| variant.image_key);
-            keys.push(("images", images.collect()));
+            keys.push((block.name, block.known_keys()));
+            keys.push(("images", injection.image_keys()));
         }
     }
     keys
@@ -199,7 +196,7 @@ impl<'s, 'a> Settings<'s, 'a> {
             config,
             options,
             log_level: log_level.unwrap_or_default(),
-            release: Release::V1_5,
+            release: Release::UpTo1_5,
             release_reason: "",
         };
         (settings.release, settings.release_reason) = settings.release();
@@ -218,6 +215,11 @@ impl<'s, 'a> Settings<'s, 'a> {
         Some((name, self.block(name)?))
     }
 
+    /// The list of an injection's rules.
+    pub(crate) fn list_of(&self, injection: &Injection) -> Option<&'s Value<'a>> {
+        self.config?.get(injection.list.home)?.as_object()?.get(injection.list.key)
+    }
+
     /// The release, and why: the one that is given, else the one that the configuration looks like.
     fn release(&self) -> (Release, &'static str) {
         if let Some(release) = self.options.operator_release {
@@ -225,7 +227,7 @@ impl<'s, 'a> Settings<'s, 'a> {
         }
         let v2 = self.config.and_then(|config| config.get("admission_inject_v2"));
         if v2.is_some_and(|rules| !rules.is_null()) {
-            return (Release::V1_8, "the configuration has admission_inject_v2");
+            return (Release::Since1_7, "the configuration has admission_inject_v2");
         }
         // Only releases 1.5.13 to 1.6.1 let logfwd and profiler select by namespace or label.
         let is_filled = |value: &Value| {
@@ -240,11 +242,11 @@ impl<'s, 'a> Settings<'s, 'a> {
         };
         if selects("logfwd") || selects("profiler") {
             return (
-                Release::V1_6,
+                Release::Of1_6,
                 "logfwd or profiler have enabled_namespaces or _labelselectors",
             );
         }
-        (Release::V1_5, "the configuration has no admission_inject_v2")
+        (Release::UpTo1_5, "the configuration has no admission_inject_v2")
     }
 
     /// The release and the reason, as a sentence.

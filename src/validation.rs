@@ -42,11 +42,9 @@ fn validate_homes(settings: &Settings, errors: &mut Errors) {
         let Some(section) = config.section(home, Case::Sensitive, errors) else {
             continue;
         };
-        let of_injection = |injection: &&Injection| match home {
-            "admission_inject" => injection.block.as_ref().map(|block| block.name),
-            _ => Some(injection.list.key).filter(|_| injection.list.home == home),
-        };
-        let mut known: Vec<&str> = ALL.iter().copied().filter_map(|it| of_injection(&it)).collect();
+        let places = ALL.iter().flat_map(|injection| injection.places());
+        let known = places.filter(|(of_rules, _)| *of_rules == home).map(|(_, key)| key);
+        let mut known: Vec<&str> = known.collect();
         if home == "admission_mutate" {
             known.extend(MUTATE_KEYS_WITHOUT_EFFECT);
         }
@@ -67,8 +65,7 @@ fn validate_images(settings: &Settings, injection: &'static Injection, errors: &
     let inject = Path::Key(&Path::Root, "admission_inject");
     let section = Section::new(Path::Key(&inject, name), object, Case::Sensitive);
     if let Some(images) = section.section("images", Case::Sensitive, errors) {
-        let keys = injection.variants.iter().filter_map(|variant| variant.image_key);
-        let keys: Vec<&str> = keys.collect();
+        let keys = injection.image_keys();
         images.check_keys(&keys, errors);
         for key in keys {
             let _image = image(&images, key, errors);
@@ -78,13 +75,12 @@ fn validate_images(settings: &Settings, injection: &'static Injection, errors: &
 
 /// Checks that an injection has rules in one place.
 fn validate_places(settings: &Settings, injection: &'static Injection, errors: &mut Errors) {
-    let (home, key) = (injection.list.home, injection.list.key);
-    let list = settings.config.and_then(|config| config.get(home)?.as_object()?.get(key));
-    let is_filled = list.and_then(Value::as_array).is_some_and(|rules| !rules.is_empty());
+    let list = settings.list_of(injection).and_then(Value::as_array);
+    let is_filled = list.is_some_and(|rules| !rules.is_empty());
     if let Some((name, _)) = settings.block_of(injection).filter(|_| is_filled) {
-        let home = Path::Key(&Path::Root, home);
+        let home = Path::Key(&Path::Root, injection.list.home);
         let message = format_args!("conflicts with `admission_inject.{name}`");
-        errors.add(&Path::Key(&home, key), message);
+        errors.add(&Path::Key(&home, injection.list.key), message);
     }
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::containers;
 use super::parts::env_vars;
-use super::tracing::{load, plan_agent};
+use super::tracing::{load_all, plan_agent};
 use super::{
     Ask, COMMON, InjectBlock, Injection, Plan, Planner, Precedence, RuleList, RuleSource, Variant,
 };
@@ -22,7 +22,7 @@ pub(super) static INJECTION: Injection = Injection {
     block: Some(InjectBlock {
         keys: &["php_loader_flavor"],
         has_default_resources: false,
-        selects_in_1_5: true,
+        selects_up_to_1_5: true,
         language_since_1_7: Some("java"),
         ..InjectBlock::named("ddtrace")
     }),
@@ -30,21 +30,19 @@ pub(super) static INJECTION: Injection = Injection {
     variants: &[
         Variant {
             language: Some("java"),
-            aliases: &[],
             image_key: Some("java_agent_image"),
             annotations: &["admission.datakit/java-lib.version"],
             asks_in_block: true,
             agent: Some(&JAVA),
-            read,
+            ..Variant::reading(read)
         },
         Variant {
             language: Some("python"),
-            aliases: &[],
             image_key: Some("python_agent_image"),
             annotations: &["admission.datakit/python-lib.version"],
             asks_in_block: true,
             agent: Some(&PYTHON),
-            read,
+            ..Variant::reading(read)
         },
         Variant {
             language: Some("nodejs"),
@@ -56,16 +54,14 @@ pub(super) static INJECTION: Injection = Injection {
             ],
             asks_in_block: true,
             agent: Some(&NODEJS),
-            read,
+            ..Variant::reading(read)
         },
         Variant {
             language: Some("php"),
-            aliases: &[],
             image_key: Some("php_agent_image"),
             annotations: &["admission.datakit/php-lib.version"],
-            asks_in_block: false,
             agent: Some(&PHP),
-            read,
+            ..Variant::reading(read)
         },
     ],
     container: Some(containers::LIB_INIT),
@@ -177,20 +173,8 @@ fn plan_env<'a>(
     variables: &[EnvVar<'a>],
     plan: &mut Plan<'a>,
 ) -> Result<(), Skip> {
-    plan.edits.env.reserve(agent.loaders.len().saturating_add(variables.len()));
-    for (name, loader) in agent.loaders {
-        let edit = load(container, name, loader, &mut plan.notes)?;
-        plan.edits.env.extend(edit.map(|edit| (place, edit)));
-    }
-    let has_tags = variables.iter().any(|variable| variable.name == TAGS);
-    let merged = if has_tags && container.env(TAGS).is_some() {
-        merged_tags(container, ask, &mut plan.notes)
-    } else {
-        None
-    };
-    let is_loaded = |name: &str| agent.loaders.iter().any(|(loaded, _)| *loaded == name);
-    let is_new =
-        |variable: &&EnvVar| !is_loaded(&variable.name) && container.env(&variable.name).is_none();
+    let new = load_all(agent, (place, container), variables, plan)?;
+    let merged = merged_tags(container, ask, &mut plan.notes);
     // The merged tags go to the end, because they refer to variables that are injected; whatever
     // refers to them, directly or not, goes after them.
     let mut late: Vec<&str> = vec![TAGS];
@@ -200,8 +184,8 @@ fn plan_env<'a>(
         }
     }
     let is_late = |variable: &&EnvVar| merged.is_some() && late.contains(&&*variable.name);
-    let new = variables.iter().filter(is_new);
-    let (after_tags, before_tags): (Vec<&EnvVar>, Vec<&EnvVar>) = new.partition(is_late);
+    let (after_tags, before_tags): (Vec<&EnvVar>, Vec<&EnvVar>) =
+        new.into_iter().partition(is_late);
     let append = |variable: &EnvVar<'a>| (place, EnvEdit::Append(variable.clone()));
     plan.edits.env.extend(before_tags.into_iter().map(append));
     plan.edits.env.extend(merged.map(|tags| (place, EnvEdit::Move(tags))));

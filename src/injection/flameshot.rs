@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use k8s_openapi::api::core::v1 as k8s;
 
 use super::containers;
+use super::logging::not_objects;
 use super::parts::{
     add_sidecar, capabilities, container, empty_dir, fixed_mount, mount, share_processes,
     sidecar_env, volume,
@@ -13,8 +14,10 @@ use super::share::is_essential;
 use super::{Ask, COMMON, Injection, Plan, Planner, Precedence, RuleList, RuleSource, Variant};
 use crate::injection::containers::sharing_containers;
 use crate::injection::skip::Skip;
+use crate::json::types::{Type, check};
 use crate::json::{Shape, Value};
 use crate::pod::container::EnvVar;
+use crate::pod::lists::elements;
 use crate::pod::{Pod, annotations_of};
 use crate::reader::{Errors, Path};
 use crate::rules::read::is_mountable;
@@ -26,15 +29,7 @@ pub(super) static INJECTION: Injection = Injection {
         off_where_empty: Some("processes"),
         ..RuleList::v2("flameshots")
     },
-    variants: &[Variant {
-        language: None,
-        aliases: &[],
-        image_key: None,
-        annotations: &[],
-        asks_in_block: false,
-        agent: None,
-        read,
-    }],
+    variants: &[Variant::reading(read)],
     container: Some(containers::FLAMESHOT),
     precedence: Precedence { first_match_decides: true, ..COMMON.precedence },
     needs_capabilities: true,
@@ -75,12 +70,9 @@ fn read<'a>(source: RuleSource<'_, 'a>, errors: &mut Errors) -> Option<Box<dyn P
     if is_absent || text == Some("") {
         section.missing("processes", "is required: the processes to profile, as JSON", errors);
     } else if let Some(text) = &processes {
-        static PROCESSES: crate::json::types::Type =
-            crate::json::types::Type::Array(&crate::json::types::Type::Object(&[]));
-        if let Err(error) = crate::json::types::check(text, &PROCESSES) {
-            let (line, column) = (error.line(), error.column());
-            let message = format!("is not a JSON array of objects: line {line} column {column}");
-            section.error("processes", message, errors);
+        static PROCESSES: Type = Type::Array(&Type::Object(&[]));
+        if let Err(error) = check(text, &PROCESSES) {
+            section.error("processes", not_objects(&error), errors);
         }
     }
     let envs = Path::Key(&section.path, "envs");
@@ -151,13 +143,11 @@ impl Ports {
         static PORTS: Shape = Shape::Array(&Shape::Object(&[]));
         let mut ports = Vec::new();
         for (_, container) in pod.all_containers() {
-            let list = container.text("ports").and_then(|text| Value::open(text, &PORTS).ok());
-            for port in list.as_ref().and_then(Value::as_array).unwrap_or_default() {
-                if let Some(port) = port.as_object() {
-                    let name = port.get_str("name").map(Cow::into_owned);
-                    let number = port.get("containerPort").and_then(Value::as_text);
-                    ports.push((name, number.unwrap_or_default().to_owned()));
-                }
+            let list = elements(container.body.get("ports"), &PORTS);
+            for port in list.iter().filter_map(Value::as_object) {
+                let name = port.get_str("name").map(Cow::into_owned);
+                let number = port.get("containerPort").and_then(Value::as_text);
+                ports.push((name, number.unwrap_or_default().to_owned()));
             }
         }
         Self(ports)

@@ -16,6 +16,7 @@ use crate::json::types::{Type, check};
 use crate::json::{self, Shape, Value};
 use crate::pod::Pod;
 use crate::pod::container::{EnvVar, VolumeMount, below};
+use crate::pod::lists::elements;
 use crate::pod::volume::NewVolume;
 use crate::reader::Errors;
 
@@ -28,13 +29,10 @@ pub(super) static INJECTION: Injection = Injection {
         ..RuleList::v2("logfwds")
     },
     variants: &[Variant {
-        language: None,
-        aliases: &[],
         image_key: Some("logfwd_image"),
         annotations: &[ANNOTATION],
         asks_in_block: true,
-        agent: None,
-        read,
+        ..Variant::reading(read)
     }],
     container: Some(containers::LOGFWD),
     precedence: Precedence { first_match_decides: true, ..COMMON.precedence },
@@ -134,7 +132,7 @@ fn files(text: &str) -> Result<Vec<String>, Skip> {
         let (line, column) = (error.line(), error.column());
         Skip::NotLogfwdJson { annotation: ANNOTATION, line, column }
     })?;
-    let loggings = elements(text, &OBJECTS).into_iter();
+    let loggings = elements(Some(&Value::Text(text)), &OBJECTS).into_iter();
     let loggings = loggings.flat_map(|instance| member(&instance, "loggings", &OBJECTS));
     let files = loggings.flat_map(|logging| member(&logging, "logfiles", &TEXTS));
     Ok(files.filter_map(|path| path.as_str().map(Cow::into_owned)).collect())
@@ -142,15 +140,7 @@ fn files(text: &str) -> Result<Vec<String>, Skip> {
 
 /// The elements of a list that is a member of an object.
 fn member<'v>(object: &Value<'v>, name: &str, shape: &'static Shape) -> Vec<Value<'v>> {
-    let list = object.as_object().and_then(|object| object.get_in_any_case(name)?.as_text());
-    list.map(|text| elements(text, shape)).unwrap_or_default()
-}
-
-fn elements<'v>(text: &'v str, shape: &'static Shape) -> Vec<Value<'v>> {
-    match Value::open(text, shape) {
-        Ok(Value::Array(elements)) => elements,
-        _ => Vec::new(),
-    }
+    elements(object.as_object().and_then(|object| object.get_in_any_case(name)), shape)
 }
 
 /// The labels of the pod, as a file.

@@ -13,15 +13,7 @@ use crate::reader::Errors;
 pub(super) static INJECTION: Injection = Injection {
     name: "logging",
     list: RuleList { home: "admission_mutate", keys: &["config"], ..RuleList::v2("loggings") },
-    variants: &[Variant {
-        language: None,
-        aliases: &[],
-        image_key: None,
-        annotations: &[],
-        asks_in_block: false,
-        agent: None,
-        read,
-    }],
+    variants: &[Variant::reading(read)],
     sets_annotation: Some(ANNOTATION),
     volumes: &["datakit-logs-volume-"],
     annotations: &[ANNOTATION],
@@ -52,10 +44,7 @@ impl LogConfigs {
     pub(super) fn read(text: &str) -> Result<Self, String> {
         static OPENED: Shape = Shape::Array(&Shape::Object(&[]));
         let opened = check(text, &ENTRIES).and_then(|()| Value::open(text, &OPENED));
-        let opened = opened.map_err(|error| {
-            let (line, column) = (error.line(), error.column());
-            format!("is not a JSON array of objects: line {line} column {column}")
-        })?;
+        let opened = opened.map_err(|error| not_objects(&error))?;
         let Some(entries) = opened.as_array() else {
             return Err("is not a JSON array of objects".to_owned());
         };
@@ -75,6 +64,11 @@ impl LogConfigs {
             enabled_files: entries.filter(is_enabled_file).filter_map(path).collect(),
         })
     }
+}
+
+/// What is wrong with a text that is not a JSON array of objects.
+pub(super) fn not_objects(error: &serde_json::Error) -> String {
+    format!("is not a JSON array of objects: line {} column {}", error.line(), error.column())
 }
 
 #[derive(Debug)]

@@ -3,13 +3,14 @@
 use super::containers;
 use super::ddtrace;
 use super::parts::env_vars;
-use super::tracing::{load, plan_agent};
-use super::{Ask, COMMON, Injection, Plan, Planner, Precedence, RuleList, Variant};
+use super::tracing::{load_all, plan_agent};
+use super::{Ask, COMMON, Injection, Plan, Planner, Precedence, RuleList, RuleSource, Variant};
 use crate::injection::agent::{Agent, Command, Loader};
 use crate::injection::security::{first_security_context, runs_as_root};
 use crate::injection::skip::{ContainerName as Name, Skip};
 use crate::pod::Pod;
-use crate::pod::container::{Container, EnvEdit, EnvVar};
+use crate::pod::container::{Container, EnvEdit};
+use crate::reader::Errors;
 
 pub(super) static INJECTION: Injection = Injection {
     name: "otel",
@@ -17,30 +18,22 @@ pub(super) static INJECTION: Injection = Injection {
     variants: &[
         Variant {
             language: Some("java"),
-            aliases: &[],
-            image_key: None,
             annotations: &["admission.datakit/otel-java-lib.version"],
-            asks_in_block: false,
             agent: Some(&JAVA),
-            read: |source, _| Some(Box::new(Otel(source.variant.agent?))),
+            ..Variant::reading(read)
         },
         Variant {
             language: Some("python"),
-            aliases: &[],
-            image_key: None,
             annotations: &["admission.datakit/otel-python-lib.version"],
-            asks_in_block: false,
             agent: Some(&PYTHON),
-            read: |source, _| Some(Box::new(Otel(source.variant.agent?))),
+            ..Variant::reading(read)
         },
         Variant {
             language: Some("nodejs"),
             aliases: &["js"],
-            image_key: None,
             annotations: &["admission.datakit/otel-nodejs-lib.version"],
-            asks_in_block: false,
             agent: Some(&NODEJS),
-            read: |source, _| Some(Box::new(Otel(source.variant.agent?))),
+            ..Variant::reading(read)
         },
     ],
     container: Some(containers::OTEL_LIB_INIT),
@@ -107,21 +100,20 @@ const NODEJS: Agent = Agent {
 #[derive(Debug)]
 struct Otel(&'static Agent);
 
+fn read<'a>(source: RuleSource<'_, 'a>, _: &mut Errors) -> Option<Box<dyn Planner<'a> + 'a>> {
+    Some(Box::new(Otel(source.variant.agent?)))
+}
+
 impl<'a> Planner<'a> for Otel {
     fn plan(&self, pod: &Pod<'_, 'a>, ask: &Ask<'_, 'a>) -> Result<Plan<'a>, Skip> {
-        let loaders = self.0.loaders;
+        let agent = self.0;
         let variables = env_vars(ask, pod);
-        let mut plan = plan_agent(self.0, "", pod, ask, |(place, container), plan| {
-            for (name, loader) in loaders {
+        let mut plan = plan_agent(agent, "", pod, ask, |(place, container), plan| {
+            for (name, _) in agent.loaders {
                 check(container, name)?;
-                let edit = load(container, name, loader, &mut plan.notes)?;
-                plan.edits.env.extend(edit.map(|edit| (place, edit)));
             }
-            let is_new = |variable: &&EnvVar| {
-                let name = &variable.name;
-                container.env(name).is_none() && loaders.iter().all(|(loaded, _)| loaded != name)
-            };
-            let edits = variables.iter().filter(is_new).cloned().map(EnvEdit::Append);
+            let new = load_all(agent, (place, container), &variables, plan)?;
+            let edits = new.into_iter().cloned().map(EnvEdit::Append);
             plan.edits.env.extend(edits.map(|edit| (place, edit)));
             Ok(())
         })?;

@@ -22,30 +22,24 @@ pub(super) static INJECTION: Injection = Injection {
     variants: &[
         Variant {
             language: Some("java"),
-            aliases: &[],
             image_key: Some("java_profiler_image"),
             annotations: &["admission.datakit/java-profiler.version"],
             asks_in_block: true,
-            agent: None,
-            read,
+            ..Variant::reading(read)
         },
         Variant {
             language: Some("python"),
-            aliases: &[],
             image_key: Some("python_profiler_image"),
             annotations: &["admission.datakit/python-profiler.version"],
             asks_in_block: true,
-            agent: None,
-            read,
+            ..Variant::reading(read)
         },
         Variant {
             language: Some("golang"),
-            aliases: &[],
             image_key: Some("golang_profiler_image"),
             annotations: &["admission.datakit/golang-profiler.version"],
             asks_in_block: true,
-            agent: None,
-            read,
+            ..Variant::reading(read)
         },
     ],
     container: Some(containers::PROFILER),

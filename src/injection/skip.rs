@@ -8,7 +8,7 @@ use crate::pod::malformed::Malformed;
 use crate::report::{self, InjectionName};
 
 /// The KiB that Kubernetes takes of an object's annotations together.
-pub(crate) const MAX_ANNOTATIONS: usize = 256;
+pub(crate) const KUBERNETES_MAX_KIB: usize = 256;
 
 /// Why an injection is skipped. The message is the reason; [`Skip::advice`] says what to change.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -55,8 +55,6 @@ pub(crate) enum Skip {
     HostPort(&'static str),
     #[error("the annotations of the object would exceed {0} KiB")]
     TooLarge(usize),
-    #[error("the object's own metadata is malformed")]
-    MetadataMalformed,
 }
 
 impl Skip {
@@ -85,7 +83,6 @@ impl Skip {
             Self::EssentialDirectory(_) => "choose another directory in the rule",
             Self::HostPort(_) => "choose another port in the rule",
             Self::TooLarge(_) => "remove annotations",
-            Self::MetadataMalformed => "correct the metadata of the object",
         }
     }
 }

@@ -47,8 +47,28 @@ pub(super) fn plan_agent<'a>(
     Ok(plan)
 }
 
+/// Plans the variables that load an agent in a container. Gives those of the rule that it gets as
+/// well: neither the container nor the agent has one of that name.
+pub(super) fn load_all<'v, 'a>(
+    agent: &Agent,
+    (place, container): (ContainerRef, &Container),
+    variables: &'v [EnvVar<'a>],
+    plan: &mut Plan,
+) -> Result<Vec<&'v EnvVar<'a>>, Skip> {
+    plan.edits.env.reserve(agent.loaders.len().saturating_add(variables.len()));
+    for (name, loader) in agent.loaders {
+        let edit = load(container, name, loader, &mut plan.notes)?;
+        plan.edits.env.extend(edit.map(|edit| (place, edit)));
+    }
+    let is_new = |variable: &&EnvVar| {
+        let name = &variable.name;
+        container.env(name).is_none() && agent.loaders.iter().all(|(loaded, _)| loaded != name)
+    };
+    Ok(variables.iter().filter(is_new).collect())
+}
+
 /// Plans one variable that loads an agent; nothing where it does that already.
-pub(super) fn load<'a>(
+fn load<'a>(
     container: &Container,
     name: &'static str,
     loader: &Loader,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use k8s_openapi::api::core::v1 as k8s;
 use serde::Serialize;
 
-use super::lists::put_list;
+use super::lists::{elements, put_list};
 use super::malformed::Malformed;
 use crate::json::{Object, Shape, Value, push_text};
 
@@ -360,9 +360,7 @@ pub(crate) fn below(path: &str, directory: &str) -> Option<String> {
 /// Where block devices are in a container.
 fn devices<'a>(container: &Object<'a>) -> Vec<Cow<'a, str>> {
     static DEVICES: Shape = Shape::Array(&Shape::Object(&[]));
-    let text = container.get("volumeDevices").and_then(Value::as_text);
-    let devices = text.and_then(|text| Value::open(text, &DEVICES).ok());
-    let devices = devices.as_ref().and_then(Value::as_array).unwrap_or_default().iter();
+    let devices = elements(container.get("volumeDevices"), &DEVICES).into_iter();
     devices.filter_map(|device| device.as_object()?.get_str("devicePath")).collect()
 }
 

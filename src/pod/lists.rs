@@ -1,6 +1,14 @@
-//! Lists of an opened object, taken out and put back.
+//! Lists of an object: opened, taken out and put back.
 
 use crate::json::{Object, Shape, Value};
+
+/// The elements of a list that nobody opened, opened now; none where there is no list.
+pub(crate) fn elements<'a>(list: Option<&Value<'a>>, shape: &'static Shape) -> Vec<Value<'a>> {
+    match list.and_then(Value::as_text).map(|text| Value::open(text, shape)) {
+        Some(Ok(Value::Array(elements))) => elements,
+        _ => Vec::new(),
+    }
+}
 
 /// Takes the elements of a list out of an object; null or nothing is an empty list.
 pub(super) fn take_list<'a>(

@@ -9,6 +9,7 @@
 use super::{Pod, annotations_of};
 use crate::json::{Object, Shape, Value};
 use crate::pod::container::Container;
+use crate::pod::lists::elements;
 
 static LIST: Shape = Shape::Array(&Shape::Object(&[]));
 
@@ -224,11 +225,7 @@ fn object<'a>(object: &Object<'a>, name: &str) -> Option<Object<'a>> {
 }
 
 fn list<'a>(object: &Object<'a>, name: &str) -> Vec<Value<'a>> {
-    let opened = object.get(name).and_then(Value::as_text).map(|text| Value::open(text, &LIST));
-    match opened {
-        Some(Ok(Value::Array(elements))) => elements,
-        _ => Vec::new(),
-    }
+    elements(object.get(name), &LIST)
 }
 
 fn strings(object: &Object, name: &str) -> Vec<String> {

@@ -12,10 +12,11 @@ use crate::annotations;
 use crate::collections::set;
 use crate::injection::containers::own_containers;
 use crate::injection::security::Needed;
-use crate::injection::skip::{ContainerName, MAX_ANNOTATIONS, Skip};
+use crate::injection::skip::{ContainerName, KUBERNETES_MAX_KIB, Skip};
 use crate::injection::{Ask, Context, Plan};
 use crate::json::{Object, Shape, Value};
 use crate::options::{QosClass, SidecarMode};
+use crate::pod::lists::elements;
 use crate::pod::qos::is_guaranteed;
 use crate::pod::system::is_windows;
 use crate::pod::{Pod, annotations_have_room};
@@ -143,7 +144,7 @@ fn inject_recorded<'a>(
     report: &mut Report,
 ) -> Outcome {
     let options = context.options;
-    let key = options.record_annotation();
+    let key = annotations::record(options);
     let before = template.clone();
     let mut recorder = Recorder::new(template, life::other_records(template, &key));
     let outcome = inject_all(template, selection, context, Some(&mut recorder), report);
@@ -152,7 +153,7 @@ fn inject_recorded<'a>(
     {
         // All or nothing: without its record an injection could never be taken out.
         *template = before;
-        report.skip_injected(&skip.to_string(), skip.advice());
+        report.take_back(&skip.to_string(), skip.advice());
         return Outcome::Unchanged(Reason::NothingAsked);
     }
     outcome
@@ -226,7 +227,7 @@ fn inject_one<'a>(
     let name = injection.name(Some(selected.variant));
     let is_there = |container: Option<&str>| container.is_some_and(|it| pod.has_container(it));
     if is_there(injection.container) {
-        report.present(name, &selected.path);
+        report.add_present(name, &selected.path);
         let others = recorder.as_ref().map(|recorder| recorder.others());
         note_present(pod, &selected, context, others.unwrap_or_default(), report);
         return false;
@@ -239,7 +240,7 @@ fn inject_one<'a>(
         && let Some(value) = target(pod.template, Cow::default()).annotations.get(annotation)
     {
         if selected.compiled.planner.annotation() == Some(&*value) {
-            report.in_place(name, &selected.path);
+            report.add_in_place(name, &selected.path);
         }
         return false;
     }
@@ -257,14 +258,14 @@ fn inject_one<'a>(
                 recorder.add(name.to_string(), pod, &edits);
             }
             pod.apply(edits);
-            report.injected(name, path);
+            report.add_injected(name, path);
             for note in notes {
-                report.noted(name, &note);
+                report.warn_about(name, &note);
             }
             true
         }
         Err(skip) => {
-            report.skipped(name, &skip.to_string(), skip.advice());
+            report.skip(name, &skip.to_string(), skip.advice());
             false
         }
     }
@@ -283,7 +284,7 @@ fn plan<'a>(
     }
     let plan = compiled.planner.plan(pod, ask)?;
     match exceeds_annotations(pod, &plan) {
-        true => Err(Skip::TooLarge(MAX_ANNOTATIONS)),
+        true => Err(Skip::TooLarge(KUBERNETES_MAX_KIB)),
         false => Ok(plan),
     }
 }
@@ -295,7 +296,7 @@ fn exceeds_annotations(pod: &Pod, plan: &Plan) -> bool {
         key.len().saturating_add(value.as_str().map_or(0, |value| value.len()))
     };
     let added: usize = added.iter().map(length).sum();
-    added > 0 && !annotations_have_room(pod.template, added, MAX_ANNOTATIONS << 10)
+    added > 0 && !annotations_have_room(pod.template, added, KUBERNETES_MAX_KIB)
 }
 
 /// Warns where an injection whose container is there is not what was asked for.
@@ -309,7 +310,7 @@ fn note_present(
     let name = selected.injection.name(Some(selected.variant));
     let id = name.to_string();
     if let Some((key, _)) = others.iter().find(|(_, record)| record.has(&id)) {
-        report.noted(name, &format!("record {key} of another policy has it; see policy.id"));
+        report.warn_about(name, &format!("record {key} of another policy has it; see policy.id"));
         return;
     }
     note_other_version(pod, selected, context, name, report);
@@ -323,7 +324,7 @@ fn note_present(
     let unloaded = containers.find(|(_, it)| is_meant(&it.name) && !agent.is_loaded_by(it));
     if let Some((_, container)) = unloaded {
         let container = ContainerName::new(&container.name);
-        report.noted(
+        report.warn_about(
             name,
             &format!(
                 "its init container is there without a record, but container {container} does not \
@@ -358,7 +359,7 @@ fn note_other_version(
     if present.is_some_and(|present| present.is_other_version(&asked)) {
         let note = "its container has another version than the annotation, and no record; remove \
                     the container to inject anew";
-        report.noted(name, note);
+        report.warn_about(name, note);
     }
 }
 
@@ -383,24 +384,21 @@ fn target<'o, 'a>(template: &'o Object<'a>, namespace: Cow<'a, str>) -> Target<'
 
 fn is_owned_by_job(object: &Value) -> bool {
     let metadata = object.as_object().and_then(|object| object.get("metadata")?.as_object());
-    let owners = metadata.and_then(|metadata| metadata.get("ownerReferences")?.as_text());
-    let owners = owners.and_then(|it| Value::open(it, &Shape::Array(&Shape::Object(&[]))).ok());
+    let owners = metadata.and_then(|metadata| metadata.get("ownerReferences"));
     let is_job = |owner: &Value| {
         owner.as_object().is_some_and(|owner| {
             owner.get_str("kind").as_deref() == Some("Job")
                 && owner.get_str("apiVersion").is_some_and(|it| it.starts_with("batch/"))
         })
     };
-    owners.as_ref().and_then(Value::as_array).is_some_and(|owners| owners.iter().any(is_job))
+    elements(owners, &Shape::Array(&Shape::Object(&[]))).iter().any(is_job)
 }
 
 /// The names of the volumes that a StatefulSet claims for each of its pods.
 fn claims(object: &Value) -> BTreeSet<String> {
     static CLAIMS: Shape = Shape::Array(&Shape::Object(&[("metadata", Shape::Object(&[]))]));
     let spec = object.as_object().and_then(|object| object.get("spec")?.as_object());
-    let text = spec.and_then(|spec| spec.get("volumeClaimTemplates")?.as_text());
-    let claims = text.and_then(|text| Value::open(text, &CLAIMS).ok());
-    let claims = claims.as_ref().and_then(Value::as_array).unwrap_or_default();
+    let claims = elements(spec.and_then(|spec| spec.get("volumeClaimTemplates")), &CLAIMS);
     let name = |claim: &Value| {
         let name = claim.as_object()?.get("metadata")?.as_object()?.get_str("name");
         name.map(Cow::into_owned)

@@ -8,13 +8,14 @@ use std::borrow::Cow;
 use crate::annotations;
 use crate::injection::skip::Skip;
 use crate::json::{self, Object, Value};
-use crate::pod::{Pod, annotations_have_room, annotations_of};
+use crate::pod::malformed::Malformed;
+use crate::pod::{Pod, annotations_have_room, annotations_of, open_annotations};
 use crate::record::Record;
 use crate::record::recorder::Recorder;
 use crate::record::undo::{Tally, remove_all_empty};
 
 /// The KiB of a template's annotations together, with room for those of others: Kubernetes takes 256.
-const MAX_ANNOTATIONS: usize = 200;
+const MAX_KIB_WITH_RECORD: usize = 200;
 
 /// More policies than act on one object. Each of their records is work; what further ones list counts
 /// as the user's.
@@ -222,8 +223,7 @@ fn has_other_containers(given: &Object, stored: &Object, record: &Record) -> boo
         let mut containers = pod.all_containers().map(|(_, container)| container);
         containers.find(|container| container.name == name).map(|it| it.to_json())
     };
-    let mut names = record.injections.iter().flat_map(|injected| &injected.containers);
-    names.any(|name| match (json(&given, name), json(&stored, name)) {
+    record.containers().any(|name| match (json(&given, name), json(&stored, name)) {
         (Some(given), Some(stored)) => !json::same(&given, &stored),
         _ => false,
     })
@@ -262,8 +262,7 @@ pub(super) fn uninject(
 
 /// Sets the record of a template.
 fn set_record(template: &mut Object, key: &str, record: &Record) -> Option<()> {
-    let annotations = template.open_object("metadata")?.open_object("annotations")?;
-    annotations.set(key.to_owned(), record.to_annotation());
+    open_annotations(template)?.set(key.to_owned(), record.to_annotation());
     Some(())
 }
 
@@ -278,9 +277,9 @@ pub(super) fn write_record(
     key: &str,
 ) -> Result<(), Skip> {
     let record = recorder.finish();
-    set_record(template, key, &record).ok_or(Skip::MetadataMalformed)?;
-    if !annotations_have_room(template, 0, MAX_ANNOTATIONS << 10) {
-        return Err(Skip::TooLarge(MAX_ANNOTATIONS));
+    set_record(template, key, &record).ok_or(Malformed::Part("metadata"))?;
+    if !annotations_have_room(template, 0, MAX_KIB_WITH_RECORD) {
+        return Err(Skip::TooLarge(MAX_KIB_WITH_RECORD));
     }
     Ok(())
 }

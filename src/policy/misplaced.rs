@@ -31,9 +31,8 @@ fn keys<'a>(object: &Value<'a>) -> impl Iterator<Item = Cow<'a, str>> {
 pub(super) fn warn(misplaced: &[String], report: &mut Report, trace: &mut Trace) {
     for annotation in misplaced.iter().take(MAX) {
         let shown = annotations::shown(annotation);
-        report.warned(&format!("{shown} does nothing here; move it to the pod template"));
-        let shown = shown.strip_prefix("annotation ").unwrap_or_default().to_owned();
-        trace.step(annotations::NAME, None, || Reason::Misplaced(shown));
+        report.warn(&format!("{shown} does nothing here; move it to the pod template"));
+        annotations::trace(annotation, Reason::Misplaced, trace);
     }
     report.left_untold(misplaced.len().saturating_sub(MAX));
 }

@@ -1,11 +1,11 @@
 //! What is added to a pod once, however much is injected into it.
 
 use crate::annotations::{MAX_STATUS, OLD_STATUS, SAFE_TO_EVICT, STATUS};
-use crate::injection::skip::{MAX_ANNOTATIONS, Skip};
+use crate::injection::skip::{KUBERNETES_MAX_KIB, Skip};
 use crate::json::{Object, Value};
 use crate::options::Options;
 use crate::pod::volume::VolumeSource;
-use crate::pod::{Pod, annotations_have_room, annotations_of, evictable};
+use crate::pod::{Pod, annotations_have_room, annotations_of, evictable, open_annotations};
 use crate::record::recorder::Recorder;
 use crate::report::Report;
 
@@ -31,7 +31,7 @@ pub(super) fn add_image_pull_secrets<'a>(
     });
     // A template without any gets those of its ServiceAccount when its Pods are made.
     if is_empty {
-        report.warned(
+        report.warn(
             "policy.image_pull_secrets are left out, because the pod would lose those of its \
              ServiceAccount; name them there or in the pod template",
         );
@@ -65,15 +65,14 @@ pub(super) fn add_safe_to_evict(
         return;
     };
     let length = SAFE_TO_EVICT.len().saturating_add(value.len());
-    if !annotations_have_room(pod.template, length, MAX_ANNOTATIONS << 10) {
-        report.warned(&format!(
+    if !annotations_have_room(pod.template, length, KUBERNETES_MAX_KIB) {
+        report.warn(&format!(
             "policy.safe_to_evict is left out: {}",
-            Skip::TooLarge(MAX_ANNOTATIONS)
+            Skip::TooLarge(KUBERNETES_MAX_KIB)
         ));
         return;
     }
-    let metadata = pod.template.open_object("metadata");
-    let Some(annotations) = metadata.and_then(|it| it.open_object("annotations")) else {
+    let Some(annotations) = open_annotations(pod.template) else {
         return;
     };
     annotations.set(SAFE_TO_EVICT, Value::string(&value));
@@ -91,13 +90,12 @@ pub(super) fn set_status(template: &mut Object, report: &Report) -> bool {
     let status = status.filter(|status| {
         let length = STATUS.len().saturating_add(status.len());
         let more = length.saturating_sub(present.as_ref().map_or(0, |present| present.len()));
-        more == 0 || annotations_have_room(template, more, MAX_ANNOTATIONS << 10)
+        more == 0 || annotations_have_room(template, more, KUBERNETES_MAX_KIB)
     });
     if present.as_deref() == status.as_deref() && !has_old {
         return false;
     }
-    let metadata = template.open_object("metadata");
-    let Some(annotations) = metadata.and_then(|it| it.open_object("annotations")) else {
+    let Some(annotations) = open_annotations(template) else {
         return false;
     };
     annotations.remove(OLD_STATUS);

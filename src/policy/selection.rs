@@ -203,10 +203,8 @@ impl<'a> Selection<'a> {
             self.more_odd = self.more_odd.saturating_add(1);
             return;
         }
-        let shown = annotations::shown(annotation);
-        self.odd.push(what(&shown));
-        let shown = shown.strip_prefix("annotation ").unwrap_or_default();
-        trace.step(annotations::NAME, None, || reason(shown.to_owned()));
+        self.odd.push(what(&annotations::shown(annotation)));
+        annotations::trace(annotation, reason, trace);
     }
 
     /// Reports what is not going to be injected.
@@ -215,21 +213,21 @@ impl<'a> Selection<'a> {
             let reason = format!("the matching rule is invalid: {}", error.path);
             let advice = "correct the settings of the policy";
             if self.selected.iter().any(|it| it.injection.name == name.injection) {
-                report.noted(*name, &format!("{reason}; another rule is used; {advice}"));
+                report.warn_about(*name, &format!("{reason}; another rule is used; {advice}"));
                 report.skipped.push((*name, reason));
             } else {
-                report.skipped(*name, &reason, advice);
+                report.skip(*name, &reason, advice);
             }
         }
         for (name, annotation) in &self.unserved {
             let reason = format!("these settings have no rule for annotation {annotation}");
-            report.skipped(*name, &reason, "add a rule, or remove the annotation");
+            report.skip(*name, &reason, "add a rule, or remove the annotation");
         }
         for Replaced { name, by } in &self.replaced {
-            report.skipped(*name, &format!("{by} takes precedence"), "ask for one of the two");
+            report.skip(*name, &format!("{by} takes precedence"), "ask for one of the two");
         }
         for odd in &self.odd {
-            report.warned(odd);
+            report.warn(odd);
         }
         report.left_untold(self.more_odd);
     }
@@ -238,14 +236,14 @@ impl<'a> Selection<'a> {
     pub(super) fn skip_all(&self, skip: &Skip, report: &mut Report) {
         for selected in &self.selected {
             let name = selected.injection.name(Some(selected.variant));
-            report.skipped(name, &skip.to_string(), skip.advice());
+            report.skip(name, &skip.to_string(), skip.advice());
         }
     }
 
     /// Reports that nothing is injected because an option is invalid: one warning for all.
     pub(super) fn skip_unsafe(&self, path: &str, report: &mut Report) {
         let reason = format!("{path} is invalid");
-        report.refuse(&format!(
+        report.add_refusal(&format!(
             "nothing is injected into {}: {reason}; correct the settings of the policy",
             report.workload
         ));

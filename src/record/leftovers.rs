@@ -4,7 +4,7 @@
 //! template, and what only the stored record names stays there. A template that comes as a whole, as
 //! `kubectl rollout undo` brings it, has nothing of that: what looks like it is the user's.
 
-use super::{Changes, Injected, Record, SPEC_MEMBERS, container_keys, split};
+use super::{Changes, Injected, Record, SPEC_MEMBERS, container_keys, merged};
 use crate::annotations::SAFE_TO_EVICT;
 use crate::collections::{map, set};
 use crate::json::{Object, Value};
@@ -61,7 +61,7 @@ impl Record {
             for mount in &mut container.mounts {
                 let path = &*mount.path;
                 let whole =
-                    with_part.get(path).and_then(|stored| split::mount(&mount.value, stored));
+                    with_part.get(path).and_then(|stored| merged::mount(&mount.value, stored));
                 if let Some(whole) = whole
                     && of_given.get(path).is_some_and(|stamp| stamp.fits(&whole))
                     && let Some(whole) = VolumeMount::read(whole)
@@ -77,8 +77,8 @@ impl Record {
     /// What this record names and another does not.
     fn beyond(&self, other: &Self) -> Self {
         let all = || other.injections.iter();
-        let containers = set(all().flat_map(|it| &it.containers));
-        let volumes = set(all().flat_map(|it| &it.volumes).map(|stamp| &stamp.name));
+        let containers = set(other.containers());
+        let volumes = set(other.volumes().map(|stamp| &stamp.name));
         let annotations = set(all().flat_map(|it| &it.annotations).map(|stamp| &stamp.name));
         let spec = set(all().flat_map(|it| &it.spec).map(|(name, _)| name));
         let variables = set(all().flat_map(|it| &it.changes).flat_map(|(key, changes)| {
@@ -90,7 +90,7 @@ impl Record {
         }));
         let beyond = |injected: &Injected| {
             let mut injected = injected.clone();
-            injected.containers.retain(|name| !containers.contains(name));
+            injected.containers.retain(|name| !containers.contains(&**name));
             injected.volumes.retain(|stamp| !volumes.contains(&stamp.name));
             injected.annotations.retain(|stamp| !annotations.contains(&stamp.name));
             injected.spec.retain(|(name, _)| !spec.contains(name));
@@ -120,25 +120,24 @@ impl Record {
         let Ok(pod) = Pod::open(&mut template) else {
             return false;
         };
-        let mut containers = self.injections.iter().flat_map(|injected| &injected.containers);
-        if containers.any(|name| pod.has_container(name)) {
+        if self.containers().any(|name| pod.has_container(name)) {
             return true;
         }
-        let [volumes, changes, members] = self.traces(&pod, given);
+        let [volumes, changes, members] = self.remains(&pod, given);
         if volumes.is_certain || changes.is_certain || members.is_certain {
             return true;
         }
         let lists = [volumes, changes];
-        let is_whole = |list: &Trace| list.missing == 0 || lists_are_atomic && list.fitting == 0;
+        let is_whole = |list: &Remains| list.missing == 0 || lists_are_atomic && list.fitting == 0;
         members.missing == 0
             && lists.iter().all(is_whole)
-            && lists.iter().chain([&members]).any(|trace| trace.fitting > 0)
+            && lists.iter().chain([&members]).any(|list| list.fitting > 0)
     }
 
     /// What is left of the volumes, of the changes in containers, and of the other members; `given` is
     /// the record that came with the template.
-    fn traces(&self, pod: &Pod, given: &Self) -> [Trace; 3] {
-        let [mut volumes, mut changes, mut members] = [Trace::default(); 3];
+    fn remains(&self, pod: &Pod, given: &Self) -> [Remains; 3] {
+        let [mut volumes, mut changes, mut members] = [Remains::default(); 3];
         let annotations = annotations_of(pod.template);
         let places = map(container_keys(pod).into_iter().map(|(place, key)| (key, place)));
         let list = annotations.and_then(|annotations| annotations.get(SAFE_TO_EVICT));
@@ -154,7 +153,7 @@ impl Record {
                 let volume = pod.volume(&stamp.name).map(|volume| &volume.value);
                 let is_certain = stamp.name.starts_with(RESERVED) || given.was_empty("volumes");
                 volumes.add(volume, is_certain, |it| {
-                    stamp.fits(it) || split::volume(it, stamp).is_some()
+                    stamp.fits(it) || merged::volume(it, stamp).is_some()
                 });
             }
             for stamp in &injected.annotations {
@@ -171,7 +170,7 @@ impl Record {
                 if let Some(container) = places.get(key).and_then(|place| pod.container(*place)) {
                     let is_new = |list: &str| given.was_empty(&format!("{key}/{list}"));
                     let is_new = [is_new("env"), is_new("volumeMounts")];
-                    changed.trace(container, is_new, &mut changes);
+                    changed.add_remains(container, is_new, &mut changes);
                 }
             }
         }
@@ -189,14 +188,14 @@ const RESERVED: &str = "datakit-";
 
 /// What is left of injected elements.
 #[derive(Clone, Copy, Default)]
-struct Trace {
+struct Remains {
     fitting: usize,
     missing: usize,
     /// Whether one of them cannot be the user's.
     is_certain: bool,
 }
 
-impl Trace {
+impl Remains {
     fn add(&mut self, value: Option<&Value>, is_certain: bool, fits: impl Fn(&Value) -> bool) {
         match value {
             None => self.missing = self.missing.saturating_add(1),
@@ -211,22 +210,22 @@ impl Trace {
 }
 
 impl Changes {
-    fn trace(&self, container: &Container, is_new: [bool; 2], trace: &mut Trace) {
+    fn add_remains(&self, container: &Container, is_new: [bool; 2], remains: &mut Remains) {
         let [env_is_new, mounts_are_new] = is_new;
         let env = map(container.env.iter().map(|it| (&*it.name, &it.value)));
         let mounts = map(container.mounts.iter().map(|it| (&*it.path, it)));
         // A variable that was extended is the user's, who may have removed it.
         for stamp in &self.env {
-            trace.add(env.get(&*stamp.name).copied(), env_is_new, |it| {
-                stamp.fits(it) || split::variable(it, stamp).is_some()
+            remains.add(env.get(&*stamp.name).copied(), env_is_new, |it| {
+                stamp.fits(it) || merged::variable(it, stamp).is_some()
             });
         }
         for mount in &self.mounts {
             let there = mounts.get(&*mount.stamp.name);
             let is_certain =
                 mounts_are_new || there.is_some_and(|it| it.volume.starts_with(RESERVED));
-            trace.add(there.map(|it| &it.value), is_certain, |it| {
-                mount.stamp.fits(it) || split::mount(it, mount).is_some()
+            remains.add(there.map(|it| &it.value), is_certain, |it| {
+                mount.stamp.fits(it) || merged::mount(it, mount).is_some()
             });
         }
     }

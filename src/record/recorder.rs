@@ -68,7 +68,9 @@ impl Recorder {
         self.record.secrets = added;
         for name in needed {
             let mut of_others = self.others.iter().flat_map(|(_, other)| &other.secrets);
-            if of_others.any(|other| other == name) {
+            if of_others.any(|other| other == name)
+                && !self.record.secrets.iter().any(|it| it == name)
+            {
                 self.record.secrets.push(name.clone().into_owned());
             }
         }
@@ -106,8 +108,8 @@ impl Recorder {
     /// Adds the volumes of other policies that an injection mounts: the last one to leave removes
     /// them.
     fn add_shared_volumes(&self, edits: &Edits, injected: &mut Injected) {
-        let stamps = self.others.iter().flat_map(|(_, other)| &other.injections);
-        let stamps = map(stamps.flat_map(|injected| &injected.volumes).map(|it| (&*it.name, it)));
+        let stamps = self.others.iter().flat_map(|(_, other)| other.volumes());
+        let stamps = map(stamps.map(|stamp| (&*stamp.name, stamp)));
         if stamps.is_empty() {
             return;
         }

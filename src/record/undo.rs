@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Changes, EVICTABLE, Injected, MountStamp, Moved, Record, SPEC_MEMBERS, SetVariable, Was,
-    container_keys, split,
+    container_keys, merged,
 };
 use crate::annotations::SAFE_TO_EVICT;
 use crate::collections::{map, set};
@@ -166,14 +166,12 @@ impl Record {
     /// Our volumes that the user has made something else of, if no container mounts them anywhere but
     /// where the record says: these mounts are the user's, too.
     fn claimed_volumes(&self, pod: &Pod) -> BTreeSet<String> {
-        let volumes = self.injections.iter().flat_map(|injected| &injected.volumes);
-        let volumes = volumes.filter_map(|stamp| pod.volume(&stamp.name));
+        let volumes = self.volumes().filter_map(|stamp| pod.volume(&stamp.name));
         let foreign = set(volumes.filter(|it| it.has_foreign_source()).map(|it| &*it.name));
         if foreign.is_empty() {
             return BTreeSet::new();
         }
-        let added = self.injections.iter().flat_map(|injected| &injected.containers);
-        let added = set(added.map(|name| &**name));
+        let added = set(self.containers());
         let changes = self.injections.iter().flat_map(|injected| injected.changes.values());
         let paths = set(changes.flat_map(|it| &it.mounts).map(|mount| &*mount.stamp.name));
         let containers = pod.all_containers().map(|(_, container)| container);
@@ -194,8 +192,7 @@ impl Record {
                 count.add(pod.has_container(name));
             }
         }
-        let names = self.injections.iter().flat_map(|injected| &injected.containers);
-        let names = set(names.map(|name| &**name));
+        let names = set(self.containers());
         pod.containers.retain(|container| !names.contains(&*container.name));
         let before = pod.init_containers.len();
         pod.init_containers.retain(|container| !names.contains(&*container.name));
@@ -204,8 +201,7 @@ impl Record {
 
     /// Takes out the volumes that were added. Returns whether one was removed.
     fn take_out_volumes(&self, pod: &mut Pod, tally: &mut Tally) -> bool {
-        let stamps = self.injections.iter().flat_map(|injected| &injected.volumes);
-        let stamps = map(stamps.map(|stamp| (&*stamp.name, stamp)));
+        let stamps = map(self.volumes().map(|stamp| (&*stamp.name, stamp)));
         if stamps.is_empty() {
             return false;
         }
@@ -221,7 +217,7 @@ impl Record {
                 if stamp.fits(&volume.value) {
                     return !mounted.contains(&*volume.name);
                 }
-                let rest = split::volume(&volume.value, stamp).and_then(Volume::read);
+                let rest = merged::volume(&volume.value, stamp).and_then(Volume::read);
                 if let Some(rest) = rest {
                     *volume = rest;
                 }
@@ -439,7 +435,7 @@ impl Changes {
                 if stamp.fits(&variable.value) {
                     return true;
                 }
-                if let Some(rest) = split::variable(&variable.value, stamp) {
+                if let Some(rest) = merged::variable(&variable.value, stamp) {
                     variable.value = rest;
                 }
                 false
@@ -458,7 +454,7 @@ impl Changes {
                 if added.stamp.fits(&mount.value) {
                     return true;
                 }
-                let rest = split::mount(&mount.value, added).and_then(VolumeMount::read);
+                let rest = merged::mount(&mount.value, added).and_then(VolumeMount::read);
                 if let Some(rest) = rest {
                     *mount = rest;
                 }

@@ -22,13 +22,13 @@ struct SelectorEntry<'b, 'a> {
 enum EntrySelector<'a> {
     Namespace(Option<NamespacePattern<'a>>),
     Label(Option<LabelSelector>),
-    /// An empty selector, which release 1.8 drops.
+    /// An empty selector, which releases since 1.7 drop.
     Dropped,
 }
 
 /// Visits the candidates of a block.
 ///
-/// Up to release 1.6.1, annotations ask first, then each entry selects by itself. Since release 1.7,
+/// Up to release 1.6.1, annotations ask first, then each entry selects by itself. Since 1.7,
 /// annotations ask, and the entries together limit where. `errors` gets what keeps entries from being
 /// read.
 pub(super) fn visit<'a>(
@@ -38,14 +38,14 @@ pub(super) fn visit<'a>(
     errors: &mut Errors,
     visit: &mut dyn FnMut(Candidate<'_, 'a>) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
-    if release == Release::V1_8 {
+    if release == Release::Since1_7 {
         return visit_since_1_7(injection, section, visit);
     }
     for variant in injection.variants.iter().filter(|variant| variant.asks_in_block) {
         visit(asked_by_annotation(injection, section, release, variant))?;
     }
-    let selects = release != Release::V1_5
-        || injection.block.as_ref().is_some_and(|block| block.selects_in_1_5);
+    let selects = release != Release::UpTo1_5
+        || injection.block.as_ref().is_some_and(|block| block.selects_up_to_1_5);
     let mut of_entries = Errors::default();
     let end = each_entry(injection, section, release, errors, &mut |entry| {
         if !selects {
@@ -82,10 +82,10 @@ fn visit_since_1_7<'a>(
     let language = injection.block.as_ref().and_then(|block| block.language_since_1_7);
     let is_read = |variant: &&Variant| language.is_none() || variant.language == language;
     for variant in injection.variants.iter().filter(is_read) {
-        let mut candidate = asked_by_annotation(injection, section, Release::V1_8, variant);
+        let mut candidate = asked_by_annotation(injection, section, Release::Since1_7, variant);
         let (mut namespaces, mut labels) = (List::default(), List::default());
         let mut errors = Errors::default();
-        let _end = each_entry(injection, section, Release::V1_8, &mut errors, &mut |entry| {
+        let _end = each_entry(injection, section, Release::Since1_7, &mut errors, &mut |entry| {
             match entry.selector {
                 EntrySelector::Namespace(pattern) => namespaces.push(&entry.path, pattern),
                 EntrySelector::Label(selector) => labels.push(&entry.path, selector),
@@ -158,8 +158,10 @@ fn read_entry<'b, 'a>(
     }
     let path = Path::Key(&entry.path, key);
     let selector = match (key, release) {
-        (_, Release::V1_8) if text.as_deref().is_some_and(str::is_empty) => EntrySelector::Dropped,
-        ("namespace", Release::V1_5) => {
+        (_, Release::Since1_7) if text.as_deref().is_some_and(str::is_empty) => {
+            EntrySelector::Dropped
+        }
+        ("namespace", Release::UpTo1_5) => {
             EntrySelector::Namespace(text.map(NamespacePattern::exactly))
         }
         ("namespace", _) => {
@@ -168,7 +170,7 @@ fn read_entry<'b, 'a>(
         }
         _ => {
             let syntax = match release {
-                Release::V1_8 => Syntax::WithGlobs,
+                Release::Since1_7 => Syntax::WithGlobs,
                 _ => Syntax::Kubernetes,
             };
             let selector = text.and_then(|text| label_selector(&path, &text, syntax, &mut errors));
@@ -177,7 +179,7 @@ fn read_entry<'b, 'a>(
     };
     let variant = match release {
         // Since release 1.7 the language of an entry has no effect, and may be missing.
-        Release::V1_8 => {
+        Release::Since1_7 => {
             let mut of_language = Errors::default();
             let _unused = language(injection, entry, &mut of_language);
             errors.extend(of_language.without_missing());

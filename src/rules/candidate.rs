@@ -1,6 +1,6 @@
 //! A candidate: one rule in the form that is the same for all releases.
 
-use crate::injection::{Injection, Planner, RuleSource, Variant};
+use crate::injection::{InjectBlock, Injection, Planner, RuleSource, Variant};
 use crate::json::Value;
 use crate::reader::{Case, Errors, Path, Section};
 use crate::release::Release;
@@ -71,15 +71,20 @@ impl<'a> Candidate<'_, 'a> {
     /// themselves.
     pub fn counts_annotation(&self, value: &str) -> bool {
         !self.injection.list.reads_annotation_always
-            || self.form == Form::Block(Release::V1_5)
+            || self.form == Form::Block(Release::UpTo1_5)
             || !value.trim().is_empty()
     }
 
     /// Reads the whole rule for a variant. Validation and requests both call this.
     pub fn compile(&self, variant: &'static Variant, errors: &mut Errors) -> Option<Compiled<'a>> {
         let Self { injection, section, form, .. } = *self;
-        section.check_keys(&known_keys(injection, form), errors);
-        let is_v2 = form != Form::Block(Release::V1_5) && form != Form::Block(Release::V1_6);
+        let block = injection.block.as_ref();
+        let known = match form {
+            Form::List => injection.list.known_keys(),
+            Form::Block(_) => block.map(InjectBlock::known_keys).unwrap_or_default(),
+        };
+        section.check_keys(&known, errors);
+        let is_v2 = form != Form::Block(Release::UpTo1_5) && form != Form::Block(Release::Of1_6);
         let (image, has_default_resources) = match form {
             Form::List => {
                 let _name = section.string("name", errors);
@@ -90,7 +95,6 @@ impl<'a> Candidate<'_, 'a> {
                 let images = section.section("images", Case::Sensitive, errors);
                 let key = variant.image_key.filter(|_| images.is_some());
                 let image = images.zip(key).and_then(|(images, key)| image(&images, key, errors));
-                let block = injection.block.as_ref();
                 (image, is_v2 || block.is_none_or(|block| block.has_default_resources))
             }
         };
@@ -100,17 +104,6 @@ impl<'a> Candidate<'_, 'a> {
         let planner = (variant.read)(source, errors)?;
         Some(Compiled { rule, planner })
     }
-}
-
-/// The keys that a rule of an injection may have.
-fn known_keys(injection: &Injection, form: Form) -> Vec<&'static str> {
-    let (common, own) = match form {
-        Form::List => (Rule::KEYS, injection.list.keys),
-        Form::Block(_) => {
-            (Rule::BLOCK_KEYS, injection.block.as_ref().map_or(&[][..], |it| it.keys))
-        }
-    };
-    common.iter().chain(own).copied().collect()
 }
 
 fn required_image(section: &Section, errors: &mut Errors) -> Option<ImageReference> {

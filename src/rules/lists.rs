@@ -7,7 +7,7 @@ use crate::json::Value;
 use crate::reader::{Case, Errors, Path, Section, expected, unknown};
 use crate::release::Release;
 use crate::rules::candidate::{Candidate, Form};
-use crate::rules::selectors::{Lists, Selectors};
+use crate::rules::selectors::{SelectorLists, Selectors};
 use crate::settings::Settings;
 
 /// Visits the candidates of an injection's list; `errors` gets what keeps rules from being read.
@@ -17,21 +17,20 @@ pub(super) fn visit<'a>(
     errors: &mut Errors,
     visit: &mut dyn FnMut(Candidate<'_, 'a>) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
-    let (home, key) = (injection.list.home, injection.list.key);
-    let rules = settings.config.and_then(|config| config.get(home)?.as_object()?.get(key));
-    let home = Path::Key(&Path::Root, home);
-    let list = Path::Key(&home, key);
+    let home = Path::Key(&Path::Root, injection.list.home);
+    let list = Path::Key(&home, injection.list.key);
+    let rules = settings.list_of(injection);
     let Some(rules) = rules.and_then(Value::as_array) else {
         if let Some(value) = rules.filter(|value| !value.is_null()) {
             expected(&list, "an array", value, errors);
         }
         return ControlFlow::Continue(());
     };
-    // Release 1.5 tries the rules of `admission_mutate` by label first, then by namespace.
-    let passes: &[Lists] = match (injection.sets_annotation, settings.release) {
-        (None, _) => &[Lists::EachGiven],
-        (Some(_), Release::V1_8) => &[Lists::Both],
-        (Some(_), _) => &[Lists::ExactLabels, Lists::ExactNamespaces],
+    // Up to release 1.6.1 the rules of `admission_mutate` are tried by label first, then by namespace.
+    let passes: &[SelectorLists] = match (injection.sets_annotation, settings.release) {
+        (None, _) => &[SelectorLists::EachGiven],
+        (Some(_), Release::Since1_7) => &[SelectorLists::Both],
+        (Some(_), _) => &[SelectorLists::ExactLabels, SelectorLists::ExactNamespaces],
     };
     for lists in passes {
         for (index, value) in rules.iter().enumerate() {
@@ -49,7 +48,7 @@ pub(super) fn visit<'a>(
 fn read<'b, 'a>(
     injection: &'static Injection,
     section: &'b Section<'b, 'a>,
-    lists: Lists,
+    lists: SelectorLists,
 ) -> Candidate<'b, 'a> {
     let mut errors = Errors::default();
     let selectors = Selectors::read(section, lists, &mut errors);

@@ -31,14 +31,14 @@ pub enum Mode {
 
 /// Which lists of a rule are read, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lists {
+pub enum SelectorLists {
     /// Both, as `admission_inject_v2` has them: regular expressions and globs.
     EachGiven,
     /// The same, but both have to match.
     Both,
-    /// The labels alone, in Kubernetes' syntax, as release 1.5 has them in `admission_mutate`.
+    /// The labels alone, in Kubernetes' syntax, as `admission_mutate` has them up to release 1.6.1.
     ExactLabels,
-    /// The namespaces alone, as names, as release 1.5 has them there.
+    /// The namespaces alone, as names, as it has them there.
     ExactNamespaces,
 }
 
@@ -119,11 +119,11 @@ enum Match {
 
 impl<'a> Selectors<'a> {
     /// Reads the selectors of a rule in a list.
-    pub fn read(section: &Section<'_, 'a>, lists: Lists, errors: &mut Errors) -> Self {
-        let mode = if lists == Lists::Both { Mode::Both } else { Mode::Given };
-        let is_exact = !matches!(lists, Lists::EachGiven | Lists::Both);
+    pub fn read(section: &Section<'_, 'a>, lists: SelectorLists, errors: &mut Errors) -> Self {
+        let mode = if lists == SelectorLists::Both { Mode::Both } else { Mode::Given };
+        let is_exact = !matches!(lists, SelectorLists::EachGiven | SelectorLists::Both);
         let mut selectors = Self { mode, ..Self::default() };
-        if lists != Lists::ExactLabels {
+        if lists != SelectorLists::ExactLabels {
             selectors.namespaces =
                 List::read(section, "namespace_selectors", errors, |path, text, errors| {
                     match is_exact {
@@ -132,7 +132,7 @@ impl<'a> Selectors<'a> {
                     }
                 });
         }
-        if lists != Lists::ExactNamespaces {
+        if lists != SelectorLists::ExactNamespaces {
             selectors.labels =
                 List::read(section, "label_selectors", errors, |path, text, errors| {
                     if is_exact {

@@ -1,4 +1,5 @@
-//! Imports run one way: no file of a crate imports, directly or through others, from itself.
+//! Imports run one way: no file of a crate imports, directly or through others, from itself. Three crates
+//! alone depend on YAML.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -143,6 +144,60 @@ fn imports_run_one_way() {
         if sources.is_dir() {
             assert_eq!(circle(&imports(&sources)), None, "circle in {name}");
         }
+    }
+}
+
+/// The folders of the crates beside those in `crates/`.
+const OTHER_CRATES: [&str; 5] = [".", "benches/guests", "fuzz", "npm/bindgen", "npm/bindings"];
+
+/// What the names of crates that read or write YAML have in them.
+const YAML: [&str; 4] = ["granit", "norway", "saphyr", "yaml"];
+
+/// The lines of a manifest that make a crate depend on YAML, but for those of its tests.
+fn yaml(manifest: &str) -> Vec<&str> {
+    let (mut section, mut found) = ("", Vec::new());
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            section = line;
+        }
+        let is_built_in = section.contains("dependencies")
+            && !section.contains("dev-dependencies")
+            && !section.contains("workspace");
+        let code = line.split('#').next().unwrap_or_default();
+        if is_built_in && YAML.iter().any(|name| code.contains(name)) {
+            found.push(line);
+        }
+    }
+    found
+}
+
+#[test]
+fn three_crates_know_yaml() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = std::fs::read_dir(top.join("crates")).unwrap();
+    let names = folders.map(|it| format!("crates/{}", it.unwrap().file_name().to_str().unwrap()));
+    let names = names.chain(OTHER_CRATES.map(str::to_owned));
+    let knows_yaml = |name: &String| {
+        let path = top.join(name).join("Cargo.toml");
+        let manifest = std::fs::read_to_string(&path);
+        !yaml(&manifest.unwrap_or_else(|error| panic!("{}: {error}", path.display()))).is_empty()
+    };
+    let found: BTreeSet<String> = names.filter(knows_yaml).collect();
+    let expected = ["crates/datakit-inject", "crates/settings-tools", "crates/yaml-splice"];
+    assert_eq!(found, BTreeSet::from(expected.map(str::to_owned)));
+}
+
+#[test]
+fn finds_yaml_in_manifests() {
+    for (manifest, expected) in [
+        ("[dependencies]\nserde_yaml_ng = \"0.10\"", 1),
+        ("[dependencies.serde_norway]\nversion = \"0.9\"", 1),
+        ("[build-dependencies]\ny = { package = \"yaml-rust2\", version = \"1\" }", 1),
+        ("[target.'cfg(unix)'.dependencies]\nyaml-splice = { workspace = true }", 1),
+        ("[dependencies]\nserde = \"1\" # no yaml\n[dev-dependencies]\nserde_norway = \"1\"", 0),
+        ("[package]\nname = \"yaml\"\n[workspace.dependencies]\nserde_norway = \"0.9\"", 0),
+    ] {
+        assert_eq!(yaml(manifest).len(), expected, "{manifest}");
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use datakit_injection::injection::table::ALL;
+use datakit_injection::injection::{RuleList, Variant};
 use datakit_injection::settings::known_keys;
 use datakit_injection::validation::validate;
 use expect_test::expect_file;
@@ -132,6 +134,20 @@ fn the_schema_knows_the_keys_of_the_code() {
 }
 
 #[test]
+fn the_schema_lists_the_languages_of_the_code() {
+    let schema = schema();
+    for injection in ALL {
+        let RuleList { home, key, .. } = injection.list;
+        let pointer = format!("/properties/{home}/properties/{key}/items/properties/language/enum");
+        let names = |it: &Variant| it.language.into_iter().chain(it.aliases.iter().copied());
+        let known: Vec<&str> = injection.variants.iter().flat_map(names).collect();
+        // An injection without languages takes any text there.
+        let expected = (!known.is_empty()).then(|| json!(known));
+        assert_eq!(schema.pointer(&pointer), expected.as_ref(), "{pointer}");
+    }
+}
+
+#[test]
 fn the_schema_takes_valid_settings_and_refuses_others() {
     let validator = jsonschema::validator_for(&schema()).unwrap();
     for case in all_recorded() {
@@ -156,6 +172,7 @@ fn the_schema_takes_valid_settings_and_refuses_others() {
         json!({ "admission_inject_v2": { "otels": [{ "envs": { "A": [] } }] } }),
         json!({ "policy": { "extra_workloads": [{ "kind": "Rollout" }] } }),
         json!({ "policy": { "sidecar_mode": "both" } }),
+        json!({ "policy": { "image_pull_secrets": vec!["hub"; 257] } }),
     ] {
         assert!(!validator.is_valid(&settings), "{settings}");
         assert!(!validate(&settings.to_string()).is_empty(), "{settings}");

@@ -527,6 +527,40 @@ fn a_record_never_makes_an_object_too_large() {
     );
 }
 
+/// A record that names more than 256 secrets cannot be read.
+#[test]
+fn a_record_never_names_more_secrets_than_are_read() {
+    let settings = |id: &str, count: usize| {
+        let secrets: Vec<String> = (0..count).map(|index| format!("hub-{index}")).collect();
+        json!({
+            "policy": { "id": id, "image_pull_secrets": secrets },
+            "admission_inject_v2": { "ddtraces": [
+                { "namespace_selectors": ["*"], "language": "java", "image": "h/j:1" } ] },
+        })
+        .to_string()
+    };
+    let mut bare = crate::objects::deployment(&crate::objects::pod());
+    let own = json!([{ "name": "own" }]);
+    bare["spec"]["template"]["spec"]["imagePullSecrets"] = own.clone();
+    let (stored, _) = admit(&bare, None, "default", &settings("", 300));
+    let secrets = |object: &Value| {
+        let list = &object["spec"]["template"]["spec"]["imagePullSecrets"];
+        list.as_array().unwrap().len()
+    };
+    assert_eq!(secrets(&stored), 257);
+    let changed = annotated(&stored, "x", "y");
+    let (left, _) = admit(&changed, Some(&stored), "default", "{}");
+    assert_eq!(left, annotated(&bare, "x", "y"));
+    // Of names that somebody removed, another policy's record still has each.
+    let logs = settings("b", 256).replace("ddtraces", "logfwds").replace("java", "");
+    let (mut stored, _) = admit(&bare, None, "default", &logs);
+    stored["spec"]["template"]["spec"]["imagePullSecrets"] = own;
+    let (stored, _) = admit(&stored, None, "default", &settings("", 256));
+    assert_eq!(secrets(&stored), 257);
+    let out = policy::uninject(&stored.to_string(), &settings("", 256), None).unwrap();
+    assert_eq!(out.removed, ["ddtrace-java"]);
+}
+
 #[test]
 fn one_injection_after_another_leaves_nothing_behind() {
     let envs = json!({ "FLAMESHOT_PROFILING_PATH": "/flame", "FLAMESHOT_HTTP_LOCAL_PORT": 8089 });

@@ -230,6 +230,15 @@ fn rules_that_are_switched_off_may_be_empty() {
     assert_eq!(faults(&settings.to_string()), "");
 }
 
+#[test]
+fn refuses_more_secrets_than_a_record_names() {
+    let faults_of = |count: usize| {
+        faults(&json!({ "policy": { "image_pull_secrets": vec!["hub"; count] } }).to_string())
+    };
+    assert_eq!(faults_of(256), "");
+    assert_eq!(faults_of(257), "policy.image_pull_secrets: lists more than 256 names\n");
+}
+
 /// A rule that is switched off may be empty; what it has is read as anywhere.
 #[test]
 fn refuses_what_is_wrong_also_in_rules_that_are_switched_off() {

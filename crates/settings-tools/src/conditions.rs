@@ -152,7 +152,7 @@ impl<'s> Objects<'s> {
         let extras = settings.options.extra_workloads.iter();
         let extras = extras.filter(|_| scope != Scope::Pods);
         let (shadowed, extras) = extras.partition(|extra| is_built_in(extra));
-        let record = settings.options.record_annotation().into_owned();
+        let record = annotations::record(&settings.options).into_owned();
         Self { scope, record, extras, shadowed }
     }
 

@@ -163,10 +163,8 @@ pub fn validate(settings: &str) -> Vec<SettingsError> {
 /// The place at which an unknown key is valid.
 fn home(path: &str) -> Option<String> {
     let key = path.rsplit_once('.').map_or(path, |(_, key)| key);
-    let lists = ALL.iter().map(|injection| (injection.list.home, injection.list.key));
-    let blocks = ALL.iter().filter_map(|injection| injection.block.as_ref());
-    let mut homes = lists.chain(blocks.map(|block| ("admission_inject", block.name)));
-    if let Some((home, _)) = homes.find(|(_, known)| *known == key) {
+    let mut places = ALL.iter().flat_map(|injection| injection.places());
+    if let Some((home, _)) = places.find(|(_, known)| *known == key) {
         return Some(format!("{home}.{key}"));
     }
     if path != key && KEYS.contains(&key) {

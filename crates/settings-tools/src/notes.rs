@@ -44,8 +44,8 @@ fn note(settings: &Settings, notes: &mut Errors) {
 
 fn note_rules<'a>(settings: &Settings<'_, 'a>, injection: &'static Injection, notes: &mut Errors) {
     let mut earlier = Earlier::default();
-    // The candidates of a block share all but their selectors, and release 1.5 tries the rules of
-    // `admission_mutate` twice.
+    // The candidates of a block share all but their selectors, and up to release 1.6.1 the rules of
+    // `admission_mutate` are tried twice.
     let mut sections = BTreeMap::new();
     let is_logging = injection.sets_annotation.is_some();
     visit(settings, injection, &mut |candidate| {
@@ -53,8 +53,8 @@ fn note_rules<'a>(settings: &Settings<'_, 'a>, injection: &'static Injection, no
         let path = section.path.to_string();
         if !sections.contains_key(&path) {
             let are_names = match is_logging {
-                true => settings.release != Release::V1_8,
-                false => candidate.form == Form::Block(Release::V1_5),
+                true => settings.release != Release::Since1_7,
+                false => candidate.form == Form::Block(Release::UpTo1_5),
             };
             if note_effect(&candidate, notes) {
                 namespaces::note(&candidate, are_names, notes);
@@ -101,8 +101,9 @@ fn note_effect(candidate: &Candidate, notes: &mut Errors) -> bool {
         }
         return true;
     }
-    let selects_in_1_5 = candidate.injection.block.as_ref().is_some_and(|it| it.selects_in_1_5);
-    if candidate.form != Form::Block(Release::V1_5) || selects_in_1_5 {
+    let selects_up_to_1_5 =
+        candidate.injection.block.as_ref().is_some_and(|it| it.selects_up_to_1_5);
+    if candidate.form != Form::Block(Release::UpTo1_5) || selects_up_to_1_5 {
         return true;
     }
     for key in ["enabled_labelselectors", "enabled_namespaces"] {

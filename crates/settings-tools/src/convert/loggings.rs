@@ -7,13 +7,13 @@ use datakit_injection::release::Release;
 /// Label selectors one of which matches whatever the labels are; the label may be any.
 const ANY_LABELS: [&str; 2] = ["app", "!app"];
 
-/// `admission_mutate` as release 1.8 reads it.
+/// `admission_mutate` as releases since 1.7 read it.
 ///
-/// Release 1.5 takes a rule whose labels **or** whose namespaces match, and tries all rules by label
-/// first. Release 1.8 takes a rule whose labels **and** namespaces match, so each list becomes a
-/// rule of its own, with another list that always matches.
+/// Up to release 1.6.1 a rule is taken whose labels **or** whose namespaces match, and all rules are
+/// tried by label first. Since 1.7 a rule is taken whose labels **and** namespaces match, so each list
+/// becomes a rule of its own, with another list that always matches.
 pub(super) fn converted(mut mutate: Value, release: Release) -> Value {
-    if release == Release::V1_8 {
+    if release == Release::Since1_7 {
         return mutate;
     }
     if let Some(rules) = mutate.get_mut("loggings").and_then(Value::as_sequence_mut) {
@@ -26,7 +26,7 @@ pub(super) fn converted(mut mutate: Value, release: Release) -> Value {
 
 fn by_labels(rule: &Mapping) -> Option<Mapping> {
     let labels = strings(rule, "label_selectors").flat_map(|selector| match selector.trim() {
-        // Every label, which 1.8 refuses to say so.
+        // Every label, which releases since 1.7 refuse to say so.
         "" => ANY_LABELS.to_vec(),
         _ => vec![selector],
     });

@@ -20,19 +20,19 @@ pub(super) fn of(settings: &Mapping, release: Release, notes: &mut Vec<String>) 
     let blocks = member("admission_inject").unwrap_or_default();
     let mut rules = member("admission_inject_v2").unwrap_or_default();
     for injection in ALL {
-        let Some(&InjectBlock { name, selects_in_1_5, .. }) = injection.block.as_ref() else {
+        let Some(&InjectBlock { name, selects_up_to_1_5, .. }) = injection.block.as_ref() else {
             continue;
         };
         let Some(block) = blocks.get(name).and_then(Value::as_mapping) else { continue };
-        let selects = release != Release::V1_5 || selects_in_1_5;
+        let selects = release != Release::UpTo1_5 || selects_up_to_1_5;
         let block = Block { name, injection, block, selects };
         let of_block = match release {
-            Release::V1_8 => block.as_read_since_1_7(notes),
+            Release::Since1_7 => block.as_read_since_1_7(notes),
             _ => block.as_read_up_to_1_6(release, notes),
         };
         block.note_lists_without_effect(notes);
         if !of_block.is_empty() {
-            if release != Release::V1_8 {
+            if release != Release::Since1_7 {
                 block.note_differences(notes);
             }
             rules.insert(injection.list.key.into(), Value::Sequence(of_block));
@@ -85,11 +85,8 @@ impl Block<'_> {
         self.note_annotations(notes);
         for (list, key, selectors) in ENTRIES {
             for (index, entry) in self.entries(list).enumerate() {
-                let language = match text(entry, "language") {
-                    "js" => "nodejs",
-                    other => other,
-                };
-                let language = Some(language).filter(|_| self.has_languages());
+                let variant = self.injection.variant(text(entry, "language"));
+                let language = variant.and_then(|variant| variant.language);
                 let Some(image) = self.image(language) else {
                     let what = language.unwrap_or(self.name);
                     notes.push(format!(
@@ -99,7 +96,9 @@ impl Block<'_> {
                     continue;
                 };
                 let (selectors, selector) = match (key, text(entry, key)) {
-                    ("namespace", name) if release == Release::V1_5 => (selectors, exactly(name)),
+                    ("namespace", name) if release == Release::UpTo1_5 => {
+                        (selectors, exactly(name))
+                    }
                     // The empty label selector matches everything, and is an error in version 2.
                     ("labelselector", selector) if selector.trim().is_empty() => {
                         ("namespace_selectors", "*".to_owned())
@@ -148,10 +147,6 @@ impl Block<'_> {
                 ));
             }
         }
-    }
-
-    fn has_languages(&self) -> bool {
-        self.injection.variants.iter().any(|variant| variant.language.is_some())
     }
 
     fn image(&self, language: Option<&str>) -> Option<Value> {

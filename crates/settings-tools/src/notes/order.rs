@@ -36,8 +36,8 @@ impl<'a> Earlier<'a> {
     /// Notes a rule that does not get the pods that it is for.
     pub(super) fn note(&mut self, candidate: Candidate<'_, 'a>, notes: &mut Errors) {
         let path = candidate.path.to_string();
-        // A block's annotations are no rules of a list, and release 1.5 tries the rules of
-        // `admission_mutate` twice.
+        // A block's annotations are no rules of a list, and up to release 1.6.1 the rules of
+        // `admission_mutate` are tried twice.
         let is_annotation = candidate.form != Form::List && candidate.requires_annotation;
         if candidate.selectors.is_off() || is_annotation || !self.paths.insert(path.clone()) {
             return;

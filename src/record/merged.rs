@@ -1,4 +1,4 @@
-//! Splits an element of ours that somebody else's was merged into.
+//! Takes ours out of an element that somebody else's was merged into.
 //!
 //! Apply merges lists by name, member by member: an entry that the user now sets as well comes as one
 //! with the members of both, which Kubernetes refuses. What fits the stamp is taken out; the rest is
