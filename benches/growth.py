@@ -37,6 +37,17 @@ def with_mounts(template, n):
     template["spec"]["containers"][0]["volumeMounts"] = mounts
 
 
+def with_directories(template, n):
+    deep = "/d" * 20
+    with_mounts(template, n)
+    for i, mount in enumerate(template["spec"]["containers"][0]["volumeMounts"]):
+        mount["mountPath"] = f"{deep}/m{i:05}"
+    # At most 256 are taken.
+    files = [f"{deep}/l{i:05}/x.log" for i in range(n // 5)]
+    instances = [{"datakit_addr": "h:1", "loggings": [{"logfiles": files, "source": "x"}]}]
+    template["metadata"]["annotations"]["admission.datakit/logfwd.instances"] = json.dumps(instances)
+
+
 def with_containers(template, n):
     template["spec"]["containers"] = [{"name": f"c{i:05}", "image": "x"} for i in range(n)]
 
@@ -49,6 +60,7 @@ CASES = {
     "labels": labelled,
     "variables": with_variables,
     "volumes and mounts": with_mounts,
+    "mounts and log directories": with_directories,
     "containers": with_containers,
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod edits;
 pub(crate) mod evictable;
 pub(crate) mod lists;
 pub(crate) mod malformed;
+pub(crate) mod mounts;
 pub(crate) mod qos;
 pub(crate) mod security;
 pub(crate) mod system;

@@ -39,11 +39,14 @@ pub(super) fn sharing_containers<'p, 'a>(
     pod: &'p Pod<'_, 'a>,
     options: &Options,
 ) -> impl Iterator<Item = (ContainerRef, &'p Container<'a>)> {
-    let ignored = &options.ignored_containers;
-    pod.all_containers().filter(move |(place, container)| {
-        let is_regular = matches!(place, ContainerRef::Regular(_));
-        is_sidecar(&container.name) || (is_regular && !ignored.contains(&container.name))
-    })
+    pod.all_containers().filter(|(place, container)| shares(*place, container, options))
+}
+
+/// Whether a container shares directories.
+pub(super) fn shares(place: ContainerRef, container: &Container, options: &Options) -> bool {
+    let is_ignored = || options.ignored_containers.contains(&container.name);
+    let is_regular = matches!(place, ContainerRef::Regular(_));
+    is_sidecar(&container.name) || (is_regular && !is_ignored())
 }
 
 fn is_sidecar(name: &str) -> bool {

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 
 use super::parts::{empty_dir, mount, volume};
 use super::{Ask, Plan};
-use crate::injection::containers::{is_agent, own_containers, sharing_containers};
-use crate::injection::skip::{ContainerName, Skip};
+use crate::collections::map;
+use crate::injection::containers::{is_agent, own_containers, shares, sharing_containers};
+use crate::injection::skip::{ContainerName as Name, Skip};
 use crate::pod::Pod;
-use crate::pod::container::{Container, Found, VolumeMount, below};
+use crate::pod::container::{Container, ContainerRef, VolumeMount, below};
+use crate::pod::mounts::{Found, Mounts};
 use crate::pod::volume::VolumeSource;
 use crate::rules::read::is_mountable;
 
@@ -28,7 +30,9 @@ const ESSENTIAL: &[&str] = &[
 pub(super) fn is_essential(path: &str) -> bool {
     let inner = path.trim_matches('/');
     let in_usr = inner.strip_prefix("usr/").is_some_and(|rest| !rest.contains('/'));
-    in_usr || ESSENTIAL.contains(&inner)
+    // The kernel's file systems: a runtime refuses mounts in them.
+    let is_kernels = inner.starts_with("proc/") || inner.starts_with("sys/");
+    in_usr || is_kernels || ESSENTIAL.contains(&inner)
 }
 
 /// The directory of a path with wildcards: of the part before the first of them, without slashes at
@@ -95,19 +99,22 @@ pub(super) fn share<'d, 'a>(
     ask: &Ask<'_, 'a>,
     plan: &mut Plan<'a>,
 ) -> Result<Vec<VolumeMount<'a>>, Skip> {
-    let mut directories: Vec<(usize, Cow<str>)> = distinct(directories)?;
-    let containers = sharing_containers(pod, ask.context.options).count();
-    if directories.len().saturating_mul(containers) > MAX_MOUNTS {
+    let directories = distinct(directories)?;
+    let sharing = sharing_containers(pod, ask.context.options).count();
+    if directories.len().saturating_mul(sharing) > MAX_MOUNTS {
         return Err(Skip::TooManyMounts(MAX_MOUNTS));
     }
-    if ask.context.native_sidecars {
-        // A native sidecar starts first: what is below another directory must be on its volume.
-        directories.sort_by_key(|(_, directory)| directory.len());
-    }
+    // A native sidecar starts first: what is below another directory must be on its volume.
+    let rank = |directory: &str| if ask.context.native_sidecars { directory.len() } else { 0 };
+    let ranked = directories.into_iter().map(|(place, it)| ((rank(&it), place), it));
+    let directories = map(ranked);
+    let containers: Vec<_> =
+        pod.all_containers().map(|(place, it)| (place, Mounts::of(it))).collect();
+    let own = || own_containers(pod, ask.context.options);
     let mut unshared = Unshared::default();
-    let mut unread = BTreeSet::new();
+    let mut unmounted = Unmounted::default();
     let mut mounts: Vec<VolumeMount> = Vec::new();
-    for (index, directory) in &directories {
+    for ((_, index), directory) in &directories {
         if let Some(count) = unshared.of(directory) {
             *count = count.saturating_add(1);
             continue;
@@ -116,13 +123,13 @@ pub(super) fn share<'d, 'a>(
         if ask.context.native_sidecars && mounts.iter().any(covers) {
             continue;
         }
-        let mount = match place(pod, directory, ask) {
+        let mount = match place(pod, directory, &containers, ask) {
             Place::Shared(mount) => mount,
             Place::Taken => {
                 unshared.mounted = unshared.mounted.saturating_add(1);
                 continue;
             }
-            Place::Free if is_worked_in(pod, directory, ask) => {
+            Place::Free if own().any(|(_, container)| works_in(container, directory)) => {
                 unshared.worked_in = unshared.worked_in.saturating_add(1);
                 continue;
             }
@@ -131,41 +138,69 @@ pub(super) fn share<'d, 'a>(
                 mount(volume(pod, new, ask, &mut plan.edits)?, directory.clone().into_owned())
             }
         };
-        unread.extend(mount_everywhere(pod, directory, &mount, ask, plan));
+        mount_everywhere(&containers, directory, &mount, ask, plan, &mut unmounted);
         mounts.push(mount);
     }
     unshared.notes(&mut plan.notes);
-    for name in unread {
-        let name = ContainerName::new(name);
-        plan.notes.push(format!(
-            "container {name} mounts another volume at a shared directory; only the first is read"
-        ));
-    }
+    unmounted.notes(&mut plan.notes);
     Ok(mounts)
 }
 
-/// Mounts a directory in every container that has nothing there. Returns the names of those that
-/// have something else.
+/// Mounts a directory in every container that has nothing there.
 fn mount_everywhere<'p, 'a>(
-    pod: &'p Pod<'_, 'a>,
+    containers: &[(ContainerRef, Mounts<'p, 'a>)],
     directory: &str,
     mount: &VolumeMount<'a>,
     ask: &Ask<'_, 'a>,
     plan: &mut Plan<'a>,
-) -> Vec<&'p str> {
-    let mut unread = Vec::new();
-    for (place, container) in sharing_containers(pod, ask.context.options) {
-        let of_volume = container.mount_above(directory, |it| it.volume == mount.volume);
+    unmounted: &mut Unmounted<'p>,
+) {
+    let options = ask.context.options;
+    for (place, mounts) in
+        containers.iter().filter(|(place, it)| shares(*place, it.container, options))
+    {
+        let container = mounts.container;
+        let of_volume = mounts.above(directory, |it| it.volume == mount.volume);
         if of_volume.is_some_and(|(there, rest)| is_part(there, &rest, mount)) {
             continue;
         }
-        match container.find(directory, counts(ask)) {
-            Found::Image => plan.edits.mounts.push((place, mount.clone())),
+        match mounts.find(directory, counts(ask)) {
+            Found::Image if works_in(container, directory) => {
+                unmounted.worked_in.insert(&container.name);
+            }
+            Found::Image => plan.edits.mounts.push((*place, mount.clone())),
             Found::At(there) if is_part(there, "", mount) => {}
-            _ => unread.push(&*container.name),
+            _ => {
+                unmounted.unread.insert(&container.name);
+            }
         }
     }
-    unread
+}
+
+/// The containers in which a shared directory is not mounted.
+#[derive(Default)]
+struct Unmounted<'p> {
+    /// They have another volume there.
+    unread: BTreeSet<&'p str>,
+    /// It would hide their working directory.
+    worked_in: BTreeSet<&'p str>,
+}
+
+impl Unmounted<'_> {
+    fn notes(&self, notes: &mut Vec<String>) {
+        for name in &self.unread {
+            let name = Name::new(name);
+            notes.push(format!(
+                "container {name} mounts another volume at a shared directory; only the first is read"
+            ));
+        }
+        for name in &self.worked_in {
+            let name = Name::new(name);
+            notes.push(format!(
+                "a shared directory is not mounted in container {name}, which works in it"
+            ));
+        }
+    }
 }
 
 /// The directories, each once, with their places.
@@ -208,10 +243,15 @@ enum Place<'a> {
 }
 
 /// Finds what the containers of a pod have at a directory: what is mounted at it, else above it.
-fn place<'a>(pod: &Pod<'_, 'a>, directory: &str, ask: &Ask<'_, 'a>) -> Place<'a> {
+fn place<'a>(
+    pod: &Pod<'_, 'a>,
+    directory: &str,
+    containers: &[(ContainerRef, Mounts<'_, 'a>)],
+    ask: &Ask<'_, 'a>,
+) -> Place<'a> {
     let (mut at, mut above) = (Place::Free, Place::Free);
-    for (_, container) in pod.all_containers().filter(|(_, it)| is_looked_at(it, ask)) {
-        let (place, mount, rest) = match container.find(directory, counts(ask)) {
+    for (_, mounts) in containers.iter().filter(|(_, it)| is_looked_at(it.container, ask)) {
+        let (place, mount, rest) = match mounts.find(directory, counts(ask)) {
             Found::Image => continue,
             Found::Device => (&mut at, None, String::new()),
             Found::At(mount) => (&mut at, Some(mount), String::new()),
@@ -272,14 +312,11 @@ fn is_part(there: &VolumeMount, rest: &str, mount: &VolumeMount) -> bool {
     there.volume == mount.volume && sub_path.as_deref() == mount.sub_path.as_deref()
 }
 
-/// Whether a container of the user's works in a directory, whose files an emptyDir would hide.
-fn is_worked_in(pod: &Pod, directory: &str, ask: &Ask) -> bool {
-    own_containers(pod, ask.context.options).any(|(_, container)| {
-        let works_in = container.body.get_str("workingDir");
-        works_in.is_some_and(|it| {
-            it.trim_end_matches('/') == directory.trim_end_matches('/')
-                || below(&it, directory).is_some()
-        })
+/// Whether a container works in a directory, whose files an emptyDir would hide.
+fn works_in(container: &Container, directory: &str) -> bool {
+    container.body.get_str("workingDir").is_some_and(|works_in| {
+        works_in.trim_end_matches('/') == directory.trim_end_matches('/')
+            || below(&works_in, directory).is_some()
     })
 }
 
@@ -313,12 +350,24 @@ mod tests {
 
     #[test]
     fn knows_what_an_image_cannot_do_without() {
-        for path in
-            ["/", "/bin", "/etc/", "/usr", "/usr/lib", "/usr/local/", "/var", "/opt", "/home"]
-        {
+        for path in [
+            "/",
+            "/bin",
+            "/etc/",
+            "/usr",
+            "/usr/lib",
+            "/usr/local/",
+            "/var",
+            "/opt",
+            "/home",
+            "/proc/1/fd",
+            "/sys/kernel/debug/",
+        ] {
             assert!(is_essential(path), "{path}");
         }
-        for path in ["/data", "/var/log", "/usr/share/nginx", "/opt/app", "/tmp", "/etc/app"] {
+        for path in
+            ["/data", "/var/log", "/usr/share/nginx", "/opt/app", "/tmp", "/etc/app", "/process"]
+        {
             assert!(!is_essential(path), "{path}");
         }
     }

@@ -50,19 +50,6 @@ pub(crate) struct VolumeMount<'a> {
     pub(crate) value: Value<'a>,
 }
 
-/// What a container finds at a path.
-#[derive(Clone, Debug)]
-pub(crate) enum Found<'c, 'a> {
-    /// What its image has there.
-    Image,
-    /// A mount at exactly that path.
-    At(&'c VolumeMount<'a>),
-    /// A mount above it, and where the path is in that.
-    Below(&'c VolumeMount<'a>, String),
-    /// A block device.
-    Device,
-}
-
 /// One of the containers of a pod, by its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ContainerRef {
@@ -169,20 +156,9 @@ impl<'a> Container<'a> {
         above.min_by_key(|(_, rest)| rest.len())
     }
 
-    /// What the container finds at a path; of the mounts above it, those that are meant count.
-    pub(crate) fn find(
-        &self,
-        path: &str,
-        is_meant: impl Fn(&VolumeMount) -> bool,
-    ) -> Found<'_, 'a> {
-        if let Some(mount) = self.mount_at(path) {
-            return Found::At(mount);
-        }
-        if self.devices.iter().any(|device| device == path) {
-            return Found::Device;
-        }
-        let above = self.mount_above(path, is_meant);
-        above.map_or(Found::Image, |(mount, rest)| Found::Below(mount, rest))
+    /// Whether a block device is at exactly that path.
+    pub(crate) fn has_device_at(&self, path: &str) -> bool {
+        self.devices.iter().any(|device| device == path)
     }
 
     /// A member that nobody opened, opened now.
@@ -350,11 +326,15 @@ impl<'a> VolumeMount<'a> {
 
 /// Where a path is in a directory above it, however their slashes are written.
 pub(crate) fn below(path: &str, directory: &str) -> Option<String> {
-    let names = |path| str::split(path, '/').filter(|name| !matches!(*name, "" | "."));
     let mut rest = names(path);
     names(directory).all(|name| rest.next() == Some(name)).then_some(())?;
     let first = rest.next()?.to_owned();
     Some(rest.fold(first, |path, name| path + "/" + name))
+}
+
+/// The names in a path.
+pub(super) fn names(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|name| !matches!(*name, "" | "."))
 }
 
 /// Where block devices are in a container.

@@ -328,6 +328,38 @@ fn the_working_directory_keeps_its_files() {
 }
 
 #[test]
+fn a_shared_volume_does_not_hide_a_working_directory() {
+    for (works_in, is_mounted) in
+        [("/var/log/app", false), ("/var/log/app/current/", false), ("/var/log", true)]
+    {
+        let mut object = with_spec(pod(), json!({ "volumes": [{ "name": "v", "emptyDir": {} }] }));
+        object["spec"]["containers"] = json!([container("app"), container("worker")]);
+        object["spec"]["containers"][0]["volumeMounts"] =
+            json!([{ "name": "v", "mountPath": "/var/log/app" }]);
+        object["spec"]["containers"][1]["workingDir"] = json!(works_in);
+        let (answer, stored) = create(&object, &every(&["logfwd"]));
+        assert_eq!(mounts(&stored, "worker").len(), usize::from(is_mounted), "{works_in}");
+        assert!(mounts(&stored, "datakit-logfwd").contains(&"v:/var/log/app:ro".to_owned()));
+        if !is_mounted {
+            let of = "a shared directory is not mounted in container `worker`, which works in it";
+            warns(&answer, of);
+        }
+    }
+}
+
+#[test]
+fn nothing_is_mounted_in_the_kernels_file_systems() {
+    let mut settings = every(&["logfwd"]);
+    for path in ["/proc/1/fd/1", "/sys/kernel/debug/*.log", "/proc/*.log"] {
+        let configs = json!([{ "type": "file", "path": path }]).to_string();
+        settings["admission_inject_v2"]["logfwds"][0]["log_configs"] = json!(configs);
+        let (answer, stored) = create(&pod(), &settings);
+        assert_eq!(mounts(&stored, "app"), [""; 0], "{path}");
+        warns(&answer, "1 directory is not shared: an image cannot do without it");
+    }
+}
+
+#[test]
 fn nothing_is_mounted_below_what_is_read_only() {
     let files = json!({ "volumes": [{ "name": "v", "configMap": { "name": "c" } },
                                     { "name": "w", "emptyDir": {} }] });
