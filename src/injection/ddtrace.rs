@@ -211,20 +211,46 @@ fn merged_tags(container: &Container, ask: &Ask, notes: &mut Vec<String>) -> Opt
         return None;
     }
     let key = |tag: &str| tag.split_once(':').map_or(tag, |(key, _)| key).trim().to_owned();
-    // The libraries read both separators, and commas alone where there is one.
-    let by_spaces = !present.contains(',') && present.split_whitespace().nth(1).is_some();
-    let is_separator = |char: char| char == ',' || (by_spaces && char.is_whitespace());
-    let own = set(present.split(is_separator).map(key));
+    let separator = separator(&present);
+    let own = set(tags(&present).map(key));
     let mut suffix = String::new();
-    for tag in configured.split(is_separator) {
-        if tag.is_empty() || own.contains(&key(tag)) {
+    let mut has_spaces = false;
+    for tag in tags(configured).filter(|tag| !tag.is_empty() && !own.contains(&key(tag))) {
+        let tag = if separator == ' ' { tag.trim() } else { tag };
+        if separator == ' ' && tag.contains(char::is_whitespace) {
+            has_spaces = true;
             continue;
         }
         let so_far = if suffix.is_empty() { &*present } else { &suffix };
-        if !so_far.is_empty() && !so_far.ends_with(is_separator) {
-            suffix.push(if by_spaces { ' ' } else { ',' });
+        let is_separated = so_far.ends_with(|char| is_between(char, separator));
+        if !so_far.is_empty() && !is_separated {
+            suffix.push(separator);
         }
         suffix.push_str(tag);
     }
+    if has_spaces {
+        let container = Name::new(&container.name);
+        notes.push(format!(
+            "configured tags with spaces are left out of {TAGS} of container {container}, whose \
+             tags are separated by spaces"
+        ));
+    }
     Some(Extension { name: TAGS, prefix: String::new(), suffix })
+}
+
+/// The tags in a text. The libraries read both separators, and commas alone where there is one.
+fn tags(text: &str) -> impl Iterator<Item = &str> {
+    let separator = separator(text);
+    text.split(move |char| is_between(char, separator))
+}
+
+fn separator(tags: &str) -> char {
+    match !tags.contains(',') && tags.split_whitespace().nth(1).is_some() {
+        true => ' ',
+        false => ',',
+    }
+}
+
+fn is_between(char: char, separator: char) -> bool {
+    if separator == ' ' { char.is_whitespace() } else { char == separator }
 }

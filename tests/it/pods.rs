@@ -694,12 +694,27 @@ fn tags_keep_the_separator_of_the_user() {
         ("a:1,b:2", "x:1 y:2 ", "x:1 y:2 a:1 b:2"),
         ("a:1,b:2", "a:1\tb:2", "a:1\tb:2"),
         ("a:1 2,b:2", "x:1,y:2", "x:1,y:2,a:1 2,b:2"),
+        ("env:test region:eu", "env:prod", "env:prod,region:eu"),
+        ("team:platform region:eu", "env:prod,team:shop", "env:prod,team:shop,region:eu"),
+        ("team:platform region:eu", "env:prod", "env:prod,team:platform,region:eu"),
+        ("team:platform  region:eu ", "x:1 y:2", "x:1 y:2 team:platform region:eu"),
+        ("a:1, b:2", "x:1 y:2", "x:1 y:2 a:1 b:2"),
+        ("note:hello world,b:2", "x:1 y:2", "x:1 y:2 b:2"),
+        ("note:hello world,b:2", "x:1", "x:1,note:hello world,b:2"),
     ] {
         settings["admission_inject_v2"]["ddtraces"][0]["envs"] = json!({ "DD_TAGS": configured });
         let object = with_container(pod(), json!({ "env": [{ "name": "DD_TAGS", "value": own }] }));
         let (_, stored) = create(&object, &settings);
         assert_eq!(env(&stored, "app", "DD_TAGS"), Some(expected), "{configured} {own}");
     }
+    settings["admission_inject_v2"]["ddtraces"][0]["envs"] = json!({ "DD_TAGS": "a:1 2,b:2" });
+    let own = json!({ "env": [{ "name": "DD_TAGS", "value": "x:1 y:2" }] });
+    let (answer, _) = create(&with_container(pod(), own), &settings);
+    warns(
+        &answer,
+        "configured tags with spaces are left out of DD_TAGS of container `app`, whose tags are \
+         separated by spaces",
+    );
 }
 
 #[test]
