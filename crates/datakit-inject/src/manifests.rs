@@ -101,8 +101,12 @@ impl Manifests {
         if template.is_some() {
             manifests.leave_out(0..text.len(), input, template);
         } else {
+            let has = |key| {
+                text.lines().any(|it| it.trim_start_matches(['"', ' ', '{']).starts_with(key))
+            };
+            let is_meant = input.folder.is_none() || has("apiVersion") && has("kind");
             for part in &parts {
-                match check(part, input, &manifests.name, &text) {
+                match check(part, input, &manifests.name, is_meant) {
                     Ok(document) => {
                         manifests.run(document, part.range.start, input.is_patch, task);
                     }
@@ -206,15 +210,13 @@ fn check<'p, 't>(
     part: &'p Part<'t>,
     input: &Input,
     name: &str,
-    text: &str,
+    is_meant: bool,
 ) -> Result<&'p Document<'t>, Option<Problem>> {
     let is_found = input.folder.is_some();
-    let document = part.document.as_ref().map_err(|error| {
-        let has =
-            |key| text.lines().any(|it| it.trim_start_matches(['"', ' ', '{']).starts_with(key));
-        let is_meant = !is_found || has("apiVersion") && has("kind");
-        is_meant.then(|| Problem::new(name, Some(error.line), &error.reason))
-    })?;
+    let document = part
+        .document
+        .as_ref()
+        .map_err(|error| is_meant.then(|| Problem::new(name, Some(error.line), &error.reason)))?;
     let has = |key| document.value().get(key).is_some_and(|value| value.as_str().is_some());
     if has("kind") && (has("apiVersion") || !is_found) {
         return Ok(document);
