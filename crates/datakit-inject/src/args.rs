@@ -9,7 +9,6 @@ use crate::evaluate::Policy;
 use crate::kubectl::Kubectl;
 use crate::terminal::Failure;
 
-/// Manifests.
 #[derive(Args)]
 pub(crate) struct Paths {
     /// Manifests, folders of them, or `-` for standard input
@@ -61,7 +60,6 @@ impl Source {
     }
 }
 
-/// An output format.
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
     /// Text, for people

@@ -33,8 +33,7 @@ impl CheckSettings {
         let (mut errors, mut notes) = (file.errors(), notes(&file.found.settings));
         // Invalid settings have no conditions to compare with.
         if let Some(policy) = file.policy.as_ref().filter(|_| errors.is_empty()) {
-            let policy = serde_json::to_string(policy).unwrap_or_default();
-            let of_conditions = check_conditions(&policy, &file.found.settings);
+            let of_conditions = check_conditions(policy, &file.found.settings);
             errors.extend(of_conditions.0);
             notes.extend(of_conditions.1);
         }

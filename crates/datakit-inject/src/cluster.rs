@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::args::Source;
 use crate::evaluate::Policy;
-use crate::kubectl::{Kubectl, Refusal};
+use crate::files::Input;
+use crate::kubectl::{Kubectl, optional};
 use crate::manifests::Manifests;
 use crate::object::{at, name, text};
 use crate::policies::{Applied, Namespaces, Reach};
@@ -26,11 +27,11 @@ pub(crate) fn objects(
     let running = if with_running { ",jobs.batch,replicasets.apps,pods" } else { "" };
     let mut objects = kubectl.list(&[&format!("{WORKLOADS}{running}")], namespace)?;
     for kind in extra_kinds {
-        match kubectl.list(&[&kind], namespace) {
-            Err(Refusal::Absent) => {
+        match optional(kubectl.list(&[&kind], namespace))? {
+            Some(listed) => objects.extend(listed),
+            None => {
                 note(say(&format!("the cluster has no {kind}, which policy.extra_workloads names")))
             }
-            kinds => objects.extend(kinds?),
         }
     }
     Ok(objects)
@@ -87,9 +88,11 @@ pub(crate) fn each(
 fn injected(object: &Value, policy: &Policy) -> Result<Manifests, Failure> {
     let yaml = serde_norway::to_string(object)?;
     let place = format!("{} {}", text(object, "/metadata/namespace"), name(object));
-    let mut manifests = Manifests::of_object(&place, yaml, &|object| policy.run(object));
-    for (_, outcome) in manifests.documents.iter_mut().flatten() {
-        if is_stored(object, outcome.mutated.as_deref()) {
+    let input = Input::named(place.as_ref());
+    let mut manifests = Manifests::of(&input, yaml, &|object| policy.run(object));
+    for (line, outcome) in manifests.documents.iter_mut().flatten() {
+        *line = None;
+        if outcome.mutated.as_deref().is_some_and(|sent| is_stored(object, sent)) {
             manifests.edits.clear();
             let injected = outcome.report.injected.drain(..).map(|(injection, _)| injection);
             outcome.report.present.extend(injected);
@@ -99,9 +102,8 @@ fn injected(object: &Value, policy: &Policy) -> Result<Manifests, Failure> {
 }
 
 /// Whether a stored object equals a sent one, but for defaults of the API server.
-pub(crate) fn is_stored(stored: &Value, sent: Option<&str>) -> bool {
-    let sent = sent.and_then(|sent| serde_json::from_str(sent).ok());
-    sent.is_some_and(|sent| is_stored_form(stored, &sent))
+pub(crate) fn is_stored(stored: &Value, sent: &str) -> bool {
+    serde_json::from_str(sent).is_ok_and(|sent| is_stored_form(stored, &sent))
 }
 
 /// Only what the policy writes lacks defaults; the rest was stored before. A record also

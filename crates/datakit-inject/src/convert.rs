@@ -14,12 +14,9 @@ use settings_tools::workloads::{Resource, extras};
 use self::manifest::Manifest;
 use crate::args::Output;
 use crate::check_settings::located;
-use crate::kubectl::{Kubectl, Refusal};
+use crate::kubectl::{Kubectl, optional};
 use crate::settings_file::SettingsFile;
 use crate::terminal::{Done, Exit, Failure, count, note, say};
-
-/// Where the Operator keeps its configuration.
-const OPERATOR: (&str, &str) = ("datakit", "datakit-operator-config");
 
 /// The policies that new ones are made from.
 const PODS: &str = include_str!("../../../deploy/base/pods.yaml");
@@ -85,8 +82,7 @@ impl Convert {
         let errors = file.errors();
         if !errors.is_empty() {
             located(&file, &errors, "").iter().for_each(|line| eprintln!("{line}"));
-            let number = count(errors.len(), "error");
-            return Err(say(&format!("{number}; nothing was converted")).into_owned().into());
+            return Err(format!("{}; nothing was converted", count(errors.len(), "error")).into());
         }
         let (text, notes) = self.convert(&file)?;
         notes.iter().for_each(|message| note(say(message)));
@@ -95,13 +91,10 @@ impl Convert {
     }
 
     fn of_operator(&self) -> Result<SettingsFile, Failure> {
-        let (namespace, name) = (self.namespace.as_deref().unwrap_or(OPERATOR.0), OPERATOR.1);
-        let map = match self.kubectl.get(&["configmaps", name], Some(namespace)) {
-            Err(Refusal::Absent) => {
-                return Err(format!("the cluster has no ConfigMap {namespace}/{name}; if the Operator is in another namespace, pass it with -n").into());
-            }
-            map => map?,
-        };
+        let namespace = self.namespace.as_deref().unwrap_or("datakit");
+        let name = "datakit-operator-config";
+        let map = optional(self.kubectl.get(&["configmaps", name], Some(namespace)))?;
+        let map = map.ok_or_else(|| format!("the cluster has no ConfigMap {namespace}/{name}; if the Operator is in another namespace, pass it with -n"))?;
         Ok(SettingsFile::of(&format!("ConfigMap {namespace}/{name}"), map.to_string())?)
     }
 

@@ -8,10 +8,8 @@ use yaml_splice::hunks;
 
 use crate::args::{Paths, Source};
 use crate::cluster;
-use crate::inject::warn;
-use crate::manifests::Manifests;
+use crate::manifests::{Manifests, each};
 use crate::terminal::{Done, Exit, Failure};
-use crate::tree::each;
 
 const CONTEXT: usize = 3;
 
@@ -30,7 +28,7 @@ impl Diff {
     pub(crate) fn run(&self, out: &mut impl Write) -> Done {
         let (mut differs, mut problems) = (false, 0);
         let mut print = |manifests: &Manifests| -> Result<(), Failure> {
-            warn(manifests);
+            manifests.warn();
             if !manifests.edits.is_empty() {
                 differs = true;
                 unified(manifests, out)?;

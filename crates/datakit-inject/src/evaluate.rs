@@ -17,10 +17,8 @@ pub(crate) type Task<'t> = &'t (dyn Fn(&str) -> Outcome + Sync);
 
 pub(crate) struct Policy {
     pub(crate) settings: String,
-    /// The namespace of objects that name none.
-    namespace: String,
-    /// Whether that is the default.
-    is_namespace_assumed: bool,
+    /// The namespace of objects that name none, if it is given.
+    namespace: Option<String>,
     pub(crate) templates: Templates,
 }
 
@@ -43,37 +41,35 @@ pub(crate) struct Outcome {
 const ASSUMED: &str = "(assumed; use -n)";
 
 impl Policy {
-    /// The policy with the settings of a file.
     pub(crate) fn read(file: &Path, namespace: Option<&str>) -> Result<Self, Failure> {
         Ok(Self::new(SettingsFile::read(file)?.valid()?, namespace))
     }
 
     pub(crate) fn new(settings: String, namespace: Option<&str>) -> Self {
-        Self {
-            templates: Templates::of_settings(&settings),
-            settings,
-            is_namespace_assumed: namespace.is_none(),
-            // The default of kubectl.
-            namespace: namespace.unwrap_or("default").to_owned(),
-        }
+        let (templates, namespace) =
+            (Templates::of_settings(&settings), namespace.map(str::to_owned));
+        Self { settings, namespace, templates }
     }
 
-    /// The namespace of an object.
+    /// The namespace of objects that name none; without one, the default of kubectl.
+    fn namespace(&self) -> &str {
+        self.namespace.as_deref().unwrap_or("default")
+    }
+
     pub(crate) fn namespace_of<'o>(&'o self, object: &'o Value) -> &'o str {
         match text(object, "/metadata/namespace") {
-            "" => &self.namespace,
+            "" => self.namespace(),
             namespace => namespace,
         }
     }
 
-    /// Injects into an object as if it were created. Partial objects, such as kustomize patches, are
-    /// left alone.
+    /// Injects into an object as if it were created. Partial ones, such as kustomize patches, are left alone.
     pub(crate) fn run(&self, object: &str) -> Outcome {
         let mut outcome = self.create(object);
         let object = serde_json::from_str(object).unwrap_or_default();
         outcome.message = no_longer_served(&object);
-        outcome.has_template =
-            self.templates.of_object(&object).is_some() || outcome.message.is_some();
+        let template = self.templates.of_object(&object);
+        outcome.has_template = template.is_some() || outcome.message.is_some();
         let is_selected = outcome.mutated.is_some() || !outcome.report.skipped.is_empty();
         if let Some(missing) = self.templates.missing(&object).filter(|_| is_selected) {
             outcome.leave_alone(format!("a partial manifest is left alone: {missing}"));
@@ -83,7 +79,7 @@ impl Policy {
 
     /// Runs an object through the policy, as if it were created.
     pub(crate) fn create(&self, object: &str) -> Outcome {
-        let (namespace, settings) = (Value::from(&*self.namespace), &self.settings);
+        let (namespace, settings) = (Value::from(self.namespace()), &self.settings);
         let payload = format!(
             r#"{{"request":{{"operation":"CREATE","namespace":{namespace},"object":{object}}},"settings":{settings}}}"#
         );
@@ -92,8 +88,8 @@ impl Policy {
         Outcome {
             mutated: answer.mutated_object().map(str::to_owned),
             report: answer.report,
-            is_namespace_assumed: self.is_namespace_assumed
-                && explanation.namespace == self.namespace,
+            is_namespace_assumed: self.namespace.is_none()
+                && explanation.namespace == self.namespace(),
             explanation,
             ..Outcome::default()
         }
@@ -144,8 +140,7 @@ impl Outcome {
         grouped(pairs).into_iter().map(text).collect()
     }
 
-    /// What matters even if nothing is injected: annotations without effect, and a default
-    /// namespace that no selector matches.
+    /// Annotations without effect, and, if nothing is injected, a default namespace that does not match.
     pub(crate) fn hints(&self) -> Vec<String> {
         let (warnings, mut hints) = (self.report.warnings(), Vec::new());
         let is_silent = self.report.injected.is_empty() && self.report.skipped.is_empty();

@@ -10,9 +10,8 @@ use serde_json::{Value, json};
 use crate::args::{Output, Paths, Source};
 use crate::cluster;
 use crate::evaluate::Outcome;
-use crate::manifests::Manifests;
+use crate::manifests::{Manifests, each};
 use crate::terminal::{Done, Exit, count, language, say};
-use crate::tree::each;
 
 #[derive(Args)]
 pub(crate) struct Explain {

@@ -24,7 +24,6 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    /// A file named on the command line.
     pub(crate) fn named(path: &Path) -> Self {
         Self { path: path.to_owned(), folder: None, is_patch: false }
     }
@@ -39,8 +38,7 @@ impl Input {
     }
 }
 
-/// The files that arguments name: of a folder, the YAML and JSON files that version control does not
-/// ignore, sorted.
+/// The files that arguments name: of a folder, the YAML and JSON files that git does not ignore, sorted.
 pub(crate) fn find(paths: &[PathBuf]) -> (Vec<Input>, Vec<Problem>) {
     let (mut inputs, mut problems) = (Vec::new(), Vec::new());
     let mut kustomizations = BTreeSet::new();
@@ -83,7 +81,6 @@ pub(crate) fn find(paths: &[PathBuf]) -> (Vec<Input>, Vec<Problem>) {
     (inputs, problems)
 }
 
-/// The names of kustomizations.
 const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 fn is_kustomization(file: &Path) -> bool {
@@ -93,8 +90,7 @@ fn is_kustomization(file: &Path) -> bool {
 /// How far above an input a kustomization is looked for, outside of a repository.
 const LEVELS: usize = 8;
 
-/// The kustomizations in the folders above a path, up to the top of its repository. They can use what is
-/// below them.
+/// The kustomizations that can use a path: those above it, up to the top of its repository.
 fn above(path: &Path) -> Vec<PathBuf> {
     let Ok(path) = path.canonicalize() else { return Vec::new() };
     let below_top = path.ancestors().take_while(|folder| !folder.join(".git").exists());

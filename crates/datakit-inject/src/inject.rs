@@ -8,9 +8,8 @@ use clap::Args;
 use crate::args::Paths;
 use crate::evaluate::{Policy, Task};
 use crate::files;
-use crate::manifests::Manifests;
-use crate::terminal::{Done, Exit, Problem, error, note, reason, warning};
-use crate::tree::each;
+use crate::manifests::each;
+use crate::terminal::{Done, Exit, Problem, error, note, reason};
 
 #[derive(Args)]
 pub(crate) struct Inject {
@@ -40,7 +39,7 @@ pub(crate) fn run(paths: &Paths, task: Task, in_place: bool, out: &mut impl Writ
     }
     let mut ended = None;
     let problems = each(paths, task, |_, manifests| {
-        warn(&manifests);
+        manifests.warn();
         let text = manifests.printed();
         if text.is_empty() {
             return Ok(());
@@ -62,7 +61,7 @@ fn write_files(paths: &Paths, task: Task, out: &mut impl Write) -> Done {
     }
     let mut unwritten = 0;
     let problems = each(paths, task, |input, manifests| {
-        warn(&manifests);
+        manifests.warn();
         let Some(changed) = manifests.changed() else { return Ok(()) };
         if input.leads_out() {
             let reason = "a link to a file outside of the folder; left as it is";
@@ -89,12 +88,4 @@ fn write(file: &Path, text: &str) -> io::Result<()> {
     written.as_file().sync_all()?;
     written.persist(&file)?;
     Ok(())
-}
-
-pub(crate) fn warn(manifests: &Manifests) {
-    for (line, outcome) in manifests.objects() {
-        for message in outcome.warnings() {
-            warning(Problem::new(&manifests.name, *line, message));
-        }
-    }
 }

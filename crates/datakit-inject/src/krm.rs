@@ -63,8 +63,7 @@ fn write(
     Ok(write!(out, "{}", edited.text)?)
 }
 
-/// The settings in a `functionConfig`: in a holder that `check-settings` reads, or in the `spec` or
-/// `settings` of any object.
+/// The settings in a `functionConfig`: in what `check-settings` reads, or in `spec` or `settings` of any object.
 fn settings(config: &Value) -> Result<SettingsFile, Problem> {
     let read = |value: &Value| {
         let json = serde_json::to_string(value).unwrap_or_default();

@@ -27,9 +27,18 @@ pub(crate) enum Refusal {
     /// The resource or the object does not exist.
     #[error("the cluster does not have it")]
     Absent,
-    /// Any other failure.
     #[error("{0}")]
     Failed(String),
+}
+
+pub(crate) type Answer<T> = Result<T, Refusal>;
+
+/// An answer that is `None` where the cluster does not have it.
+pub(crate) fn optional<T>(answer: Answer<T>) -> Answer<Option<T>> {
+    match answer {
+        Err(Refusal::Absent) => Ok(None),
+        answer => answer.map(Some),
+    }
 }
 
 impl From<Refusal> for Failure {
@@ -40,22 +49,18 @@ impl From<Refusal> for Failure {
 
 impl Kubectl {
     /// What `kubectl get` prints, of all namespaces unless one is named.
-    pub(crate) fn get(&self, what: &[&str], namespace: Option<&str>) -> Result<Value, Refusal> {
+    pub(crate) fn get(&self, what: &[&str], namespace: Option<&str>) -> Answer<Value> {
         self.json(&[&["get"], what, &scope(namespace), &["--output", "json"]].concat())
     }
 
     /// The objects of which `kubectl get` prints a list.
-    pub(crate) fn list(
-        &self,
-        what: &[&str],
-        namespace: Option<&str>,
-    ) -> Result<Vec<Value>, Refusal> {
+    pub(crate) fn list(&self, what: &[&str], namespace: Option<&str>) -> Answer<Vec<Value>> {
         let mut list = self.get(what, namespace)?;
         let items = list.get_mut("items").and_then(Value::as_array_mut);
         Ok(items.map(mem::take).unwrap_or_default())
     }
 
-    pub(crate) fn json(&self, arguments: &[&str]) -> Result<Value, Refusal> {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Answer<Value> {
         let output = self.output(arguments)?;
         if !output.status.success() {
             return Err(self.refusal(arguments, &String::from_utf8_lossy(&output.stderr)));
@@ -65,13 +70,13 @@ impl Kubectl {
         })
     }
 
-    pub(crate) fn can_i(&self, what: &[&str], namespace: Option<&str>) -> Result<bool, Refusal> {
+    pub(crate) fn can_i(&self, what: &[&str], namespace: Option<&str>) -> Answer<bool> {
         // The exit code is 1 for `no` and for every failure.
         let output = self.output(&[&["auth", "can-i"], what, &scope(namespace)].concat())?;
         Ok(output.stdout.starts_with(b"yes"))
     }
 
-    fn output(&self, arguments: &[&str]) -> Result<Output, Refusal> {
+    fn output(&self, arguments: &[&str]) -> Answer<Output> {
         let context = self.context.iter().flat_map(|context| ["--context", context]);
         let output = Command::new(&self.program).args(context).args(arguments).output();
         output.map_err(|error| {

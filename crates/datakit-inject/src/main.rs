@@ -1,15 +1,12 @@
 //! `datakit-inject`: see what the policy does to manifests and clusters, before it does it.
 
 #![forbid(unsafe_code)]
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing,
-        clippy::string_slice,
-    )
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice
 )]
 
 mod args;
@@ -31,7 +28,6 @@ mod policies;
 mod preflight;
 mod settings_file;
 mod terminal;
-mod tree;
 mod uninject;
 
 use std::io::{self, BufWriter, Write};

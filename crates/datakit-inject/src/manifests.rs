@@ -1,14 +1,16 @@
-//! Runs the objects of a text through a task, and edits the text.
+//! Runs the objects of texts through a task, and edits the texts.
 
 use std::ops::Range;
 use std::path::Path;
 
+use rayon::prelude::*;
 use yaml_splice::{Document, Edit, Part, Value, apply, parse_stream};
 
+use crate::args::Paths;
 use crate::evaluate::{Outcome, Task};
 use crate::files::{self, Input, MAX_BYTES};
 use crate::object::items;
-use crate::terminal::Problem;
+use crate::terminal::{Failure, Problem, count, error, note, say, warning};
 
 /// Objects and the lines they start in; objects of a cluster have none.
 type Objects = Vec<(Option<usize>, Outcome)>;
@@ -23,17 +25,63 @@ pub(crate) struct Manifests {
     /// The ranges of documents that are not manifests, with their separators.
     dropped: Vec<Edit>,
     pub(crate) documents: Vec<Objects>,
-    pub(crate) problems: Vec<Problem>,
+    problems: Vec<Problem>,
     /// Unreadable documents that look like manifests, in files found in folders.
-    pub(crate) unread: Vec<Problem>,
+    unread: Vec<Problem>,
     /// Notes on the result.
-    pub(crate) notes: Vec<Problem>,
+    notes: Vec<Problem>,
     /// The number of documents that do not look like manifests.
-    pub(crate) passed_over: usize,
+    passed_over: usize,
+}
+
+/// The number of files in memory at a time.
+const BATCH: usize = 128;
+
+/// Runs files through a task in parallel, and calls `done` with each result in their order. Prints problems
+/// and notes; returns the number of problems.
+pub(crate) fn each(
+    paths: &Paths,
+    task: Task,
+    mut done: impl FnMut(&Input, Manifests) -> Result<(), Failure>,
+) -> Result<usize, Failure> {
+    let (inputs, unreadable) = files::find(&paths.all()?);
+    let (mut problems, mut failed, mut passed_over) = (report(paths, &[], &unreadable), 0, 0);
+    for batch in inputs.chunks(BATCH) {
+        let read = |input: &Input| Manifests::read(input, task);
+        let results: Vec<_> = batch.par_iter().map(read).collect();
+        for (input, manifests) in batch.iter().zip(results) {
+            let reported = report(paths, &manifests.problems, &manifests.unread);
+            manifests.notes.iter().for_each(note);
+            problems += reported;
+            failed += usize::from(reported > 0);
+            passed_over += manifests.passed_over;
+            done(input, manifests)?;
+        }
+    }
+    if passed_over > 0 && paths.verbose {
+        let documents = count(passed_over, "document");
+        note(say(&format!("{documents} without `apiVersion` and `kind` passed over")));
+    }
+    if failed > 0 && inputs.len() > 1 {
+        let files = count(inputs.len(), "file");
+        let message =
+            format!("{failed} of {files} could not be read completely; the rest was processed");
+        error(say(&message));
+    }
+    Ok(problems)
+}
+
+/// Prints problems of named files, and notes on others; the latter are problems too with `--strict`.
+/// Returns the number of problems.
+fn report(paths: &Paths, problems: &[Problem], unread: &[Problem]) -> usize {
+    let problems: Vec<_> = problems.iter().chain(unread.iter().filter(|_| paths.strict)).collect();
+    problems.iter().for_each(|problem| eprintln!("{problem}"));
+    unread.iter().filter(|_| !paths.strict).for_each(note);
+    problems.len()
 }
 
 impl Manifests {
-    pub(crate) fn read(input: &Input, task: Task) -> Self {
+    fn read(input: &Input, task: Task) -> Self {
         match files::read(&input.path, MAX_BYTES) {
             Ok(text) => Self::of(input, text, task),
             Err(problem) => {
@@ -53,8 +101,12 @@ impl Manifests {
         if template.is_some() {
             manifests.leave_out(0..text.len(), input, template);
         } else {
+            let has = |key| {
+                text.lines().any(|it| it.trim_start_matches(['"', ' ', '{']).starts_with(key))
+            };
+            let is_meant = input.folder.is_none() || has("apiVersion") && has("kind");
             for part in &parts {
-                match check(part, input, &manifests.name, &text) {
+                match check(part, input, &manifests.name, is_meant) {
                     Ok(document) => {
                         manifests.run(document, part.range.start, input.is_patch, task);
                     }
@@ -65,12 +117,6 @@ impl Manifests {
             }
         }
         manifests.text = text;
-        manifests
-    }
-
-    pub(crate) fn of_object(name: &str, yaml: String, task: Task) -> Self {
-        let mut manifests = Self::of(&Input::named(name.as_ref()), yaml, task);
-        manifests.documents.iter_mut().flatten().for_each(|(line, _)| *line = None);
         manifests
     }
 
@@ -130,10 +176,19 @@ impl Manifests {
     pub(crate) fn objects(&self) -> impl Iterator<Item = &(Option<usize>, Outcome)> {
         self.documents.iter().flatten()
     }
+
+    /// Prints the warnings of the policy.
+    pub(crate) fn warn(&self) {
+        for (line, outcome) in self.objects() {
+            for message in outcome.warnings() {
+                warning(Problem::new(&self.name, *line, message));
+            }
+        }
+    }
 }
 
-/// Reports a file that is a template of a Helm chart, which has to be rendered first. `{{` can be valid YAML, so outside of a chart's `templates`
-/// folder it counts only together with a parse error.
+/// Reports a file that is a template of a Helm chart, which has to be rendered first. `{{` can be valid YAML,
+/// so outside of a chart's `templates` folder it counts only together with a parse error.
 fn helm_template(file: &Path, text: &str, is_malformed: bool) -> Option<Problem> {
     let offset = text.find("{{")?;
     let is_below_templates = file.iter().any(|part| part == "templates");
@@ -150,21 +205,18 @@ fn helm_template(file: &Path, text: &str, is_malformed: bool) -> Option<Problem>
     })
 }
 
-/// The document of a part if it is a manifest, or else the problem; `None` for files in folders that do
-/// not look like manifests.
+/// The document of a part if it is a manifest, or else the problem, if files in folders look like manifests.
 fn check<'p, 't>(
     part: &'p Part<'t>,
     input: &Input,
     name: &str,
-    text: &str,
+    is_meant: bool,
 ) -> Result<&'p Document<'t>, Option<Problem>> {
     let is_found = input.folder.is_some();
-    let document = part.document.as_ref().map_err(|error| {
-        let has =
-            |key| text.lines().any(|it| it.trim_start_matches(['"', ' ', '{']).starts_with(key));
-        let is_meant = !is_found || has("apiVersion") && has("kind");
-        is_meant.then(|| Problem::new(name, Some(error.line), &error.reason))
-    })?;
+    let document = part
+        .document
+        .as_ref()
+        .map_err(|error| is_meant.then(|| Problem::new(name, Some(error.line), &error.reason)))?;
     let has = |key| document.value().get(key).is_some_and(|value| value.as_str().is_some());
     if has("kind") && (has("apiVersion") || !is_found) {
         return Ok(document);

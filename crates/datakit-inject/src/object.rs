@@ -10,9 +10,6 @@ use datakit_injection::settings::with_settings;
 use serde_json::Value;
 use yaml_splice::Value as Yaml;
 
-/// The images of containers, by name.
-pub(crate) type Images<'o> = BTreeMap<&'o str, &'o str>;
-
 /// Finds pod templates in objects, under given settings.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Templates {
@@ -47,8 +44,7 @@ impl Templates {
         }
     }
 
-    /// The pod template of an object. For kinds that the policy does not know, `spec.template` is tried,
-    /// if it has containers.
+    /// The pod template of an object; of kinds that the policy does not know, a `spec.template` with containers.
     pub(crate) fn of_object<'o>(&self, object: &'o Value) -> Option<&'o Value> {
         let usual = || object.pointer("/spec/template");
         let usual = || usual().filter(|it| at(it, "/spec/containers").is_array());
@@ -60,8 +56,8 @@ impl Templates {
         list(template, "/spec/initContainers").chain(list(template, "/spec/containers"))
     }
 
-    /// The containers that injections add, with their images.
-    pub(crate) fn added<'o>(&self, object: &'o Value) -> Images<'o> {
+    /// The names of the containers that injections add, with their images.
+    pub(crate) fn added<'o>(&self, object: &'o Value) -> BTreeMap<&'o str, &'o str> {
         let added = self.containers(object).filter(|container| is_added(container));
         added.map(|container| (text(container, "/name"), text(container, "/image"))).collect()
     }
@@ -126,7 +122,6 @@ pub(crate) fn no_longer_served(object: &Value) -> Option<String> {
     Some(format!("Kubernetes no longer serves {version}; use {successor}"))
 }
 
-/// A mapping of a document.
 pub(crate) fn mapping<const N: usize>(members: [(&str, Yaml); N]) -> Yaml {
     Yaml::Mapping(members.map(|(key, value)| (key.to_owned(), value)).into())
 }

@@ -7,7 +7,7 @@ use settings_tools::workloads::plural;
 
 use crate::args::Source;
 use crate::evaluate::Policy;
-use crate::kubectl::{Kubectl, Refusal};
+use crate::kubectl::{Answer, Kubectl, optional};
 use crate::object::{at, group_version, list, name, text};
 use crate::settings_file::SettingsFile;
 use crate::terminal::{Failure, note, say};
@@ -25,7 +25,6 @@ pub(crate) struct Applied {
     manifest: Value,
 }
 
-/// Whether an object reaches a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
     Reaches,
@@ -84,16 +83,14 @@ fn applied(file: &SettingsFile, namespace: Option<&str>) -> Result<Applied, Fail
     // A map of `serde_json` is sorted.
     let sorted: Value = serde_json::from_str(&written.settings)?;
     let policy = Policy::new(sorted.to_string(), namespace);
-    let manifest = serde_json::to_value(&file.policy).unwrap_or_default();
+    let manifest = file.policy.as_deref().map(serde_json::from_str).transpose()?;
+    let manifest = manifest.unwrap_or_default();
     Ok(Applied { policy, written, manifest })
 }
 
 /// The policies of this module in a cluster.
-pub(crate) fn manifests(kubectl: &Kubectl) -> Result<Vec<Value>, Refusal> {
-    let mut policies = match kubectl.list(&[RESOURCES], None) {
-        Err(Refusal::Absent) => Vec::new(),
-        policies => policies?,
-    };
+pub(crate) fn manifests(kubectl: &Kubectl) -> Answer<Vec<Value>> {
+    let mut policies = optional(kubectl.list(&[RESOURCES], None))?.unwrap_or_default();
     policies.retain(|policy| text(policy, "/spec/module").contains("datakit-injection"));
     Ok(policies)
 }

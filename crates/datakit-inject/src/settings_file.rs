@@ -14,8 +14,8 @@ pub(crate) struct SettingsFile {
     pub(crate) name: String,
     pub(crate) found: Found,
     pub(crate) text: String,
-    /// The manifest of the policy, if they were found in one.
-    pub(crate) policy: Option<Value>,
+    /// The manifest of the policy as JSON, if they were found in one.
+    pub(crate) policy: Option<String>,
 }
 
 impl SettingsFile {
@@ -29,11 +29,11 @@ impl SettingsFile {
             Err(error) => Err(Problem::new(name, Some(error.line), error.reason)),
         });
         let values = values.collect::<Result<Vec<_>, _>>()?;
-        let json = values.iter().map(|value| serde_json::to_string(value).unwrap_or_default());
-        let json: Vec<String> = json.collect();
-        let found = document::find(&json).map_err(|error| Problem::new(name, None, error))?;
+        let json = |value: &Value| serde_json::to_string(value).unwrap_or_default();
+        let documents: Vec<String> = values.iter().map(json).collect();
+        let found = document::find(&documents).map_err(|error| Problem::new(name, None, error))?;
         let holder = values.get(found.document).and_then(|it| it.pointer(&found.object()));
-        let policy = holder.filter(|_| found.source == Source::Policy).cloned();
+        let policy = holder.filter(|_| found.source == Source::Policy).map(json);
         Ok(Self { name: name.to_owned(), found, policy, text })
     }
 

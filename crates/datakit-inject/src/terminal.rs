@@ -86,7 +86,6 @@ impl From<&str> for Failure {
     }
 }
 
-/// How a command ends.
 pub(crate) type Done = Result<Exit, Failure>;
 
 /// The exit codes of all commands.

@@ -13,11 +13,10 @@ use serde_json::{Value, json};
 
 use crate::args::Paths;
 use crate::cluster::objects;
-use crate::evaluate::Outcome;
+use crate::evaluate::{Outcome, Policy};
 use crate::inject;
 use crate::kubectl::Kubectl;
-use crate::object::{Templates, name, text};
-use crate::settings_file::SettingsFile;
+use crate::object::{Templates, group_version, name, text};
 use crate::terminal::{Done, Exit, note, say};
 
 #[derive(Args)]
@@ -45,36 +44,65 @@ pub(crate) struct Uninject {
 
 impl Uninject {
     pub(crate) fn run(&self, out: &mut impl Write) -> Done {
-        let settings = match &self.settings {
-            Some(file) => SettingsFile::read(file)?.valid()?,
-            None => "{}".to_owned(),
+        let policy = match &self.settings {
+            Some(file) => Policy::read(file, None)?,
+            None => Policy::new("{}".to_owned(), None),
         };
-        let templates = Templates::of_settings(&settings);
-        let task = Uninjection { settings, templates, injection: self.injection.as_deref() };
         match self.cluster {
-            true => self.print_patches(&task, out),
-            false => inject::run(&self.paths, &|object| task.run(object), self.in_place, out),
+            true => self.print_patches(&policy, out),
+            false => {
+                let task = |object: &str| self.uninject(object, &policy);
+                inject::run(&self.paths, &task, self.in_place, out)
+            }
         }
     }
 
     /// Prints commands that take the injections out of the objects of a cluster.
-    fn print_patches(&self, task: &Uninjection, out: &mut impl Write) -> Done {
-        let kinds = task.templates.extra_kinds();
+    fn print_patches(&self, policy: &Policy, out: &mut impl Write) -> Done {
+        let kinds = policy.templates.extra_kinds();
         for object in objects(&self.kubectl, self.namespace.as_deref(), kinds, false)? {
-            let uninjected = task.uninject(&object.to_string());
-            let Some(after) = uninjected.and_then(|it| serde_json::from_str(&it.object).ok())
-            else {
-                task.left(&object).iter().for_each(|message| note(say(message)));
-                continue;
-            };
-            let operations = Value::from(operations(&object, &after));
-            let (group, _) = text(&object, "/apiVersion").split_once('/').unwrap_or_default();
-            let kind = text(&object, "/kind").to_lowercase();
-            let workload = format!("{kind}.{group}/{}", text(&object, "/metadata/name"));
-            let namespace = text(&object, "/metadata/namespace");
-            writeln!(out, "{}", self.kubectl.patch(&workload, namespace, "json", &operations))?;
+            let outcome = self.uninject(&object.to_string(), policy);
+            outcome.notes.iter().for_each(|message| note(say(message)));
+            let Some(after) = outcome.mutated else { continue };
+            let mut operations = Vec::new();
+            add_operations(&object, Some(&serde_json::from_str(&after)?), "", &mut operations);
+            let ((group, _), kind) = (group_version(&object), text(&object, "/kind"));
+            let workload =
+                format!("{}.{group}/{}", kind.to_lowercase(), text(&object, "/metadata/name"));
+            let (namespace, patch) = (text(&object, "/metadata/namespace"), operations.into());
+            writeln!(out, "{}", self.kubectl.patch(&workload, namespace, "json", &patch))?;
         }
         Ok(Exit::Done)
+    }
+
+    fn uninject(&self, object: &str, policy: &Policy) -> Outcome {
+        let parsed: Value = serde_json::from_str(object).unwrap_or_default();
+        let mut report = Report::new(text(&parsed, "/kind"), text(&parsed, "/metadata/name"));
+        let injection = self.injection.as_deref();
+        let Some(uninjected) = policy::uninject(object, &policy.settings, injection) else {
+            let notes = self.left(&parsed, &policy.templates);
+            return Outcome { report, notes, ..Outcome::default() };
+        };
+        report.removed = uninjected.removed;
+        Outcome { report, mutated: Some(uninjected.object), ..Outcome::default() }
+    }
+
+    /// Notes on an object from which nothing is removed.
+    fn left(&self, object: &Value, templates: &Templates) -> Vec<String> {
+        let (workload, records) = (name(object), templates.records(object));
+        let note = |record: &&str| match record.strip_prefix(RECORD)?.strip_prefix('.') {
+            Some(id) => Some(format!(
+                "{workload}: nothing is removed: the record belongs to a policy with policy.id `{id}`, or cannot be read; pass its settings with -s"
+            )),
+            None if self.injection.is_some() => None,
+            None => Some(format!(
+                "{workload}: nothing is removed: the record belongs to a policy without policy.id, or cannot be read"
+            )),
+        };
+        let added = templates.added(object).into_keys().next().filter(|_| records.is_empty());
+        let without = added
+            .map(|name| format!("{workload}: nothing is removed: it has {name}, but no record"));
+        records.iter().filter_map(note).chain(without).collect()
     }
 }
 
@@ -88,73 +116,24 @@ fn injections() -> Vec<String> {
     names.collect()
 }
 
-/// Removes recorded injections: all, or one.
-struct Uninjection<'i> {
-    settings: String,
-    templates: Templates,
-    injection: Option<&'i str>,
-}
-
-impl Uninjection<'_> {
-    fn run(&self, object: &str) -> Outcome {
-        let parsed: Value = serde_json::from_str(object).unwrap_or_default();
-        let mut report = Report::new(text(&parsed, "/kind"), text(&parsed, "/metadata/name"));
-        let Some(uninjected) = self.uninject(object) else {
-            return Outcome { report, notes: self.left(&parsed), ..Outcome::default() };
-        };
-        report.removed = uninjected.removed;
-        Outcome { report, mutated: Some(uninjected.object), ..Outcome::default() }
-    }
-
-    fn uninject(&self, object: &str) -> Option<policy::Uninjected> {
-        policy::uninject(object, &self.settings, self.injection)
-    }
-
-    /// Notes on an object from which nothing is removed.
-    fn left(&self, object: &Value) -> Vec<String> {
-        let (workload, records) = (name(object), self.templates.records(object));
-        let note = |record: &&str| match record.strip_prefix(RECORD)?.strip_prefix('.') {
-            Some(id) => Some(format!(
-                "{workload}: nothing is removed: the record belongs to a policy with policy.id `{id}`, or cannot be read; pass its settings with -s"
-            )),
-            None if self.injection.is_some() => None,
-            None => Some(format!(
-                "{workload}: nothing is removed: the record belongs to a policy without policy.id, or cannot be read"
-            )),
-        };
-        let added = self.templates.added(object);
-        let added = added.keys().next().filter(|_| records.is_empty());
-        let without = added
-            .map(|name| format!("{workload}: nothing is removed: it has {name}, but no record"));
-        records.iter().filter_map(note).chain(without).collect()
-    }
-}
-
-/// The operations of a JSON Patch (RFC 6902) that turns `before` into `after`. They test what they replace and
+/// Adds the operations of a JSON Patch (RFC 6902) that turns `before` into `after`. They test what they replace and
 /// remove, so that the patch fails if the object changed in the meantime.
-fn operations(before: &Value, after: &Value) -> Vec<Value> {
-    let mut operations = Vec::new();
-    add(before, Some(after), "", &mut operations);
-    operations
-}
-
-fn add(before: &Value, after: Option<&Value>, path: &str, operations: &mut Vec<Value>) {
+fn add_operations(before: &Value, after: Option<&Value>, path: &str, operations: &mut Vec<Value>) {
     match (before, after) {
         (before, Some(after)) if before == after => {}
         (Value::Object(old), Some(Value::Object(new))) => {
             let path = |key: &str| format!("{path}/{}", key.replace('~', "~0").replace('/', "~1"));
             for (key, value) in old {
-                add(value, new.get(key), &path(key), operations);
+                add_operations(value, new.get(key), &path(key), operations);
             }
             for (key, value) in new.iter().filter(|(key, _)| !old.contains_key(*key)) {
                 operations.push(json!({ "op": "add", "path": path(key), "value": value }));
             }
         }
-        (Value::Array(old), Some(Value::Array(new))) if counterparts(old, new).is_some() => {
-            let new = counterparts(old, new).unwrap_or_default();
+        (Value::Array(old), Some(Value::Array(new))) if let Some(new) = counterparts(old, new) => {
             // From the end, so that earlier indices stay valid.
             for (index, (element, after)) in old.iter().zip(new).enumerate().rev() {
-                add(element, after, &format!("{path}/{index}"), operations);
+                add_operations(element, after, &format!("{path}/{index}"), operations);
             }
         }
         (before, after) => {

@@ -20,6 +20,7 @@ use datakit_injection::rules::candidates::visit;
 use datakit_injection::rules::selectors::{Mode, Selectors};
 use datakit_injection::selector::{Glob, LabelSelector, NamespacePattern, Operator, Requirement};
 use datakit_injection::settings::{Settings, with_settings};
+use serde::Serialize;
 
 /// Kubernetes takes 100,000 characters of all conditions together; other tools add to them.
 const MAX_LENGTH: usize = 60_000;
@@ -29,7 +30,7 @@ pub const NAMES: [&str; 3] =
     ["namespace-is-not-ignored", "is-not-opted-out", "asks-for-an-injection"];
 
 /// A named condition, as `spec.matchConditions` of a policy has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Condition {
     /// The name.
     pub name: &'static str,

@@ -180,8 +180,8 @@ struct Search<'d> {
     found: Vec<Found>,
     /// The kinds of objects that hold none.
     others: Vec<Cow<'d, str>>,
-    /// The documents that are neither a configuration nor an object.
-    plain: Vec<&'d str>,
+    /// What is neither a configuration nor an object.
+    plain: Vec<Found>,
     documents: usize,
 }
 
@@ -206,12 +206,12 @@ impl<'d> Search<'d> {
         let kind = object.get_str("kind").unwrap_or_default();
         let start = item.map(|item| format!("/items/{item}")).unwrap_or_default();
         let (before, documents) = (self.found.len(), self.documents);
+        let found = |source, key: Option<&str>, (place, settings): (String, String)| {
+            let name = label(&object, key, document);
+            Found { settings, source, document, item, place, documents, name }
+        };
         let mut add = |source, key: Option<&str>, configurations: Vec<(String, String)>| {
-            let found = |(place, settings)| {
-                let name = label(&object, key, document);
-                Found { settings, source, document, item, place, documents, name }
-            };
-            self.found.extend(configurations.into_iter().map(found));
+            self.found.extend(configurations.into_iter().map(|it| found(source, key, it)));
         };
         match &*kind {
             "ConfigMap" => {
@@ -226,22 +226,22 @@ impl<'d> Search<'d> {
                 let module = spec.get_str("module").unwrap_or_default();
                 // Beside other objects, policies of other modules are not meant.
                 if module.contains("datakit-injection") || (documents == 1 && item.is_none()) {
-                    let found = match spec.get("settings").map(raw) {
+                    let settings = match spec.get("settings").map(raw) {
                         Some(settings) => (format!("{start}/spec/settings"), settings.to_owned()),
-                        None => (start, "{}".to_owned()),
+                        None => (start.clone(), "{}".to_owned()),
                     };
-                    add(Source::Policy, None, vec![found]);
+                    add(Source::Policy, None, vec![settings]);
                 }
             }
             "" if is_configuration(&object) => {
-                add(Source::Configuration, None, vec![(start, text.to_owned())]);
+                add(Source::Configuration, None, vec![(start.clone(), text.to_owned())]);
             }
-            "" => add(Source::ChartValues, None, configurations(text, start)),
+            "" => add(Source::ChartValues, None, configurations(text, start.clone())),
             _ => {}
         }
         match &*kind {
             _ if self.found.len() > before => {}
-            "" => self.plain.push(text),
+            "" => self.plain.push(found(Source::Configuration, None, (start, text.to_owned()))),
             _ => self.others.push(kind),
         }
     }
@@ -254,24 +254,15 @@ impl<'d> Search<'d> {
         if let Some(found) = self.found.pop() {
             return Ok(found);
         }
-        match (&*self.others, &*self.plain) {
-            ([], []) => Err(DocumentError::Empty),
+        match (&*self.others, self.plain.len()) {
             // Its keys are for the check of settings to report.
-            ([], [text]) => Ok(Found {
-                settings: (*text).to_owned(),
-                source: Source::Configuration,
-                document: 0,
-                item: None,
-                place: String::new(),
-                documents: self.documents,
-                name: String::new(),
-            }),
-            ([kind], []) if kind == "ConfigMap" => {
+            ([], 0 | 1) => self.plain.pop().ok_or(DocumentError::Empty),
+            ([kind], 0) if kind == "ConfigMap" => {
                 Err(DocumentError::Nothing("is a ConfigMap".to_owned()))
             }
-            ([kind], []) => Err(DocumentError::OtherKind(shown(kind))),
+            ([kind], 0) => Err(DocumentError::OtherKind(shown(kind))),
             (others, plain) => {
-                let count = others.len().saturating_add(plain.len());
+                let count = others.len().saturating_add(plain);
                 let kinds: Vec<String> = others.iter().take(5).map(|kind| shown(kind)).collect();
                 let more = if others.len() > kinds.len() { ", …" } else { "" };
                 let kinds = match &*kinds {
@@ -450,6 +441,17 @@ mod tests {
         }
         let without = object("AdmissionPolicy", "p", r#""spec":{"module":"m"}"#);
         assert_eq!(find(&[&without]).unwrap().place, "");
+    }
+
+    /// What is no configuration, but the only thing there, is for the check of settings.
+    #[test]
+    fn points_to_what_is_no_configuration() {
+        let found = find(&[r#"{"kind":"List","items":[{"a":1}]}"#]).unwrap();
+        assert_eq!((&*found.place, &*found.settings), ("/items/0", r#"{"a":1}"#));
+        assert_eq!(found.to_string(), "a plain configuration, item 1 of a List");
+        let found = find(&[r#"{"kind":"List","items":[]}"#, r#"{"a":1}"#]).unwrap();
+        assert_eq!((&*found.place, found.document), ("", 1));
+        assert_eq!(found.to_string(), "a plain configuration, document 2 of 2");
     }
 
     #[test]

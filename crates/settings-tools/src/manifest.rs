@@ -65,20 +65,21 @@ pub fn check_conditions(policy: &str, settings: &str) -> (Vec<SettingsError>, Ve
     // A folded text has other line breaks.
     let is_same = |one: &str, two: &str| one.split_whitespace().eq(two.split_whitespace());
     for (index, (name, expression)) in conditions.iter().enumerate() {
-        let place = format!("[{index}]");
         if compiled.iter().any(|it| is_same(&it.expression, expression)) {
             continue;
         }
-        if NAMES.contains(&&**name) {
+        let (list, message) = match NAMES.contains(&&**name) {
             // Whether it lets enough through cannot be decided.
-            let message = "is not the condition of the settings, so requests that ask for an \
-                           injection may be lost; `convert` renews it";
-            errors.push(at(&place, message));
-        } else {
-            let message =
-                "is not compiled from the settings: what it excludes is not injected into";
-            notes.push(at(&place, message));
-        }
+            true => (
+                &mut errors,
+                "is not the condition of the settings, so requests that ask for an injection may be lost; `convert` renews it",
+            ),
+            false => (
+                &mut notes,
+                "is not compiled from the settings: what it excludes is not injected into",
+            ),
+        };
+        list.push(at(&format!("[{index}]"), message));
     }
     let is_missing = |it: &&Condition| !conditions.iter().any(|(name, _)| name == it.name);
     for missing in compiled.iter().filter(is_missing) {

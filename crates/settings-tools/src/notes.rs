@@ -121,9 +121,7 @@ fn note_labels(candidate: &Candidate, notes: &mut Errors) {
     for (index, selector) in candidate.selectors.labels.valid.iter().enumerate() {
         let mut values: BTreeMap<&str, BTreeSet<&String>> = BTreeMap::new();
         let contradicts = selector.requirements.iter().any(|requirement| {
-            let Operator::In(list) = &requirement.operator else {
-                return false;
-            };
+            let Operator::In(list) = &requirement.operator else { return false };
             let earlier = values.insert(&requirement.key, list.iter().collect());
             earlier.is_some_and(|earlier| !list.iter().any(|value| earlier.contains(value)))
         });
@@ -143,9 +141,7 @@ fn note_variables(variables: &[Variable], envs: &Path, notes: &mut Errors) {
                            Operator's service has to stay for it";
             notes.add(&path, message);
         }
-        let VariableValue::Literal(text) = &variable.value else {
-            continue;
-        };
+        let VariableValue::Literal(text) = &variable.value else { continue };
         if let Some(near) = near_placeholder(text) {
             let message =
                 format!("is not a known placeholder and is used literally; did you mean `{near}`?");

@@ -11,7 +11,7 @@ use datakit_injection::json::{self, Shape};
 use datakit_injection::reader::SettingsError;
 use datakit_injection::{policy, settings, validation};
 use messages::Language;
-use settings_tools::conditions::{Condition, Conditions, Scope, compile};
+use settings_tools::conditions::{Conditions, Scope, compile};
 use settings_tools::convert::{self, Converted};
 use settings_tools::document;
 
@@ -143,8 +143,6 @@ pub fn match_conditions(settings: &str, resources: &str, language: &str) -> Stri
             _ => Scope::All,
         };
         let Conditions { conditions, words, notes } = compile(settings, scope);
-        let condition = |it: &Condition| json!({ "name": it.name, "expression": it.expression });
-        let conditions: Vec<_> = conditions.iter().map(condition).collect();
         let compiled =
             json!({ "ok": true, "conditions": conditions, "words": words, "notes": notes });
         Ok(said(compiled, language))

@@ -47,7 +47,7 @@ impl Manifest<'_> {
         let parts = parse_stream(&file.text);
         let part = parts.get(file.found.document).ok_or("the document is gone")?;
         let document = part.document.as_ref().map_err(|error| error.reason.clone())?;
-        let scope = scope(&serde_json::to_string(&file.policy)?);
+        let scope = scope(file.policy.as_deref().unwrap_or_default());
         let mut after = document.value().clone();
         let spec = spec(&mut after, &file.found.object())?;
         let words = self.renew(spec, scope, settings.unwrap_or(&file.found.settings), false);
@@ -67,8 +67,7 @@ impl Manifest<'_> {
         Ok(apply(&file.text, &edits.collect::<Vec<_>>()))
     }
 
-    /// Renews the rules and the conditions of a policy; returns what the conditions let through, in
-    /// words.
+    /// Renews the rules and the conditions of a policy; returns in words what the conditions let through.
     fn renew(
         &mut self,
         spec: &mut Members,
@@ -186,8 +185,7 @@ fn rule(extra: &Extra) -> Value {
     ])
 }
 
-/// Whether a rule selects a kind. What a kind's resource is called is only guessed where it was not
-/// given.
+/// Whether a rule selects a kind; a guessed name of its resource need not be right.
 fn covers(rule: &Value, extra: &Extra) -> bool {
     let has = |key: &str, text: &str| {
         let list = rule.get(key).and_then(Value::as_sequence).unwrap_or_default();

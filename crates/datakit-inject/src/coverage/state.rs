@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::cluster::is_stored;
 use crate::evaluate::Outcome;
-use crate::object::{Images, Templates, at, is_added, list, name, text};
+use crate::object::{Templates, at, is_added, list, name, text};
 use crate::policies::{Applied, Namespaces, Reach};
 use crate::terminal::say;
 
@@ -51,7 +51,6 @@ pub(crate) struct Row {
     pub(crate) state: State,
     /// Injected or requested.
     pub(crate) injections: Vec<String>,
-    /// The reason, if there is one.
     pub(crate) reason: Option<String>,
     /// Why `kubectl rollout` refuses to restart it, or to wait for it.
     #[serde(skip)]
@@ -90,8 +89,7 @@ pub(super) fn row(json: &str, object: &Value, of: &Applied, known: &Namespaces) 
     Some(Row { namespace, workload, pods, state, injections, reason, hold: None, objects: 0 })
 }
 
-/// Whether it is a Pod or a Job that is finished, or a Pod that is being deleted: neither covered nor
-/// missing.
+/// Whether it is a finished Pod or Job, or a Pod that is being deleted: neither covered nor missing.
 fn has_ended(object: &Value) -> bool {
     let phase = text(object, "/status/phase");
     match text(object, "/kind") {
@@ -114,9 +112,8 @@ fn state(json: &str, object: &Value, of: &Applied, outcome: &Outcome) -> (State,
     let (added, skipped) = (templates.added(object), outcome.skipped());
     let has_record = !templates.records(object).is_empty();
     let is_current = |outcome: &Outcome| {
-        let mutated = outcome.mutated.as_deref();
         let has_any = !outcome.report.present.is_empty() || !outcome.report.injected.is_empty();
-        has_any && (mutated.is_none() || is_stored(object, mutated))
+        has_any && outcome.mutated.as_deref().is_none_or(|sent| is_stored(object, sent))
     };
     if is_current(outcome) || has_record && is_current(&of.written.create(json)) {
         let without = (!has_record).then(|| without_added(object, templates)).flatten();
@@ -163,7 +160,7 @@ fn without_added(object: &Value, templates: &Templates) -> Option<String> {
 }
 
 /// The first injected container whose image differs from what the settings name.
-fn other_image(added: &Images, anew: &str, templates: &Templates) -> Option<String> {
+fn other_image(added: &BTreeMap<&str, &str>, anew: &str, templates: &Templates) -> Option<String> {
     let anew = serde_json::from_str(anew).ok()?;
     let wanted = templates.added(&anew);
     added.iter().find_map(|(name, image)| {
@@ -172,8 +169,7 @@ fn other_image(added: &Images, anew: &str, templates: &Templates) -> Option<Stri
     })
 }
 
-/// Why an injected Pod does not come up: the failure of an injected container or of one of the
-/// application's.
+/// Why an injected Pod does not come up: the first failure of a container, injected or not.
 pub(super) fn crash(object: &Value) -> Option<String> {
     let both = |one, two| list(object, one).chain(list(object, two));
     let mut containers = both("/spec/initContainers", "/spec/containers");

@@ -43,8 +43,8 @@ fn print_rows(rows: &[Row], out: &mut impl Write) -> io::Result<()> {
             *width = (*width).max(cell.len());
         }
     }
-    let header: String =
-        HEADER.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}   ")).collect();
+    let header = HEADER.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}   "));
+    let header: String = header.collect();
     writeln!(out, "{}", style(format!("{header}REASON")).bold())?;
     for (cells, row) in &lines {
         let mut line = String::new();

@@ -13,7 +13,7 @@ use serde_json::Value;
 use settings_tools::document::validate;
 use settings_tools::endpoints::{Endpoint, endpoints};
 
-use crate::kubectl::{Kubectl, Refusal};
+use crate::kubectl::{Answer, Kubectl, Refusal, optional};
 use crate::object::{at, list, name, text};
 use crate::policies::manifests;
 use crate::settings_file::SettingsFile;
@@ -62,9 +62,6 @@ pub(super) enum Status {
 
 type Finding = (Status, String);
 
-/// A finding, or why the cluster does not give one.
-type Answer = Result<Finding, Refusal>;
-
 /// All checks, in the order in which problems have to be solved. The namespace is that of the Operator and
 /// of DataKit, the file has the settings to come.
 pub(super) fn checks(
@@ -98,7 +95,7 @@ pub(super) fn checks(
     Ok(checks.into_iter().map(|(check, answer)| (check, answer.unwrap_or_else(limit))).collect())
 }
 
-fn kubernetes(kubectl: &Kubectl) -> Answer {
+fn kubernetes(kubectl: &Kubectl) -> Answer<Finding> {
     let version = kubectl.json(&["version", "--output", "json"])?;
     let version = text(&version, "/serverVersion/gitVersion");
     let minor = version.strip_prefix("v1.").and_then(|it| it.split('.').next()?.parse().ok());
@@ -108,7 +105,7 @@ fn kubernetes(kubectl: &Kubectl) -> Answer {
     })
 }
 
-fn kubewarden(kubectl: &Kubectl) -> Answer {
+fn kubewarden(kubectl: &Kubectl) -> Answer<Finding> {
     if let Err(Refusal::Absent) = kubectl.list(SERVERS, None) {
         return Ok((Failed, "Kubewarden is not installed".to_owned()));
     }
@@ -121,18 +118,15 @@ fn kubewarden(kubectl: &Kubectl) -> Answer {
     })
 }
 
-fn policy_servers(kubectl: &Kubectl) -> Answer {
-    let servers = match kubectl.list(SERVERS, None) {
-        Err(Refusal::Absent) => Vec::new(),
-        servers => servers?,
-    };
+fn policy_servers(kubectl: &Kubectl) -> Answer<Finding> {
+    let servers = optional(kubectl.list(SERVERS, None))?.unwrap_or_default();
     Ok(match names(&servers, "/metadata/name", |_| true) {
         Some(names) => (Fine, names),
         None => (Failed, "there is no policy server".to_owned()),
     })
 }
 
-fn rights(kubectl: &Kubectl, namespace: &str) -> Answer {
+fn rights(kubectl: &Kubectl, namespace: &str) -> Answer<Finding> {
     let mut missing = Vec::new();
     for (verb, resources, in_namespace) in RIGHTS {
         if !kubectl.can_i(&[verb, resources], in_namespace.then_some(namespace))? {
@@ -146,7 +140,7 @@ fn rights(kubectl: &Kubectl, namespace: &str) -> Answer {
 }
 
 /// The release of the Operator, and who manages it.
-fn operator(kubectl: &Kubectl, namespace: &str) -> Answer {
+fn operator(kubectl: &Kubectl, namespace: &str) -> Answer<Finding> {
     let image = |it: &Value| text(it, "/spec/template/spec/containers/0/image").to_owned();
     let webhook = [WEBHOOKS, "--field-selector", "metadata.name=datakit-operator-mutation"];
     let webhook = kubectl.list(&webhook, None)?.into_iter().next();
@@ -165,23 +159,19 @@ fn operator(kubectl: &Kubectl, namespace: &str) -> Answer {
 }
 
 /// DataKit's Services, and the ports that the settings name.
-fn datakit(kubectl: &Kubectl, settings: Option<&SettingsFile>) -> Answer {
+fn datakit(kubectl: &Kubectl, settings: Option<&SettingsFile>) -> Answer<Finding> {
     let Some(SettingsFile { name, found, .. }) = settings else {
         let message = "no settings are known, so no Service was checked; pass them with -s";
         return Ok((Limit, message.to_owned()));
     };
     let (endpoints, mut missing) = (endpoints(&found.settings), BTreeSet::new());
     for Endpoint { namespace, service, port } in &endpoints {
-        match kubectl.get(&["services", service], Some(namespace)) {
-            Ok(it) if list(&it, "/spec/ports").any(|it| *at(it, "/port") == *port) => {}
-            Err(Refusal::Absent) => {
-                missing.insert(format!("there is no Service {namespace}/{service}"));
-            }
-            answer => {
-                answer?;
-                missing.insert(format!("Service {namespace}/{service} has no port {port}"));
-            }
-        }
+        let found = optional(kubectl.get(&["services", service], Some(namespace)))?;
+        missing.extend(match found {
+            None => Some(format!("there is no Service {namespace}/{service}")),
+            Some(it) if list(&it, "/spec/ports").any(|it| *at(it, "/port") == *port) => None,
+            Some(_) => Some(format!("Service {namespace}/{service} has no port {port}")),
+        });
     }
     let ports = count(endpoints.len(), "port");
     Ok(match missing.is_empty() {
@@ -191,7 +181,7 @@ fn datakit(kubectl: &Kubectl, settings: Option<&SettingsFile>) -> Answer {
 }
 
 /// Namespaces in which Kubernetes refuses some injections.
-fn pod_security(kubectl: &Kubectl, settings: Option<&SettingsFile>) -> Answer {
+fn pod_security(kubectl: &Kubectl, settings: Option<&SettingsFile>) -> Answer<Finding> {
     let level = "/metadata/labels/pod-security.kubernetes.io~1enforce";
     let enforces = |it: &Value| matches!(text(it, level), "baseline" | "restricted");
     let names = names(&kubectl.list(&["namespaces"], None)?, "/metadata/name", enforces);
@@ -206,7 +196,7 @@ fn pod_security(kubectl: &Kubectl, settings: Option<&SettingsFile>) -> Answer {
 }
 
 /// Quotas that refuse containers without resources.
-fn quotas(kubectl: &Kubectl) -> Answer {
+fn quotas(kubectl: &Kubectl) -> Answer<Finding> {
     let of_compute = |key: &String| key.ends_with("cpu") || key.ends_with("memory");
     let demands =
         |it: &Value| at(it, "/spec/hard").as_object().is_some_and(|it| it.keys().any(of_compute));

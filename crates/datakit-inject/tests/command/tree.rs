@@ -301,6 +301,21 @@ fn keeps_links_and_permissions() {
     assert!(fs::read_to_string(folder.join("pod.yaml")).unwrap().contains("datakit-lib-init"));
 }
 
+/// A text is searched for what a manifest has once, not for each of its documents.
+#[test]
+fn passes_over_long_streams_that_are_no_manifests() {
+    let folder = folder("long");
+    fs::create_dir(folder.join("found")).unwrap();
+    fs::write(folder.join("found/a.yaml"), "a: [\n---\n".repeat(10_000)).unwrap();
+    let seconds = |path| {
+        let start = std::time::Instant::now();
+        run_in(&folder, &["inject", path]);
+        start.elapsed().as_secs_f64()
+    };
+    let (named, found) = (seconds("found/a.yaml"), seconds("found"));
+    assert!(found < named * 4.0 + 2.0, "{found} s in a folder, {named} s by name");
+}
+
 #[test]
 fn keeps_the_order_of_many_files() {
     let folder = folder("many-files");

@@ -1,8 +1,5 @@
 //! Namespaces that are written as globs, or as what no namespace is called.
 
-use std::borrow::Cow;
-
-use datakit_injection::json::Value;
 use datakit_injection::reader::{Case, Errors, Path, Section, string};
 use datakit_injection::rules::candidate::{Candidate, Form};
 use datakit_injection::selector::{NamespacePattern, is_dns_label};
@@ -20,7 +17,8 @@ pub(super) fn note(candidate: &Candidate, are_names: bool, notes: &mut Errors) {
         let path = Path::Index(&list, index);
         let text = match candidate.form {
             Form::List => string(&path, element, &mut errors),
-            Form::Block(_) => namespace(&path, element, &mut errors),
+            Form::Block(_) => Section::of_value(path, element, Case::Insensitive, &mut errors)
+                .and_then(|entry| entry.string("namespace", &mut errors)),
         };
         let Some(text) = text else { continue };
         if are_names {
@@ -35,11 +33,6 @@ pub(super) fn note(candidate: &Candidate, are_names: bool, notes: &mut Errors) {
             notes.add(&path, "matches nothing: names of namespaces are lower case");
         }
     }
-}
-
-/// The namespace of an entry of a block.
-fn namespace<'a>(path: &Path, entry: &Value<'a>, errors: &mut Errors) -> Option<Cow<'a, str>> {
-    Section::of_value(*path, entry, Case::Insensitive, errors)?.string("namespace", errors)
 }
 
 /// The note about an expression that looks like a glob: a name with `*` in it.
