@@ -6,10 +6,12 @@ use std::collections::BTreeSet;
 use super::parts::{empty_dir, mount, volume};
 use super::{Ask, Plan};
 use crate::collections::map;
-use crate::injection::containers::{is_agent, own_containers, shares, sharing_containers};
+use crate::injection::containers::{is_agent, shares, sharing_containers};
 use crate::injection::skip::{ContainerName as Name, Skip};
+use crate::json::{Shape, Value};
 use crate::pod::Pod;
 use crate::pod::container::{Container, ContainerRef, VolumeMount, below};
+use crate::pod::lists::elements;
 use crate::pod::mounts::{Found, Mounts};
 use crate::pod::volume::VolumeSource;
 use crate::rules::read::is_mountable;
@@ -67,7 +69,7 @@ struct Unshared {
     unclean: usize,
     essential: usize,
     mounted: usize,
-    worked_in: usize,
+    needed: usize,
 }
 
 impl Unshared {
@@ -76,7 +78,7 @@ impl Unshared {
             (self.unclean, "not an absolute, clean path"),
             (self.essential, "an image cannot do without it"),
             (self.mounted, "a container mounts something there that is not an emptyDir"),
-            (self.worked_in, "the working directory of a container is there"),
+            (self.needed, "the working directory or program of a container is there"),
         ] {
             match count {
                 0 => {}
@@ -108,9 +110,9 @@ pub(super) fn share<'d, 'a>(
     let rank = |directory: &str| if ask.context.native_sidecars { directory.len() } else { 0 };
     let ranked = directories.into_iter().map(|(place, it)| ((rank(&it), place), it));
     let directories = map(ranked);
-    let containers: Vec<_> =
-        pod.all_containers().map(|(place, it)| (place, Mounts::of(it))).collect();
-    let own = || own_containers(pod, ask.context.options);
+    let containers: Vec<Sharer> = pod.all_containers().map(Sharer::of).collect();
+    let is_needed =
+        |directory: &str| containers.iter().any(|it| it.shares(ask) && it.needs(directory));
     let mut unshared = Unshared::default();
     let mut unmounted = Unmounted::default();
     let mut mounts: Vec<VolumeMount> = Vec::new();
@@ -129,8 +131,8 @@ pub(super) fn share<'d, 'a>(
                 unshared.mounted = unshared.mounted.saturating_add(1);
                 continue;
             }
-            Place::Free if own().any(|(_, container)| works_in(container, directory)) => {
-                unshared.worked_in = unshared.worked_in.saturating_add(1);
+            Place::Free if is_needed(directory) => {
+                unshared.needed = unshared.needed.saturating_add(1);
                 continue;
             }
             Place::Free => {
@@ -138,7 +140,7 @@ pub(super) fn share<'d, 'a>(
                 mount(volume(pod, new, ask, &mut plan.edits)?, directory.clone().into_owned())
             }
         };
-        mount_everywhere(&containers, directory, &mount, ask, plan, &mut unmounted);
+        mount_everywhere(pod, &containers, directory, &mount, ask, plan, &mut unmounted);
         mounts.push(mount);
     }
     unshared.notes(&mut plan.notes);
@@ -146,32 +148,72 @@ pub(super) fn share<'d, 'a>(
     Ok(mounts)
 }
 
+/// A container, and what it has where.
+struct Sharer<'p, 'a> {
+    place: ContainerRef,
+    mounts: Mounts<'p, 'a>,
+    /// Its working directory and its program, which an emptyDir must not hide.
+    needs: Vec<Cow<'a, str>>,
+}
+
+impl<'p, 'a> Sharer<'p, 'a> {
+    fn of((place, container): (ContainerRef, &'p Container<'a>)) -> Self {
+        static COMMAND: Shape = Shape::Array(&Shape::Text);
+        let command = elements(container.body.get("command"), &COMMAND);
+        let program = command.first().and_then(Value::as_str);
+        let needs = container.body.get_str("workingDir").into_iter().chain(program);
+        let needs = needs.filter(|path| path.starts_with('/')).collect();
+        Self { place, mounts: Mounts::of(container), needs }
+    }
+
+    /// Whether directories are shared with it.
+    fn shares(&self, ask: &Ask) -> bool {
+        shares(self.place, self.mounts.container, ask.context.options)
+    }
+
+    /// Whether its mounts are looked at. Init containers of agents hold no logs.
+    fn is_looked_at(&self, ask: &Ask) -> bool {
+        let name = &self.mounts.container.name;
+        !is_agent(name) && !ask.context.options.ignored_containers.contains(name)
+    }
+
+    /// Whether it needs what its image has in a directory.
+    fn needs(&self, directory: &str) -> bool {
+        self.needs.iter().any(|path| {
+            path.trim_end_matches('/') == directory.trim_end_matches('/')
+                || below(path, directory).is_some()
+        })
+    }
+}
+
 /// Mounts a directory in every container that has nothing there.
 fn mount_everywhere<'p, 'a>(
-    containers: &[(ContainerRef, Mounts<'p, 'a>)],
+    pod: &Pod<'_, 'a>,
+    containers: &[Sharer<'p, 'a>],
     directory: &str,
     mount: &VolumeMount<'a>,
     ask: &Ask<'_, 'a>,
     plan: &mut Plan<'a>,
     unmounted: &mut Unmounted<'p>,
 ) {
-    let options = ask.context.options;
-    for (place, mounts) in
-        containers.iter().filter(|(place, it)| shares(*place, it.container, options))
-    {
-        let container = mounts.container;
+    for sharer in containers.iter().filter(|sharer| sharer.shares(ask)) {
+        let Sharer { place, mounts, .. } = sharer;
         let of_volume = mounts.above(directory, |it| it.volume == mount.volume);
         if of_volume.is_some_and(|(there, rest)| is_part(there, &rest, mount)) {
             continue;
         }
         match mounts.find(directory, counts(ask)) {
-            Found::Image if works_in(container, directory) => {
-                unmounted.worked_in.insert(&container.name);
+            Found::Image if sharer.needs(directory) => {
+                unmounted.needed.insert(&mounts.container.name);
             }
             Found::Image => plan.edits.mounts.push((*place, mount.clone())),
+            // As the reference does.
+            Found::On(there) if is_empty_dir(pod, there, ask) => {
+                plan.edits.mounts.push((*place, mount.clone()));
+            }
             Found::At(there) if is_part(there, "", mount) => {}
             _ => {
-                unmounted.unread.insert(&container.name);
+                unmounted.unread.insert(&mounts.container.name);
             }
         }
     }
@@ -182,8 +224,8 @@ fn mount_everywhere<'p, 'a>(
 struct Unmounted<'p> {
     /// They have another volume there.
     unread: BTreeSet<&'p str>,
-    /// It would hide their working directory.
-    worked_in: BTreeSet<&'p str>,
+    /// It would hide what they need.
+    needed: BTreeSet<&'p str>,
 }
 
 impl Unmounted<'_> {
@@ -194,10 +236,11 @@ impl Unmounted<'_> {
                 "container {name} mounts another volume at a shared directory; only the first is read"
             ));
         }
-        for name in &self.worked_in {
+        for name in &self.needed {
             let name = Name::new(name);
             notes.push(format!(
-                "a shared directory is not mounted in container {name}, which works in it"
+                "a shared directory is not mounted in container {name}, whose working directory or \
+                 program is there"
             ));
         }
     }
@@ -246,14 +289,15 @@ enum Place<'a> {
 fn place<'a>(
     pod: &Pod<'_, 'a>,
     directory: &str,
-    containers: &[(ContainerRef, Mounts<'_, 'a>)],
+    containers: &[Sharer<'_, 'a>],
     ask: &Ask<'_, 'a>,
 ) -> Place<'a> {
     let (mut at, mut above) = (Place::Free, Place::Free);
-    for (_, mounts) in containers.iter().filter(|(_, it)| is_looked_at(it.container, ask)) {
+    for Sharer { mounts, .. } in containers.iter().filter(|it| it.is_looked_at(ask)) {
         let (place, mount, rest) = match mounts.find(directory, counts(ask)) {
             Found::Image => continue,
-            Found::Device => (&mut at, None, String::new()),
+            Found::On(mount) if is_empty_dir(pod, mount, ask) => continue,
+            Found::On(_) | Found::Device => (&mut at, None, String::new()),
             Found::At(mount) => (&mut at, Some(mount), String::new()),
             Found::Below(mount, rest) => (&mut above, Some(mount), rest),
         };
@@ -265,11 +309,6 @@ fn place<'a>(
         }
     }
     if matches!(at, Place::Free) { above } else { at }
-}
-
-/// Whether a container's mounts are looked at. Init containers of agents hold no logs.
-fn is_looked_at(container: &Container, ask: &Ask) -> bool {
-    !is_agent(&container.name) && !ask.context.options.ignored_containers.contains(&container.name)
 }
 
 /// Which mounts above a directory count: the reference mounts a new volume below its own. A native
@@ -310,14 +349,6 @@ fn is_part(there: &VolumeMount, rest: &str, mount: &VolumeMount) -> bool {
         rest => Some(sub_path_of(there, rest)),
     };
     there.volume == mount.volume && sub_path.as_deref() == mount.sub_path.as_deref()
-}
-
-/// Whether a container works in a directory, whose files an emptyDir would hide.
-fn works_in(container: &Container, directory: &str) -> bool {
-    container.body.get_str("workingDir").is_some_and(|works_in| {
-        works_in.trim_end_matches('/') == directory.trim_end_matches('/')
-            || below(&works_in, directory).is_some()
-    })
 }
 
 #[cfg(test)]

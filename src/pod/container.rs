@@ -156,11 +156,6 @@ impl<'a> Container<'a> {
         above.min_by_key(|(_, rest)| rest.len())
     }
 
-    /// Whether a block device is at exactly that path.
-    pub(crate) fn has_device_at(&self, path: &str) -> bool {
-        self.devices.iter().any(|device| device == path)
-    }
-
     /// A member that nobody opened, opened now.
     pub(crate) fn object(&self, name: &str) -> Option<Object<'a>> {
         Object::parse(self.text(name)?)

@@ -34,6 +34,8 @@ pub(crate) enum Found<'c, 'a> {
     Image,
     /// A mount at exactly that path.
     At(&'c VolumeMount<'a>),
+    /// A mount on that directory under another path (`/data/`), which Kubernetes tells from this one.
+    On(&'c VolumeMount<'a>),
     /// A mount above it, and where the path is in that.
     Below(&'c VolumeMount<'a>, String),
     /// A block device.
@@ -67,25 +69,36 @@ impl<'c, 'a> Mounts<'c, 'a> {
         path: &str,
         is_meant: impl Fn(&VolumeMount) -> bool,
     ) -> Found<'c, 'a> {
-        if let Some(mount) = self.at(path) {
+        if let Some(mount) = self.on(path, |mount| mount.path == path) {
             return Found::At(mount);
         }
-        if self.container.has_device_at(path) {
+        if self.container.has_device_on(path) {
             return Found::Device;
+        }
+        if let Some(mount) = self.on(path, |_| true) {
+            return Found::On(mount);
         }
         let above = self.above(path, is_meant);
         above.map_or(Found::Image, |(mount, rest)| Found::Below(mount, rest))
     }
 
-    /// The mount at exactly that path.
-    fn at(&self, path: &str) -> Option<&'c VolumeMount<'a>> {
+    /// The first of some mounts that is on a directory, however its path is written.
+    fn on(
+        &self,
+        path: &str,
+        is_meant: impl Fn(&VolumeMount) -> bool,
+    ) -> Option<&'c VolumeMount<'a>> {
         if self.nodes.is_empty() {
-            return self.container.mount_at(path);
+            return self
+                .container
+                .mounts
+                .iter()
+                .find(|mount| is_meant(mount) && names(&mount.path).eq(names(path)));
         }
         let names: Vec<&str> = names(path).collect();
         let on_directory = self.nodes.iter().skip(self.before(&names));
         let on_directory = on_directory.take_while(|node| node.names == names);
-        on_directory.filter(|node| node.mount.path == path).last().map(|node| node.mount)
+        on_directory.map(|node| node.mount).filter(|mount| is_meant(mount)).last()
     }
 
     /// The nearest of some mounts above a path, and where the path is in that.
@@ -160,9 +173,9 @@ mod tests {
                 Mounts::sorted(&container).above(&path, is_meant).map(place),
                 container.mount_above(&path, is_meant).map(place)
             );
-            let sorted = Mounts::sorted(&container);
-            let at = |mount: &VolumeMount| place((mount, String::new()));
-            prop_assert_eq!(sorted.at(&path).map(at), container.mount_at(&path).map(at));
+            let (sorted, few) = (Mounts::sorted(&container), Mounts::of(&container));
+            let on = |mount: &VolumeMount| place((mount, String::new()));
+            prop_assert_eq!(sorted.on(&path, is_meant).map(on), few.on(&path, is_meant).map(on));
         }
     }
 }

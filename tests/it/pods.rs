@@ -305,23 +305,28 @@ fn a_native_sidecar_mounts_nothing_below_its_own_read_only_mounts() {
 }
 
 #[test]
-fn the_working_directory_keeps_its_files() {
-    for (works_in, is_shared) in [
-        ("/var/log/app", false),
-        ("/var/log/app/", false),
-        ("/var/log/app/current", false),
-        ("/var/log", true),
-        ("/var/log/application", true),
-        ("/", true),
+fn the_working_directory_and_the_program_are_not_hidden() {
+    for (member, path, is_shared) in [
+        ("workingDir", json!("/var/log/app"), false),
+        ("workingDir", json!("/var/log/app/"), false),
+        ("workingDir", json!("/var/log/app/current"), false),
+        ("workingDir", json!("/var/log"), true),
+        ("workingDir", json!("/var/log/application"), true),
+        ("workingDir", json!("/"), true),
+        ("command", json!(["/var/log/app/run.sh"]), false),
+        ("command", json!(["var/log/app/run.sh"]), true),
+        ("command", json!(["/bin/sh", "/var/log/app/out.log"]), true),
+        ("args", json!(["/var/log/app/out.log"]), true),
+        ("command", json!([]), true),
     ] {
-        let object = with_container(pod(), json!({ "workingDir": works_in }));
+        let object = with_container(pod(), json!({ member: path }));
         let (answer, stored) = create(&object, &every(&["logfwd"]));
         assert_eq!(injected(&answer), ["logfwd"]);
-        assert_eq!(mounts(&stored, "app").len(), usize::from(is_shared), "{works_in}");
+        assert_eq!(mounts(&stored, "app").len(), usize::from(is_shared), "{member} {path}");
         if !is_shared {
             warns(
                 &answer,
-                "1 directory is not shared: the working directory of a container is there",
+                "1 directory is not shared: the working directory or program of a container is there",
             );
         }
     }
@@ -341,9 +346,45 @@ fn a_shared_volume_does_not_hide_a_working_directory() {
         assert_eq!(mounts(&stored, "worker").len(), usize::from(is_mounted), "{works_in}");
         assert!(mounts(&stored, "datakit-logfwd").contains(&"v:/var/log/app:ro".to_owned()));
         if !is_mounted {
-            let of = "a shared directory is not mounted in container `worker`, which works in it";
-            warns(&answer, of);
+            warns(
+                &answer,
+                "a shared directory is not mounted in container `worker`, whose working directory or \
+                 program is there",
+            );
         }
+    }
+}
+
+#[test]
+fn a_directory_whose_path_is_written_otherwise_is_not_hidden() {
+    for (source, path, is_hidden) in [
+        (json!({ "persistentVolumeClaim": { "claimName": "c" } }), "/var/log/app/", false),
+        (json!({ "hostPath": { "path": "/x" } }), "/var/log//app", false),
+        (json!({ "configMap": { "name": "c" } }), "/var/log/./app", false),
+        // As the reference does.
+        (json!({ "emptyDir": {} }), "/var/log/app/", true),
+    ] {
+        let mut volume = source;
+        volume["name"] = json!("v");
+        let mut object = with_spec(pod(), json!({ "volumes": [volume] }));
+        object["spec"]["containers"] = json!([container("app"), container("worker")]);
+        object["spec"]["containers"][0]["volumeMounts"] =
+            json!([{ "name": "v", "mountPath": path }]);
+        let (answer, stored) = create(&object, &every(&["logfwd"]));
+        assert_eq!(mounts(&stored, "app").len(), 1 + usize::from(is_hidden), "{path}");
+        if !is_hidden {
+            let of = "1 directory is not shared: a container mounts something there that is not";
+            warns(&answer, &format!("{of} an emptyDir"));
+        }
+        // Also where another container has an emptyDir there.
+        object["spec"]["volumes"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!({ "name": "w", "emptyDir": {} }));
+        object["spec"]["containers"][1]["volumeMounts"] =
+            json!([{ "name": "w", "mountPath": "/var/log/app" }]);
+        let (_, stored) = create(&object, &every(&["logfwd"]));
+        assert_eq!(mounts(&stored, "app").len(), 1 + usize::from(is_hidden), "{path}");
     }
 }
 
