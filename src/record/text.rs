@@ -19,6 +19,8 @@
 //!  "empty":"app/volumeMounts"}                              what was empty before
 //! ```
 
+use std::collections::BTreeSet;
+
 use super::{
     Changes, EVICTABLE, Injected, MountStamp, Moved, Record, SPEC_MEMBERS, SetVariable, Was,
     injection_of,
@@ -204,7 +206,8 @@ impl Changes {
                 "env" => changes.env = stamps(words(value)?)?,
                 "mounts" => {
                     let mounts = list(value)?.into_iter().map(|mount| MountStamp::parse(&mount));
-                    changes.mounts = mounts.collect::<Option<_>>()?;
+                    let mounts = mounts.collect::<Option<_>>()?;
+                    changes.mounts = last_of_each(mounts, |mount: &MountStamp| &mount.stamp.name);
                 }
                 key @ ("set" | "moved") => {
                     for (name, parts) in members(value)? {
@@ -375,7 +378,17 @@ fn words(text: &str) -> Option<Vec<String>> {
 }
 
 fn stamps(texts: Vec<String>) -> Option<Vec<Stamp>> {
-    texts.iter().map(|text| Stamp::parse(text)).collect()
+    let stamps = texts.iter().map(|text| Stamp::parse(text)).collect::<Option<_>>()?;
+    Some(last_of_each(stamps, |stamp| &stamp.name))
+}
+
+/// Drops all but the last of each name: each is compared with the one element of that name.
+fn last_of_each<T>(mut elements: Vec<T>, name: impl Fn(&T) -> &String) -> Vec<T> {
+    let mut seen = BTreeSet::new();
+    elements.reverse();
+    elements.retain(|element| seen.insert(name(element).clone()));
+    elements.reverse();
+    elements
 }
 
 #[cfg(test)]
@@ -447,6 +460,26 @@ mod tests {
         let text = annotation.as_str().unwrap();
         assert_eq!(Record::parse(&text), Some(record), "{text}");
         assert_eq!(Record::parse("{\"v\":1}"), Some(Record::default()));
+    }
+
+    /// Each is compared with the one element of its name, which may be large.
+    #[test]
+    fn reads_each_name_once() {
+        let mounts = r#""/a=AAAB","/b=AAAA","/a=AAAC""#;
+        let text = format!(
+            r#"{{"v":1,"profiler-java":{{"volumes":"tmp=AAAA timezone=AAAA tmp=AAAB",
+                "in":{{"app":{{"env":"A=AAAA A=AAAB B=AAAA","mounts":[{mounts}]}}}}}}}}"#
+        );
+        let record = Record::parse(&text).unwrap();
+        let stamps = |text: &str| -> Vec<Stamp> {
+            text.split(' ').map(|text| Stamp::parse(text).unwrap()).collect()
+        };
+        let injected = &record.injections[0];
+        assert_eq!(injected.volumes, stamps("timezone=AAAA tmp=AAAB"));
+        let changes = &injected.changes["app"];
+        assert_eq!(changes.env, stamps("A=AAAB B=AAAA"));
+        let mounts: Vec<Stamp> = changes.mounts.iter().map(|it| it.stamp.clone()).collect();
+        assert_eq!(mounts, stamps("/b=AAAA /a=AAAC"));
     }
 
     #[test]
