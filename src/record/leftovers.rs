@@ -20,12 +20,25 @@ impl Record {
         template: &Object,
         lists_are_atomic: bool,
     ) -> Option<Self> {
+        let mut template = template.clone();
+        let pod = Pod::open(&mut template).ok()?;
         let beyond = self.beyond(given);
-        if !beyond.is_merged_into(template, given, lists_are_atomic) {
+        if !self.is_merged_beside(given, &pod)
+            && !beyond.is_merged_into(&pod, given, lists_are_atomic)
+        {
             return None;
         }
+        let volumes = map(given.volumes().map(|stamp| (&*stamp.name, stamp)));
         let mut leftovers = self.clone();
         for (injected, beyond) in leftovers.injections.iter_mut().zip(beyond.injections) {
+            // A volume of both may be as the other record wrote it, and still mounted by this one.
+            for stamp in &mut injected.volumes {
+                if let Some(other) = volumes.get(&*stamp.name)
+                    && pod.volume(&stamp.name).is_some_and(|it| other.fits(&it.value))
+                {
+                    *stamp = (*other).clone();
+                }
+            }
             injected.containers = beyond.containers;
             injected.annotations = beyond.annotations;
             for (key, changes) in &mut injected.changes {
@@ -112,18 +125,45 @@ impl Record {
         }
     }
 
+    /// Whether a volume or a variable that both records name is left as this one wrote it: apply
+    /// merged the two. What comes as a whole has what its own record names, which was taken out.
+    fn is_merged_beside(&self, given: &Self, pod: &Pod) -> bool {
+        let of_given = map(given.volumes().map(|stamp| (&*stamp.name, stamp)));
+        let mut volumes = self.volumes().filter(|stamp| {
+            let is_other = of_given.get(&*stamp.name).is_some_and(|other| other != stamp);
+            is_other && pod.volume(&stamp.name).is_some_and(|it| stamp.fits(&it.value))
+        });
+        if volumes.next().is_some() {
+            return true;
+        }
+        let changes = given.injections.iter().flat_map(|injected| &injected.changes);
+        let of_given = changes.flat_map(|(key, changes)| {
+            changes.env.iter().map(move |stamp| ((&**key, &*stamp.name), stamp))
+        });
+        let of_given = map(of_given);
+        let places = map(container_keys(pod).into_iter().map(|(place, key)| (key, place)));
+        let mut changes = self.injections.iter().flat_map(|injected| &injected.changes);
+        changes.any(|(key, changes)| {
+            let Some(container) = places.get(key).and_then(|place| pod.container(*place)) else {
+                return false;
+            };
+            let env = map(container.env.iter().map(|it| (&*it.name, &it.value)));
+            changes.env.iter().any(|stamp| {
+                let other = of_given.get(&(&**key, &*stamp.name));
+                other.is_some_and(|other| *other != stamp)
+                    && env.get(&*stamp.name).is_some_and(|it| stamp.fits(it))
+            })
+        })
+    }
+
     /// Whether a template was merged with one that has what this record names: nothing of it is
     /// missing, and something is as it was written. Where lists are atomic, one of them may have been
     /// replaced.
-    fn is_merged_into(&self, template: &Object, given: &Self, lists_are_atomic: bool) -> bool {
-        let mut template = template.clone();
-        let Ok(pod) = Pod::open(&mut template) else {
-            return false;
-        };
+    fn is_merged_into(&self, pod: &Pod, given: &Self, lists_are_atomic: bool) -> bool {
         if self.containers().any(|name| pod.has_container(name)) {
             return true;
         }
-        let [volumes, changes, members] = self.remains(&pod, given);
+        let [volumes, changes, members] = self.remains(pod, given);
         if volumes.is_certain || changes.is_certain || members.is_certain {
             return true;
         }

@@ -10,6 +10,7 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
 use crate::host::Host;
+use crate::lives::applied;
 use crate::properties;
 use testing::cases::{all_recorded, record, template_path, without_record};
 use testing::requests::request;
@@ -638,6 +639,79 @@ fn an_older_revision_comes_back_as_it_was() {
     let changed = annotated(&first, "x", "y");
     let left = admit(&changed, Some(&second), "default", "{}").0;
     assert_eq!(left, annotated(&older, "x", "y"));
+}
+
+/// What apply makes of a manifest, one of earlier settings' in Git, and what is stored then.
+fn apply(stored: &Value, last: &Value, next: &Value, settings: &str) -> (Value, Answer) {
+    let object = defaulted(&applied(stored, Some(last), next, "", false));
+    let answer = evaluate(&request("UPDATE", &object, Some(stored)), settings);
+    let after = answer.mutated_object().map(|text| serde_json::from_str(text).unwrap());
+    (defaulted(&after.unwrap_or(object)), answer)
+}
+
+/// What earlier settings wrote into a manifest, and today's write otherwise, apply makes one of: both
+/// halves are ours.
+#[test]
+fn what_two_records_write_otherwise_goes_with_both() {
+    let settings = |host: &str, limit: Option<&str>| {
+        json!({ "policy": { "empty_dir_size_limit": limit }, "admission_inject_v2": {
+            "ddtraces": [{ "namespace_selectors": ["*"], "language": "java", "image": "h/j:1",
+                           "envs": { "DD_AGENT_HOST": host } }],
+            "logfwds": [{ "namespace_selectors": ["*"], "image": "h/l:1", "log_volume_paths": ["/logs"] }],
+        } })
+        .to_string()
+    };
+    let mut bare = with_env("Deployment", json!([{ "name": "A", "value": "1" }]));
+    bare["spec"]["template"]["spec"]["containers"][0]["resources"] =
+        json!({ "limits": { "cpu": "1" } });
+    let hosts = [
+        "datakit.svc",
+        "other.svc",
+        "",
+        "{fieldRef:status.hostIP}",
+        "{fieldRef:status.podIP}",
+        "{secretKeyRef:agent.host}",
+        "{resourceFieldRef:limits.cpu}",
+    ];
+    let limits = [None, Some("1Gi"), Some("2Gi")];
+    let all: Vec<String> = hosts
+        .iter()
+        .map(|host| settings(host, None))
+        .chain(limits.iter().map(|limit| settings("", *limit)))
+        .collect();
+    for (earlier, today) in all.iter().flat_map(|one| all.iter().map(move |other| (one, other))) {
+        let git = admit(&bare, None, "default", earlier).0;
+        let stored = defaulted(&admit(&defaulted(&git), None, "default", today).0);
+        let (again, answer) = apply(&stored, &git, &git, today);
+        assert_eq!(again, stored, "{earlier} {today}");
+        assert_eq!(answer.report.warnings(), [""; 0], "{earlier} {today}");
+        let out = annotated(&git, "admission.datakit/enabled", "false");
+        let expected = annotated(&bare, "admission.datakit/enabled", "false");
+        let (left, _) = apply(&stored, &git, &out, today);
+        assert_eq!(left, defaulted(&expected), "{earlier} {today}");
+    }
+}
+
+/// A volume that a manifest in Git names goes although what today's settings made of it mounts it
+/// elsewhere.
+#[test]
+fn a_volume_of_two_records_goes_with_the_mounts_of_both() {
+    let settings = |path: &str, limit: Option<&str>| {
+        json!({ "policy": { "empty_dir_size_limit": limit }, "admission_inject_v2": { "logfwds": [
+            { "namespace_selectors": ["*"], "image": "h/l:1", "log_volume_paths": [path] },
+        ] } })
+        .to_string()
+    };
+    let bare = with_env("Deployment", json!([{ "name": "A", "value": "1" }]));
+    for (one, other) in [(None, Some("1Gi")), (Some("1Gi"), None), (None, None)] {
+        let (earlier, today) = (settings("/logs", one), settings("/srv/logs", other));
+        let git = admit(&bare, None, "default", &earlier).0;
+        let stored = defaulted(&admit(&defaulted(&git), None, "default", &today).0);
+        assert_eq!(apply(&stored, &git, &git, &today).0, stored);
+        let out = annotated(&git, "admission.datakit/enabled", "false");
+        let expected = annotated(&bare, "admission.datakit/enabled", "false");
+        assert_eq!(apply(&stored, &git, &out, &today).0, defaulted(&expected));
+    }
 }
 
 /// Whatever became of a variable that loads a library, it goes with the library.
