@@ -4,6 +4,7 @@
 //! template, and what only the stored record names stays there. A template that comes as a whole, as
 //! `kubectl rollout undo` brings it, has nothing of that: what looks like it is the user's.
 
+use super::stamp::Stamp;
 use super::{Changes, Injected, Record, SPEC_MEMBERS, container_keys, merged};
 use crate::annotations::SAFE_TO_EVICT;
 use crate::collections::{map, set};
@@ -192,9 +193,7 @@ impl Record {
             for stamp in &injected.volumes {
                 let volume = pod.volume(&stamp.name).map(|volume| &volume.value);
                 let is_certain = stamp.name.starts_with(RESERVED) || given.was_empty("volumes");
-                volumes.add(volume, is_certain, |it| {
-                    stamp.fits(it) || merged::volume(it, stamp).is_some()
-                });
+                volumes.add_sourced(volume, is_certain, stamp, merged::volume);
             }
             for stamp in &injected.annotations {
                 let value = annotations.and_then(|annotations| annotations.get(&stamp.name));
@@ -247,6 +246,21 @@ impl Remains {
             Some(_) => {}
         }
     }
+
+    /// The same for a volume or a variable. What has something else beside what fits the stamp may be
+    /// the user's as a whole, unless Kubernetes refuses it, so that it was merged for sure.
+    fn add_sourced<'a>(
+        &mut self,
+        value: Option<&Value<'a>>,
+        is_certain: bool,
+        stamp: &Stamp,
+        split: impl Fn(&Value<'a>, &Stamp) -> Option<Value<'a>>,
+    ) {
+        let is_refused = value.is_some_and(merged::has_two_sources);
+        self.add(value, is_certain || is_refused, |it| {
+            stamp.fits(it) || is_refused && value.is_some_and(|it| split(it, stamp).is_some())
+        });
+    }
 }
 
 impl Changes {
@@ -256,17 +270,14 @@ impl Changes {
         let mounts = map(container.mounts.iter().map(|it| (&*it.path, it)));
         // A variable that was extended is the user's, who may have removed it.
         for stamp in &self.env {
-            remains.add(env.get(&*stamp.name).copied(), env_is_new, |it| {
-                stamp.fits(it) || merged::variable(it, stamp).is_some()
-            });
+            let value = env.get(&*stamp.name).copied();
+            remains.add_sourced(value, env_is_new, stamp, merged::variable);
         }
         for mount in &self.mounts {
             let there = mounts.get(&*mount.stamp.name);
             let is_certain =
                 mounts_are_new || there.is_some_and(|it| it.volume.starts_with(RESERVED));
-            remains.add(there.map(|it| &it.value), is_certain, |it| {
-                mount.stamp.fits(it) || merged::mount(it, mount).is_some()
-            });
+            remains.add(there.map(|it| &it.value), is_certain, |it| mount.stamp.fits(it));
         }
     }
 }

@@ -714,6 +714,47 @@ fn a_volume_of_two_records_goes_with_the_mounts_of_both() {
     }
 }
 
+/// What an older revision has of its own is the user's, also where a part of it is like ours.
+#[test]
+fn an_older_revision_keeps_what_is_like_a_part_of_ours() {
+    let settings = |limit: &str| {
+        json!({ "policy": { "empty_dir_size_limit": limit }, "admission_inject_v2": {
+            "ddtraces": [{ "namespace_selectors": ["*"], "language": "java", "image": "h/j:1" }],
+            "logfwds": [{ "namespace_selectors": ["*"], "image": "h/l:1", "log_volume_paths": ["/logs"] }],
+        } })
+        .to_string()
+    };
+    let bare = |volumes: Value, mounting: usize| {
+        let mut bare = with_env("DaemonSet", json!([]));
+        let containers =
+            json!([{ "name": "app", "image": "a:1" }, { "name": "second", "image": "s:1" }]);
+        let spec = &mut bare["spec"]["template"]["spec"];
+        spec["containers"] = containers;
+        spec["volumes"] = volumes;
+        let volume = spec["volumes"][0]["name"].clone();
+        spec["containers"][mounting]["volumeMounts"] =
+            json!([{ "name": volume, "mountPath": "/logs", "subPath": "app" }]);
+        bare
+    };
+    let memory = json!({ "medium": "Memory", "sizeLimit": "1Gi" });
+    let own = bare(
+        json!([{ "name": "own", "emptyDir": {} },
+               { "name": "datakit-auto-instrument", "emptyDir": memory }]),
+        1,
+    );
+    let newer = bare(json!([{ "name": "data", "emptyDir": {} }]), 0);
+    for (earlier, today) in [("1Gi", "1024Mi"), ("1Gi", "1Gi"), ("2Gi", "1Gi")] {
+        let (earlier, today) = (settings(earlier), settings(today));
+        let first = defaulted(&admit(&own, None, "default", &earlier).0);
+        let second = defaulted(&admit(&newer, Some(&first), "default", &today).0);
+        assert!(second.to_string().contains("datakit-auto-instrument="), "{second}");
+        let mut undone = second.clone();
+        undone["spec"]["template"] = first["spec"]["template"].clone();
+        let fresh = admit(&defaulted(&own), None, "default", &today).0;
+        assert_eq!(admit(&undone, Some(&second), "default", &today).0, fresh, "{earlier} {today}");
+    }
+}
+
 /// Whatever became of a variable that loads a library, it goes with the library.
 #[test]
 fn no_variable_loads_a_library_that_is_gone() {
