@@ -9,6 +9,7 @@ use super::{
 };
 use crate::annotations::SAFE_TO_EVICT;
 use crate::collections::{map, set};
+use crate::injection::agent::Agent;
 use crate::injection::table::ALL;
 use crate::json::{Object, Value};
 use crate::pod::container::{Container, ContainerRef, EnvVar, VolumeMount};
@@ -44,11 +45,6 @@ impl Tally {
 
     fn counts(&self) -> [Count; 5] {
         [self.containers, self.init_containers, self.volumes, self.secrets, self.others]
-    }
-
-    fn is_missing_any(&self) -> bool {
-        let counts = self.counts();
-        counts.iter().any(|count| count.missing > 0)
     }
 
     fn of_container(&mut self, place: ContainerRef) -> &mut Count {
@@ -152,12 +148,14 @@ impl Record {
         }
         for injected in self.injections.iter().rev() {
             let is_there = injected.containers.iter().all(|name| pod.has_container(name));
-            let is_incomplete = !is_there || tally.is_missing_any();
-            if is_there && injected.agents().next().is_some() {
-                for (key, place) in &places {
-                    if let Some(container) = pod.container_mut(*place) {
-                        injected.disconnect(key, container, is_incomplete);
-                    }
+            let Some(agent) = injected.agent().filter(|_| is_there) else {
+                continue;
+            };
+            let changes = injected.changes.values();
+            let variables = set(changes.flat_map(Changes::variables));
+            for (key, place) in &places {
+                if let Some(container) = pod.container_mut(*place) {
+                    injected.disconnect(agent, &variables, key, container);
                 }
             }
         }
@@ -186,7 +184,7 @@ impl Record {
         for injected in &self.injections {
             for name in &injected.containers {
                 let is_init = pod.init_containers.iter().any(|it| it.name == **name)
-                    || injected.agents().next().is_some();
+                    || injected.agent().is_some();
                 let count =
                     if is_init { &mut tally.init_containers } else { &mut tally.containers };
                 count.add(pod.has_container(name));
@@ -332,30 +330,29 @@ fn remove<'a, T, S>(
 }
 
 impl Injected {
-    /// Takes what loads an agent out of a container, where taking out left it: a variable that loads a
-    /// library that is not there any more keeps the application from starting.
+    /// Takes what loads the agent out of a container, where taking out left it: a variable that loads a
+    /// library that is not there any more keeps the application from starting. `variables` are those
+    /// that it changed in any container; others are the user's.
     ///
-    /// It is left where somebody added to the variable, or copied the container, or brought another
-    /// revision of it back, as `kubectl rollout undo` does for a StatefulSet or a DaemonSet.
-    fn disconnect(&self, key: &str, container: &mut Container, is_incomplete: bool) {
-        let recorded = self.changes.get(key);
-        for (variant, agent) in self.agents() {
-            let is_own = self.is_of(variant);
-            match recorded {
-                Some(changes) => {
-                    agent.disconnect(container, |name| match is_own {
-                        true => changes.names(name),
-                        false => is_incomplete,
-                    });
-                }
-                None if self.volumes.iter().any(|stamp| stamp.name == agent.volume)
-                    && agent.is_mounted(container)
-                    && agent.disconnect(container, |_| true) =>
-                {
-                    agent.unmount(container);
-                }
-                None => {}
+    /// It is left where somebody added to the variable, or copied or renamed the container.
+    fn disconnect(
+        &self,
+        agent: &Agent,
+        variables: &BTreeSet<&str>,
+        key: &str,
+        container: &mut Container,
+    ) {
+        match self.changes.get(key) {
+            Some(changes) => {
+                agent.disconnect(container, |name| changes.variables().any(|it| it == name));
             }
+            None if self.volumes.iter().any(|stamp| stamp.name == agent.volume)
+                && agent.is_mounted(container)
+                && agent.disconnect(container, |name| variables.contains(name)) =>
+            {
+                agent.unmount(container);
+            }
+            None => {}
         }
     }
 }
@@ -411,13 +408,13 @@ fn restore(object: &mut Object, name: &'static str, was: Was, is_emptied: bool) 
 }
 
 impl Changes {
-    /// Whether they are about a variable.
-    fn names(&self, variable: &str) -> bool {
-        self.env.iter().any(|stamp| stamp.name == variable)
-            || self.set.iter().any(|set| set.name == variable)
+    /// The variables that were added or extended.
+    fn variables(&self) -> impl Iterator<Item = &str> {
+        let set = self.set.iter().map(|set| &*set.name);
+        self.env.iter().map(|stamp| &*stamp.name).chain(set)
     }
 
-    /// `claimed` are the volumes whose mounts are the user's.
+    /// `claimed` are the paths where mounts are the user's.
     fn take_out(
         &self,
         container: &mut Container,

@@ -755,6 +755,32 @@ fn an_older_revision_keeps_what_is_like_a_part_of_ours() {
     }
 }
 
+/// A variable of another language is the user's, whatever it says and whatever else is gone.
+#[test]
+fn variables_of_other_languages_are_the_users() {
+    let settings = JAVA.replace("\"java\"", "\"nodejs\"");
+    let env = json!([
+        { "name": "JAVA_TOOL_OPTIONS", "value": OPTION.trim_start() },
+        { "name": "PYTHONPATH", "value": "/datadog-lib/:/app" },
+        { "name": "NODE_OPTIONS", "value": "--max-old-space-size=512" },
+    ]);
+    let bare = with_env("Deployment", env.clone());
+    let stored = admit(&bare, None, "default", &settings).0;
+    assert_ne!(stored, bare);
+    let mut patched = stored.clone();
+    let spec = &mut patched["spec"]["template"]["spec"];
+    // A merge patch replaces the list; and a copy of a container with what was injected.
+    let mut copy = spec["containers"][0].clone();
+    copy["name"] = json!("copy");
+    spec["containers"] = bare["spec"]["template"]["spec"]["containers"].clone();
+    spec["containers"][0]["image"] = json!("app:2");
+    spec["containers"].as_array_mut().unwrap().push(copy);
+    let left = admit(&patched, Some(&stored), "default", "{}").0;
+    for container in left["spec"]["template"]["spec"]["containers"].as_array().unwrap() {
+        assert_eq!(container["env"], env);
+    }
+}
+
 /// Whatever became of a variable that loads a library, it goes with the library.
 #[test]
 fn no_variable_loads_a_library_that_is_gone() {
