@@ -184,11 +184,15 @@ fn mutate<'a>(
             }
             rebuild(template, part, &facts, settings, &mut report, trace)
         }
-        decision @ (Decision::Uninjected | Decision::Malformed) => {
-            if matches!(decision, Decision::Malformed) {
-                report.warn("the pod template is malformed; what was injected stays");
-            }
-            let outcome = inject(template, stored, &facts, settings, &mut report, trace);
+        decision @ (Decision::Uninjected(_) | Decision::Malformed) => {
+            let others = match decision {
+                Decision::Uninjected(others) => others,
+                _ => {
+                    report.warn("the pod template is malformed; what was injected stays");
+                    Vec::new()
+                }
+            };
+            let outcome = inject(template, stored, others, &facts, settings, &mut report, trace);
             if let Outcome::Unchanged(reason) = &outcome {
                 explain_silence(reason.clone(), &report, trace);
             }
@@ -208,7 +212,7 @@ fn decide<'a>(
 ) -> Decision<'a> {
     // Without a readable id, any record may be another policy's. Pods have none.
     if settings.options.has_unreadable_id || workload.is_pod() {
-        return Decision::Uninjected;
+        return Decision::Uninjected(Vec::new());
     }
     life::decide(template, stored, key, workload.lists_are_atomic)
 }
@@ -243,7 +247,7 @@ fn rebuild<'a>(
     trace: &mut Trace,
 ) -> bool {
     let given = std::mem::replace(template, part.template);
-    let outcome = inject(template, None, facts, settings, report, trace);
+    let outcome = inject(template, None, part.others, facts, settings, report, trace);
     let is_injected = |name: &String| report.injected.iter().any(|(it, _)| it.to_string() == *name);
     report.removed = part.injections.into_iter().filter(|name| !is_injected(name)).collect();
     if let Outcome::Unchanged(reason) = outcome {

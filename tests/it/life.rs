@@ -781,6 +781,62 @@ fn variables_of_other_languages_are_the_users() {
     }
 }
 
+/// A tool that drops one policy's record drops those of all. What they share goes with the last one.
+#[test]
+fn the_last_policy_takes_along_what_a_dropped_record_shared() {
+    let flameshot = json!({ "policy": { "id": "a", "image_pull_secrets": ["hub"] },
+        "admission_inject_v2": { "flameshots": [{ "namespace_selectors": ["*"], "image": "h/f:1", "processes": "[]",
+            "envs": { "FLAMESHOT_PROFILING_PATH": "/flame", "FLAMESHOT_HTTP_LOCAL_PORT": 8089 } }] } });
+    let profiler = json!({ "policy": { "id": "b", "image_pull_secrets": ["hub"] },
+        "admission_inject_v2": { "profilers": [
+            { "namespace_selectors": ["*"], "language": "java", "image": "h/p:1" }] } });
+    let logging = |id: &str| {
+        json!({ "policy": { "id": id }, "admission_mutate": { "loggings": [
+            { "namespace_selectors": ["default"], "label_selectors": ["app=web"],
+              "config": "[{\"type\":\"file\",\"path\":\"/logs/*.log\"}]" }] } })
+    };
+    let logfwd = json!({ "policy": { "id": "b" }, "admission_inject_v2": { "logfwds": [
+        { "namespace_selectors": ["*"], "image": "h/l:1", "log_volume_paths": ["/logs"] }] } });
+    let mut bare = with_env("Deployment", json!([]));
+    bare["spec"]["template"]["spec"]["imagePullSecrets"] = json!([{ "name": "own" }]);
+    let pairs = [
+        (flameshot.clone(), profiler.clone()),
+        (profiler, flameshot),
+        (logging("a"), logfwd.clone()),
+        (logfwd, logging("a")),
+    ];
+    for (first, second) in pairs {
+        let left =
+            |settings: &Value| json!({ "policy": { "id": settings["policy"]["id"] } }).to_string();
+        let (first, second) =
+            ((first.to_string(), left(&first)), (second.to_string(), left(&second)));
+        let both = |object: &Value, old: Option<&Value>, first: &str, second: &str| {
+            let (object, _) = admit(object, old, "default", first);
+            admit(&object, old, "default", second).0
+        };
+        let stored = both(&bare, None, &first.0, &second.0);
+        // An apply without the annotations of the template, which changes something else.
+        let mut dropped = stored.clone();
+        template(&mut dropped)["metadata"].as_object_mut().unwrap().remove("annotations");
+        template(&mut dropped)["spec"]["containers"][0]["image"] = json!("app:2");
+        let mut changed = bare.clone();
+        template(&mut changed)["spec"]["containers"][0]["image"] = json!("app:2");
+        let kept = both(&dropped, Some(&stored), &first.0, &second.0);
+        for (one, other) in [(&first.1, &second.0), (&first.0, &second.1)] {
+            // One after the other.
+            let half = both(&annotated(&kept, "x", "1"), Some(&kept), one, other);
+            let out = both(&annotated(&half, "x", "2"), Some(&half), &first.1, &second.1);
+            assert_eq!(out, annotated(&changed, "x", "2"));
+            // One at the apply that dropped the records.
+            let half = both(&dropped, Some(&stored), one, other);
+            let out = both(&annotated(&half, "x", "2"), Some(&half), &first.1, &second.1);
+            assert_eq!(out, annotated(&changed, "x", "2"));
+        }
+        let out = both(&dropped, Some(&stored), &first.1, &second.1);
+        assert_eq!(out, changed);
+    }
+}
+
 /// Whatever became of a variable that loads a library, it goes with the library.
 #[test]
 fn no_variable_loads_a_library_that_is_gone() {
