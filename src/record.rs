@@ -9,6 +9,7 @@
 //! Whatever was changed since belongs to the user and stays. A [stamp](Stamp) tells: a hash of an
 //! element as it was written, without what the API server adds by default.
 
+pub(crate) mod applied;
 mod leftovers;
 mod merged;
 pub(crate) mod recorder;

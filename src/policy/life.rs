@@ -11,6 +11,7 @@ use crate::json::{self, Object, Value};
 use crate::pod::malformed::Malformed;
 use crate::pod::{Pod, annotations_have_room, annotations_of, open_annotations};
 use crate::record::Record;
+use crate::record::applied::Applied;
 use crate::record::recorder::Recorder;
 use crate::record::undo::{Tally, remove_all_empty};
 
@@ -51,6 +52,8 @@ pub(super) struct UserPart<'a> {
     pub(super) others: Vec<(String, Record)>,
     /// Whether its record cannot be read, so that the stored one was used.
     pub(super) is_unreadable: bool,
+    /// Whether nothing tells in which of several containers a mount is the user's.
+    pub(super) is_ambiguous: bool,
 }
 
 /// The records in one template.
@@ -94,7 +97,7 @@ fn other_records(template: &Object, key: &str) -> Vec<(String, Record)> {
 }
 
 /// Decides what a request does to a template; `stored` is the template of the stored object, `key`
-/// the annotation of this policy's record.
+/// the annotation of this policy's record, and `applied` are the notes of apply.
 ///
 /// `lists_are_atomic` says that apply replaces lists as a whole, as in most custom resources.
 pub(super) fn decide<'a>(
@@ -102,6 +105,7 @@ pub(super) fn decide<'a>(
     stored: Option<&Object<'a>>,
     key: &str,
     lists_are_atomic: bool,
+    applied: &Applied,
 ) -> Decision<'a> {
     let of_given = Records::of(given, key);
     let of_stored = stored.map(|stored| Records::of(stored, key)).unwrap_or_default();
@@ -117,7 +121,7 @@ pub(super) fn decide<'a>(
     }
     if let Some(stored) = stored {
         let compared = |template, records, stored| {
-            compared_part(template, records, stored, key, lists_are_atomic)
+            compared_part(template, records, stored, key, lists_are_atomic, applied)
         };
         let part = compared(given, &of_given, Some(&of_stored));
         let stored_part = compared(stored, &of_stored, None);
@@ -137,10 +141,11 @@ pub(super) fn decide<'a>(
     let (own, stored_own) = (of_given.own.as_ref(), of_stored.own.as_ref());
     let take_out = |others: &[Record]| {
         let mut template = given.clone();
-        take_out(&mut template, key, own, stored_own, others, lists_are_atomic)?;
-        Some(template)
+        let tally =
+            take_out(&mut template, key, own, stored_own, others, lists_are_atomic, applied)?;
+        Some((template, tally.is_ambiguous()))
     };
-    let Some(part) = take_out(&[]) else {
+    let Some((part, is_ambiguous)) = take_out(&[]) else {
         return Decision::Malformed;
     };
     let mut others = of_given.others.clone();
@@ -151,8 +156,8 @@ pub(super) fn decide<'a>(
     let injections = record.injections.iter().map(|injected| injected.name.clone()).collect();
     let records: Vec<Record> = others.iter().map(|(_, record)| record.clone()).collect();
     let shared = if records.is_empty() { None } else { take_out(&records) };
-    let template = shared.unwrap_or(part);
-    Decision::Rebuild(UserPart { template, injections, others, is_unreadable })
+    let template = shared.map_or(part, |(template, _)| template);
+    Decision::Rebuild(UserPart { template, injections, others, is_unreadable, is_ambiguous })
 }
 
 /// What of the stored records of other policies is in a template beyond the records that it came
@@ -180,10 +185,11 @@ fn compared_part<'a>(
     stored: Option<&Records>,
     key: &str,
     lists_are_atomic: bool,
+    applied: &Applied,
 ) -> Option<(Object<'a>, Tally)> {
     let mut part = template.clone();
     let mut take_out = |key: &str, given: Option<&Record>, stored: Option<&Record>| {
-        take_out(&mut part, key, given, stored, &[], lists_are_atomic)
+        take_out(&mut part, key, given, stored, &[], lists_are_atomic, applied)
     };
     let stored_own = stored.and_then(|stored| stored.own.as_ref());
     let tally = take_out(key, records.own.as_ref(), stored_own)?;
@@ -229,20 +235,21 @@ fn take_out(
     stored: Option<&Record>,
     others: &[Record],
     lists_are_atomic: bool,
+    applied: &Applied,
 ) -> Option<Tally> {
     let Some(given) = given else {
-        let take_out = |stored: &Record| stored.take_out(template, key, others);
+        let take_out = |stored: &Record| stored.take_out(template, key, others, applied);
         return stored.map_or(Some(Tally::default()), take_out);
     };
     let stored = stored.filter(|stored| *stored != given);
     if let Some(stored) = stored {
         stored.unmerge(given, template)?;
     }
-    let tally = given.take_out(template, key, others)?;
+    let tally = given.take_out(template, key, others, applied)?;
     if let Some(stored) = stored
         && let Some(leftovers) = stored.leftovers(given, template, lists_are_atomic)
     {
-        leftovers.take_out(template, key, others)?;
+        leftovers.take_out(template, key, others, applied)?;
     }
     Some(tally)
 }
@@ -286,7 +293,7 @@ pub(super) fn uninject(
     let has_rest = !rest.injections.is_empty();
     let mut kept: Vec<Record> = others.into_iter().map(|(_, record)| record).collect();
     kept.extend(Some(rest.clone()).filter(|_| has_rest));
-    out.take_out(template, key, &kept)?;
+    out.take_out(template, key, &kept, &Applied::default())?;
     if has_rest {
         rest.inherit_volumes(&out, template);
         set_record(template, key, &rest)?;

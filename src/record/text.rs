@@ -28,6 +28,7 @@ use super::{
 use crate::injection::Injection;
 use crate::injection::table::ALL;
 use crate::json::{self, Object, Shape, Value, push_escaped};
+use crate::pod::volume::SUFFIX;
 use crate::record::stamp::Stamp;
 
 static LIST: Shape = Shape::Array(&Shape::Text);
@@ -111,10 +112,7 @@ impl Record {
 
 /// Whether an injection may add a volume of that name.
 fn may_add_volume(injection: &Injection, name: &str) -> bool {
-    let mut name = name;
-    while let Some(rest) = name.strip_suffix("-datakit") {
-        name = rest;
-    }
+    let name = name.trim_end_matches(SUFFIX);
     injection.volumes.iter().any(|known| match known.ends_with('-') {
         true => name.strip_prefix(known).is_some_and(|number| number.parse::<u16>().is_ok()),
         false => name == *known,

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::applied::Applied;
+use super::stamp::Stamp;
 use super::{
     Changes, EVICTABLE, Injected, MountStamp, Moved, Record, SPEC_MEMBERS, SetVariable, Was,
     container_keys, merged,
@@ -13,7 +15,7 @@ use crate::injection::agent::Agent;
 use crate::injection::table::ALL;
 use crate::json::{Object, Value};
 use crate::pod::container::{Container, ContainerRef, EnvVar, VolumeMount};
-use crate::pod::volume::Volume;
+use crate::pod::volume::{Volume, VolumeSource};
 use crate::pod::{Pod, evictable};
 
 /// How much of what a record lists was found in a template.
@@ -24,6 +26,8 @@ pub(crate) struct Tally {
     volumes: Count,
     secrets: Count,
     others: Count,
+    /// Whether nothing tells in which of several containers a mount is the user's.
+    is_ambiguous: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +45,10 @@ impl Tally {
             return counts.iter().any(|count| count.found > 0 && count.missing > 0);
         }
         counts.iter().any(|count| count.found > 0) && counts.iter().any(|count| count.missing > 0)
+    }
+
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        self.is_ambiguous
     }
 
     fn counts(&self) -> [Count; 5] {
@@ -71,7 +79,7 @@ struct Touched {
 
 impl Record {
     /// Takes everything out of a pod template that is as it was injected, the annotation of the
-    /// record included.
+    /// record included. `applied` are the notes of apply.
     ///
     /// Returns `None`, and changes nothing, if the template cannot be opened.
     pub(crate) fn take_out(
@@ -79,10 +87,11 @@ impl Record {
         template: &mut Object,
         key: &str,
         others: &[Self],
+        applied: &Applied,
     ) -> Option<Tally> {
         let mut pod = Pod::open(template).ok()?;
         let mut tally = Tally::default();
-        self.take_out_changes(&mut pod, &mut tally);
+        self.take_out_changes(&mut pod, applied, &mut tally);
         let mut touched = BTreeSet::new();
         if self.take_out_containers(&mut pod, &mut tally) {
             touched.insert("initContainers");
@@ -117,9 +126,9 @@ impl Record {
     }
 
     /// Takes out what was changed in containers that are the user's.
-    fn take_out_changes(&self, pod: &mut Pod, tally: &mut Tally) {
+    fn take_out_changes(&self, pod: &mut Pod, applied: &Applied, tally: &mut Tally) {
         let places = map(container_keys(pod).into_iter().map(|(place, key)| (key, place)));
-        let claimed = self.claimed_volumes(pod);
+        let claimed = self.claimed_mounts(pod, applied, tally);
         let mut touched: BTreeMap<&str, Touched> = BTreeMap::new();
         for injected in self.injections.iter().rev() {
             for (key, changes) in &injected.changes {
@@ -128,7 +137,8 @@ impl Record {
                 };
                 if let Some(container) = pod.container_mut(*place) {
                     let touched = touched.entry(key).or_default();
-                    changes.take_out(container, &claimed, tally.of_container(*place), touched);
+                    let claimed = claimed.get(place);
+                    changes.take_out(container, claimed, tally.of_container(*place), touched);
                 }
             }
         }
@@ -161,21 +171,57 @@ impl Record {
         }
     }
 
-    /// Our volumes that the user has made something else of, if no container mounts them anywhere but
-    /// where the record says: these mounts are the user's, too.
-    fn claimed_volumes(&self, pod: &Pod) -> BTreeSet<String> {
-        let volumes = self.volumes().filter_map(|stamp| pod.volume(&stamp.name));
-        let foreign = set(volumes.filter(|it| it.has_foreign_source()).map(|it| &*it.name));
-        if foreign.is_empty() {
-            return BTreeSet::new();
+    /// The mounts like ours of volumes that the user has made something else of, where they are his.
+    ///
+    /// The notes of apply tell. Without them, he has mounted what cannot serve as ours any more where
+    /// ours is, unless he has mounted it elsewhere.
+    fn claimed_mounts(
+        &self,
+        pod: &Pod,
+        applied: &Applied,
+        tally: &mut Tally,
+    ) -> BTreeMap<ContainerRef, BTreeSet<String>> {
+        let mut claimed: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        let stamps = map(self.volumes().map(|stamp| (&*stamp.name, stamp)));
+        let volumes = stamps.into_iter().filter_map(|(name, stamp)| {
+            let volume = pod.volume(name).filter(|volume| !stamp.fits(&volume.value))?;
+            Some((name, volume))
+        });
+        let changed = map(volumes);
+        if changed.is_empty() {
+            return claimed;
         }
         let added = set(self.containers());
         let changes = self.injections.iter().flat_map(|injected| injected.changes.values());
-        let paths = set(changes.flat_map(|it| &it.mounts).map(|mount| &*mount.stamp.name));
-        let containers = pod.all_containers().map(|(_, container)| container);
-        let mounts = containers.filter(|it| !added.contains(&*it.name)).flat_map(|it| &it.mounts);
-        let elsewhere = set(mounts.filter(|it| !paths.contains(&*it.path)).map(|it| &*it.volume));
-        set(foreign.into_iter().filter(|name| !elsewhere.contains(name)).map(str::to_owned))
+        let ours = set(changes.flat_map(|changes| &changes.mounts).map(|mount| &mount.stamp));
+        let (mut alike, mut elsewhere) = (Vec::new(), BTreeSet::new());
+        let containers = pod.all_containers().filter(|(_, it)| !added.contains(&*it.name));
+        for (place, container) in containers {
+            for mount in container.mounts.iter().filter(|it| changed.contains_key(&*it.volume)) {
+                if ours.contains(&Stamp::of(&mount.path, &mount.value)) {
+                    alike.push((place, container, mount));
+                } else {
+                    elsewhere.insert(&*mount.volume);
+                }
+            }
+        }
+        let mut guessed = BTreeSet::new();
+        for (place, container, mount) in alike {
+            let name = &*mount.volume;
+            let is_foreign = |volume: &&Volume| {
+                volume.source != VolumeSource::of_added(name)
+                    || merged::has_two_sources(&volume.value)
+            };
+            let is_written = applied.has_mount(name, &container.name, &mount.path);
+            let is_claimed = is_written.unwrap_or_else(|| {
+                changed.get(name).is_some_and(is_foreign) && !elsewhere.contains(name)
+            });
+            if is_claimed {
+                tally.is_ambiguous |= is_written.is_none() && !guessed.insert(name);
+                claimed.entry(place).or_default().insert(mount.path.clone().into_owned());
+            }
+        }
+        claimed
     }
 
     /// Takes out the containers that were added: they go by their name. Returns whether an init
@@ -418,7 +464,7 @@ impl Changes {
     fn take_out(
         &self,
         container: &mut Container,
-        claimed: &BTreeSet<String>,
+        claimed: Option<&BTreeSet<String>>,
         count: &mut Count,
         touched: &mut Touched,
     ) {
@@ -445,7 +491,7 @@ impl Changes {
             count,
             |mount| mount.path.clone(),
             |mount, added: &&MountStamp| {
-                if claimed.contains(&*mount.volume) {
+                if claimed.is_some_and(|paths| paths.contains(&*mount.path)) {
                     return false;
                 }
                 if added.stamp.fits(&mount.value) {

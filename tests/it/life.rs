@@ -10,7 +10,7 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
 use crate::host::Host;
-use crate::lives::applied;
+use crate::lives::{applied, merge_key};
 use crate::properties;
 use testing::cases::{all_recorded, record, template_path, without_record};
 use testing::requests::request;
@@ -1071,6 +1071,158 @@ fn a_mount_of_the_users_volume_stays_where_ours_was() {
     let out = admit(&out, Some(&answer), "default", &settings).0;
     assert_eq!(expected, mounts_tmp(&out));
     assert_eq!(out["spec"]["template"]["spec"]["volumes"], json!([own]));
+}
+
+/// The notes of apply in an object: the annotation of `kubectl apply`, or the fields that server-side
+/// apply gives an owner.
+fn noted(object: &Value, manifest: &Value, is_server_side: bool) -> Value {
+    fn fields(value: &Value, list: &str) -> Value {
+        let key = merge_key(list);
+        let element = |it: &Value| {
+            let key = key.unwrap();
+            let mut fields = fields(it, "");
+            fields["."] = json!({});
+            (format!("k:{}", json!({ key: it[key] })), fields)
+        };
+        match value {
+            Value::Object(members) => {
+                members.iter().map(|(key, it)| (format!("f:{key}"), fields(it, key))).collect()
+            }
+            Value::Array(elements) if key.is_some() => elements.iter().map(element).collect(),
+            _ => json!({}),
+        }
+    }
+    let mut object = object.clone();
+    if is_server_side {
+        object["metadata"]["managedFields"] = json!([
+            { "manager": "kubectl", "operation": "Apply", "fieldsV1": fields(manifest, "") },
+            { "manager": "kubectl-edit", "operation": "Update", "fieldsV1": fields(&object, "") },
+        ]);
+    } else {
+        object["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] =
+            json!(manifest.to_string());
+    }
+    object
+}
+
+/// The user's own volume of a name that ours has, and its mounts, are as if the object were new.
+#[test]
+fn a_volume_of_the_users_takes_the_name_of_ours() {
+    let settings = json!({ "admission_inject_v2": { "profilers": [
+        { "namespace_selectors": ["*"], "language": "java", "image": "h/p:1" },
+    ] } })
+    .to_string();
+    let mut bare = with_env("Deployment", json!([]));
+    let containers = json!([{ "name": "app", "image": "a:1" }, { "name": "side", "image": "s:1" }]);
+    bare["spec"]["template"]["spec"]["containers"] = containers;
+    let stored = defaulted(&admit(&bare, None, "default", &settings).0);
+    let sources = [
+        json!({ "hostPath": { "path": "/data/tmp" } }),
+        json!({ "hostPath": { "path": "/usr/share/zoneinfo/Asia/Shanghai", "type": "File" } }),
+        json!({ "configMap": { "name": "c" } }),
+        json!({ "secret": { "secretName": "s" } }),
+        json!({ "persistentVolumeClaim": { "claimName": "c" } }),
+        json!({ "emptyDir": { "medium": "Memory" } }),
+    ];
+    let mut compared = 0;
+    for (name, source, path) in ["tmp", "timezone", "datakit-profiler-volume"]
+        .iter()
+        .flat_map(|name| sources.iter().map(move |source| (name, source)))
+        .flat_map(|(name, source)| {
+            ["/tmp", "/etc/localtime", "/work", "/app/datakit-profiler"]
+                .map(|path| (name, source, path))
+        })
+    {
+        for (sub_path, is_in_both, is_server_side) in
+            (0..8).map(|bits| (bits & 1 > 0, bits & 2 > 0, bits & 4 > 0))
+        {
+            let mut own = bare.clone();
+            let spec = &mut own["spec"]["template"]["spec"];
+            let mut volume = source.clone();
+            volume["name"] = json!(name);
+            spec["volumes"] = json!([volume]);
+            let mut mount = json!({ "name": name, "mountPath": path });
+            if sub_path {
+                mount["subPath"] = json!("part");
+            }
+            for container in 0..=usize::from(is_in_both) {
+                spec["containers"][container]["volumeMounts"] = json!([mount]);
+            }
+            let mut merged = applied(&stored, Some(&bare), &own, "", false);
+            if !is_server_side {
+                // `kubectl apply` replaces the source.
+                let volumes = merged["spec"]["template"]["spec"]["volumes"].as_array_mut().unwrap();
+                *volumes.iter_mut().find(|it| it["name"] == *name).unwrap() = volume.clone();
+            }
+            let what = format!("{volume} {mount} {is_in_both} {is_server_side}");
+            let merged = noted(&defaulted(&merged), &own, is_server_side);
+            let (mut answer, _) = admit(&merged, Some(&stored), "default", &settings);
+            let fresh = defaulted(&admit(&defaulted(&own), None, "default", &settings).0);
+            answer["metadata"] = fresh["metadata"].clone();
+            let unordered = |object: &Value| {
+                let mut spec = defaulted(object)["spec"]["template"]["spec"].clone();
+                let containers = spec["containers"].as_array_mut().unwrap();
+                for mounts in containers.iter_mut().filter_map(|it| it.get_mut("volumeMounts")) {
+                    mounts.as_array_mut().unwrap().sort_by_key(ToString::to_string);
+                }
+                containers.sort_by_key(|it| it["name"].to_string());
+                spec["volumes"].as_array_mut().unwrap().sort_by_key(ToString::to_string);
+                spec
+            };
+            assert_eq!(unordered(&answer), unordered(&fresh), "{what}");
+            // What is the user's stays when the injection goes.
+            let out = annotated(&answer, "admission.datakit/enabled", "false");
+            let out = admit(&out, Some(&answer), "default", &settings).0;
+            assert_eq!(unordered(&out), unordered(&own), "{what}");
+            compared += 1;
+        }
+    }
+    println!("{compared} compared");
+}
+
+/// Where nothing tells in which container a mount is the user's, none goes; another mount of the volume
+/// tells that this one is ours.
+#[test]
+fn a_mount_that_may_be_the_users_stays_with_a_warning() {
+    let settings = json!({ "admission_inject_v2": { "profilers": [
+        { "namespace_selectors": ["*"], "language": "java", "image": "h/p:1" },
+    ] } })
+    .to_string();
+    let mut bare = with_env("Deployment", json!([]));
+    let containers = json!([{ "name": "app", "image": "a:1" }, { "name": "side", "image": "s:1" }]);
+    bare["spec"]["template"]["spec"]["containers"] = containers;
+    let stored = admit(&bare, None, "default", &settings).0;
+    let warning = "Deployment/web: several containers mount a volume of yours where an injected one of its \
+                   name was; remove the mounts that are not meant";
+    for (name, path) in [("tmp", "/tmp"), ("timezone", "/etc/localtime")] {
+        for (sub_path, mounting, warnings) in
+            [(None, vec!["app", "side"], vec![warning]), (Some("part"), vec!["app"], vec![])]
+        {
+            let mut merged = stored.clone();
+            let spec = &mut merged["spec"]["template"]["spec"];
+            for volume in spec["volumes"].as_array_mut().unwrap() {
+                if volume["name"] == name {
+                    *volume = json!({ "name": name, "configMap": { "name": "c" } });
+                }
+            }
+            for mount in spec["containers"][0]["volumeMounts"].as_array_mut().unwrap() {
+                if let Some(part) = sub_path.filter(|_| mount["mountPath"] == path) {
+                    mount["subPath"] = json!(part);
+                }
+            }
+            let answer = evaluate(&request("UPDATE", &merged, Some(&stored)), &settings);
+            assert_eq!(answer.report.warnings(), warnings, "{name} {sub_path:?}");
+            let object: Value = serde_json::from_str(answer.mutated_object().unwrap()).unwrap();
+            let containers = object["spec"]["template"]["spec"]["containers"].as_array().unwrap();
+            let mounts = |container: &&Value| {
+                let mut mounts = container["volumeMounts"].as_array().unwrap().iter();
+                mounts.any(|it| it["mountPath"] == path && it["name"] == name)
+            };
+            let found: Vec<&Value> =
+                containers.iter().filter(mounts).map(|it| &it["name"]).collect();
+            assert_eq!(found, mounting, "{name} {sub_path:?}");
+        }
+    }
 }
 
 /// A secret of ours that a whole list of the user's replaced is no removal by hand.

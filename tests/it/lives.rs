@@ -183,7 +183,7 @@ impl Manifest {
 }
 
 /// The key by which apply merges a list; `None` where it replaces it.
-fn merge_key(list: &str) -> Option<&'static str> {
+pub fn merge_key(list: &str) -> Option<&'static str> {
     match list {
         "containers" | "initContainers" | "volumes" | "env" | "imagePullSecrets" => Some("name"),
         "volumeMounts" => Some("mountPath"),
