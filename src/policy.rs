@@ -20,6 +20,7 @@ use crate::json::{self, Object, Shape, Value};
 use crate::pod::annotations_of;
 use crate::reader::Errors;
 use crate::reason::Reason;
+use crate::record::applied::Applied;
 use crate::report::Report;
 use crate::settings::{self, SETTINGS, Settings};
 use crate::trace::{Explanation, Trace};
@@ -150,6 +151,10 @@ fn mutate<'a>(
     let mut report = Report::new(&kind.kind, &name(&object));
     let mut old_object = old_object.filter(|_| is_update);
     let facts = Facts::of(&object, old_object.as_ref(), workload, namespace);
+    let applied = match is_update {
+        true => Applied::of(&object, workload),
+        false => Applied::default(),
+    };
     let Some(template) = workload.template(&mut object) else {
         return untouched(Reason::NoTemplate, trace);
     };
@@ -161,7 +166,7 @@ fn mutate<'a>(
     let stored = stored.as_deref();
     let key = annotations::record(&settings.options);
     let is_fixed = is_update && !workload.template_is_mutable;
-    let is_changed = match decide(template, stored, &key, workload, settings) {
+    let is_changed = match decide(template, stored, &key, workload, settings, &applied) {
         Decision::Unchanged => return unchanged(Reason::Unchanged, report, trace),
         Decision::Restore { by_hand } => {
             if by_hand {
@@ -184,11 +189,15 @@ fn mutate<'a>(
             }
             rebuild(template, part, &facts, settings, &mut report, trace)
         }
-        decision @ (Decision::Uninjected | Decision::Malformed) => {
-            if matches!(decision, Decision::Malformed) {
-                report.warn("the pod template is malformed; what was injected stays");
-            }
-            let outcome = inject(template, stored, &facts, settings, &mut report, trace);
+        decision @ (Decision::Uninjected(_) | Decision::Malformed) => {
+            let others = match decision {
+                Decision::Uninjected(others) => others,
+                _ => {
+                    report.warn("the pod template is malformed; what was injected stays");
+                    Vec::new()
+                }
+            };
+            let outcome = inject(template, stored, others, &facts, settings, &mut report, trace);
             if let Outcome::Unchanged(reason) = &outcome {
                 explain_silence(reason.clone(), &report, trace);
             }
@@ -205,12 +214,13 @@ fn decide<'a>(
     key: &str,
     workload: &Workload,
     settings: &Settings,
+    applied: &Applied,
 ) -> Decision<'a> {
     // Without a readable id, any record may be another policy's. Pods have none.
     if settings.options.has_unreadable_id || workload.is_pod() {
-        return Decision::Uninjected;
+        return Decision::Uninjected(Vec::new());
     }
-    life::decide(template, stored, key, workload.lists_are_atomic)
+    life::decide(template, stored, key, workload.lists_are_atomic, applied)
 }
 
 /// Why a template is left as it is, whatever the rules.
@@ -233,6 +243,9 @@ const RESTORED: &str = "restored injected fields that were removed or changed ma
                         settings or the version annotation, or opt out with \
                         admission.datakit/enabled: \"false\"";
 
+const AMBIGUOUS: &str = "several containers mount a volume of yours where an injected one of its name \
+                         was; remove the mounts that are not meant";
+
 /// Injects anew into the user's part of a template. Returns whether the template changed.
 fn rebuild<'a>(
     template: &mut Object<'a>,
@@ -242,8 +255,11 @@ fn rebuild<'a>(
     report: &mut Report,
     trace: &mut Trace,
 ) -> bool {
+    if part.is_ambiguous {
+        report.warn(AMBIGUOUS);
+    }
     let given = std::mem::replace(template, part.template);
-    let outcome = inject(template, None, facts, settings, report, trace);
+    let outcome = inject(template, None, part.others, facts, settings, report, trace);
     let is_injected = |name: &String| report.injected.iter().any(|(it, _)| it.to_string() == *name);
     report.removed = part.injections.into_iter().filter(|name| !is_injected(name)).collect();
     if let Outcome::Unchanged(reason) = outcome {

@@ -9,6 +9,7 @@
 //! Whatever was changed since belongs to the user and stays. A [stamp](Stamp) tells: a hash of an
 //! element as it was written, without what the API server adds by default.
 
+pub(crate) mod applied;
 mod leftovers;
 mod merged;
 pub(crate) mod recorder;
@@ -111,15 +112,13 @@ pub(crate) enum Was {
 const EVICTABLE: &str = "evictable";
 
 impl Injected {
-    /// The agents of its injection, in every language.
-    fn agents(&self) -> impl Iterator<Item = (&'static Variant, &'static Agent)> {
+    /// The agent that it added, if it is one.
+    fn agent(&self) -> Option<&'static Agent> {
         let variants = injection_of(&self.name).map_or(&[][..], |injection| injection.variants);
-        variants.iter().filter_map(|variant| Some((variant, variant.agent?)))
-    }
-
-    /// Whether it is the injection of a variant.
-    fn is_of(&self, variant: &Variant) -> bool {
-        variant.language.is_some_and(|language| self.name.ends_with(&format!("-{language}")))
+        let is_own = |variant: &&Variant| {
+            variant.language.is_some_and(|language| self.name.ends_with(&format!("-{language}")))
+        };
+        variants.iter().find(is_own)?.agent
     }
 }
 

@@ -17,7 +17,7 @@ use crate::json::{self, Shape, Value};
 use crate::pod::Pod;
 use crate::pod::container::{EnvVar, VolumeMount, below};
 use crate::pod::lists::elements;
-use crate::pod::volume::NewVolume;
+use crate::pod::volume::{NewVolume, POD_INFO};
 use crate::reader::Errors;
 
 pub(super) static INJECTION: Injection = Injection {
@@ -41,7 +41,6 @@ pub(super) static INJECTION: Injection = Injection {
 };
 
 const ANNOTATION: &str = "admission.datakit/logfwd.instances";
-const POD_INFO: &str = "datakit-pod-info";
 const POD_INFO_PATH: &str = "/etc/podinfo";
 
 /// The annotation, as logfwd reads it.

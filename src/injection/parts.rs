@@ -13,7 +13,7 @@ use crate::json::{Object, Value};
 use crate::pod::Pod;
 use crate::pod::container::{Container, ContainerRef, EnvVar, VolumeMount};
 use crate::pod::edits::Edits;
-use crate::pod::volume::{NewVolume, Volume, VolumeSource};
+use crate::pod::volume::{NewVolume, SUFFIX, Volume, VolumeSource};
 use crate::rules::env::{VariableValue, divisor};
 use crate::rules::image::ImageReference;
 use crate::rules::resources::Resources;
@@ -207,7 +207,7 @@ pub(super) fn volume(
             Some(there) if there.source == source => return Ok(volume.name),
             Some(_) => {}
         }
-        volume.name.push_str("-datakit");
+        volume.name.push_str(SUFFIX);
         if volume.name.len() > MAX_VOLUME_NAME {
             return Err(Skip::OtherVolume(volume.name));
         }

@@ -12,7 +12,7 @@ use crate::injection::containers::sharing_containers;
 use crate::injection::skip::Skip;
 use crate::json::Value;
 use crate::pod::Pod;
-use crate::pod::volume::{LOCAL_TIME, NewVolume};
+use crate::pod::volume::{LOCAL_TIME, NewVolume, TIMEZONE};
 use crate::reader::Errors;
 
 pub(super) static INJECTION: Injection = Injection {
@@ -44,7 +44,7 @@ pub(super) static INJECTION: Injection = Injection {
     ],
     container: Some(containers::PROFILER),
     needs_capabilities: true,
-    volumes: &[VOLUME, "tmp", "timezone"],
+    volumes: &[VOLUME, "tmp", TIMEZONE],
     ..COMMON
 };
 
@@ -104,5 +104,5 @@ impl<'a> Planner<'a> for Profiler {
 fn timezone() -> NewVolume {
     let path = LOCAL_TIME.to_owned();
     let source = k8s::HostPathVolumeSource { path, type_: Some("FileOrCreate".to_owned()) };
-    NewVolume { name: "timezone".to_owned(), host_path: Some(source), ..NewVolume::default() }
+    NewVolume { name: TIMEZONE.to_owned(), host_path: Some(source), ..NewVolume::default() }
 }

@@ -5,10 +5,19 @@ use std::borrow::Cow;
 use k8s_openapi::api::core::v1 as k8s;
 use serde::Serialize;
 
-use crate::json::{Key, Object, Value};
+use crate::json::{Object, Value};
 
 /// The file of the node that has its time zone.
 pub(crate) const LOCAL_TIME: &str = "/etc/localtime";
+
+/// The volume that has it.
+pub(crate) const TIMEZONE: &str = "timezone";
+
+/// The volume that has the labels of the pod.
+pub(crate) const POD_INFO: &str = "datakit-pod-info";
+
+/// What a name of ours ends in where another volume has that name.
+pub(crate) const SUFFIX: &str = "-datakit";
 
 /// A volume of a pod template.
 #[derive(Debug)]
@@ -33,6 +42,17 @@ pub(crate) enum VolumeSource {
     Other,
 }
 
+impl VolumeSource {
+    /// What injections add under a name.
+    pub(crate) fn of_added(name: &str) -> Self {
+        match name.trim_end_matches(SUFFIX) {
+            TIMEZONE => Self::HostPath(LOCAL_TIME.to_owned()),
+            POD_INFO => Self::DownwardApi,
+            _ => Self::EmptyDir,
+        }
+    }
+}
+
 impl<'a> Volume<'a> {
     /// Reads a volume as the user wrote it; nothing where Kubernetes would refuse it.
     pub(crate) fn read(value: Value<'a>) -> Option<Self> {
@@ -52,14 +72,6 @@ impl<'a> Volume<'a> {
             VolumeSource::Other
         };
         Some(Self { name, source, value })
-    }
-
-    /// Whether it has a source that no injection adds.
-    pub(crate) fn has_foreign_source(&self) -> bool {
-        const ADDED: [&str; 4] = ["name", "emptyDir", "hostPath", "downwardAPI"];
-        let is_foreign =
-            |key: &Key, value: &Value| !value.is_null() && !ADDED.iter().any(|name| key.is(name));
-        self.value.as_object().is_some_and(|object| object.iter().any(|(k, v)| is_foreign(k, v)))
     }
 
     /// Whether containers can only read it.

@@ -89,10 +89,11 @@ pub(super) enum Outcome {
 }
 
 /// Selects what to inject into a template, and injects it. `stored` is the stored template, if
-/// nothing was injected into it.
+/// nothing was injected into it; `others` are the records of other policies.
 pub(super) fn inject<'a>(
     template: &mut Object<'a>,
     stored: Option<&Object<'a>>,
+    others: Vec<(String, Record)>,
     facts: &Facts<'a>,
     settings: &Settings<'_, 'a>,
     report: &mut Report,
@@ -131,7 +132,7 @@ pub(super) fn inject<'a>(
     };
     let outcome = match facts.is_pod {
         true => inject_all(template, selection, context, None, report),
-        false => inject_recorded(template, selection, context, report),
+        false => inject_recorded(template, selection, context, others, report),
     };
     with_status(template, outcome, facts, settings, report)
 }
@@ -141,12 +142,13 @@ fn inject_recorded<'a>(
     template: &mut Object<'a>,
     selection: Selection<'a>,
     context: Context<'_, 'a>,
+    others: Vec<(String, Record)>,
     report: &mut Report,
 ) -> Outcome {
     let options = context.options;
     let key = annotations::record(options);
     let before = template.clone();
-    let mut recorder = Recorder::new(template, life::other_records(template, &key));
+    let mut recorder = Recorder::new(template, others);
     let outcome = inject_all(template, selection, context, Some(&mut recorder), report);
     if let Outcome::Changed = outcome
         && let Err(skip) = life::write_record(template, recorder, &key)

@@ -11,6 +11,7 @@ use crate::json::{self, Object, Value};
 use crate::pod::malformed::Malformed;
 use crate::pod::{Pod, annotations_have_room, annotations_of, open_annotations};
 use crate::record::Record;
+use crate::record::applied::Applied;
 use crate::record::recorder::Recorder;
 use crate::record::undo::{Tally, remove_all_empty};
 
@@ -24,8 +25,8 @@ const MAX_OTHERS: usize = 16;
 /// What a request does to a pod template, as far as earlier injections are concerned.
 #[derive(Debug)]
 pub(super) enum Decision<'a> {
-    /// Nothing was injected before by this policy.
-    Uninjected,
+    /// Nothing was injected before by this policy. The records of others, by their annotation.
+    Uninjected(Vec<(String, Record)>),
     /// The request does not change the template.
     Unchanged,
     /// The user's part is unchanged: the stored template stays.
@@ -47,8 +48,12 @@ pub(super) struct UserPart<'a> {
     pub(super) template: Object<'a>,
     /// The injections of its record.
     pub(super) injections: Vec<String>,
+    /// The records of other policies, by their annotation.
+    pub(super) others: Vec<(String, Record)>,
     /// Whether its record cannot be read, so that the stored one was used.
     pub(super) is_unreadable: bool,
+    /// Whether nothing tells in which of several containers a mount is the user's.
+    pub(super) is_ambiguous: bool,
 }
 
 /// The records in one template.
@@ -82,7 +87,7 @@ impl<'a> Records<'a> {
 }
 
 /// The readable records of other policies in a template, by their annotation.
-pub(super) fn other_records(template: &Object, key: &str) -> Vec<(String, Record)> {
+fn other_records(template: &Object, key: &str) -> Vec<(String, Record)> {
     let annotations = annotations_of(template).into_iter().flat_map(Object::iter);
     let records = annotations.filter_map(|(name, value)| {
         let name = name.name().filter(|name| name != key && annotations::is_record(name))?;
@@ -92,7 +97,7 @@ pub(super) fn other_records(template: &Object, key: &str) -> Vec<(String, Record
 }
 
 /// Decides what a request does to a template; `stored` is the template of the stored object, `key`
-/// the annotation of this policy's record.
+/// the annotation of this policy's record, and `applied` are the notes of apply.
 ///
 /// `lists_are_atomic` says that apply replaces lists as a whole, as in most custom resources.
 pub(super) fn decide<'a>(
@@ -100,11 +105,12 @@ pub(super) fn decide<'a>(
     stored: Option<&Object<'a>>,
     key: &str,
     lists_are_atomic: bool,
+    applied: &Applied,
 ) -> Decision<'a> {
     let of_given = Records::of(given, key);
     let of_stored = stored.map(|stored| Records::of(stored, key)).unwrap_or_default();
     if of_given.is_empty() && of_stored.is_empty() {
-        return Decision::Uninjected;
+        return Decision::Uninjected(Vec::new());
     }
     if stored.is_some_and(|stored| json::same_objects(given, stored)) {
         return Decision::Unchanged;
@@ -114,9 +120,11 @@ pub(super) fn decide<'a>(
         return Decision::Unreadable;
     }
     if let Some(stored) = stored {
-        let part = compared_part(given, &of_given, &of_stored, key, lists_are_atomic);
-        let stored_part =
-            compared_part(stored, &of_stored, &Records::default(), key, lists_are_atomic);
+        let compared = |template, records, stored| {
+            compared_part(template, records, stored, key, lists_are_atomic, applied)
+        };
+        let part = compared(given, &of_given, Some(&of_stored));
+        let stored_part = compared(stored, &of_stored, None);
         if let (Some((part, tally)), Some((stored_part, _))) = (part, stored_part)
             && json::same_objects(&part, &stored_part)
         {
@@ -130,17 +138,43 @@ pub(super) fn decide<'a>(
             return Decision::Restore { by_hand };
         }
     }
-    let Some(record) = of_given.own.as_ref().or(of_stored.own.as_ref()) else {
-        return Decision::Uninjected;
+    let (own, stored_own) = (of_given.own.as_ref(), of_stored.own.as_ref());
+    let take_out = |others: &[Record]| {
+        let mut template = given.clone();
+        let tally =
+            take_out(&mut template, key, own, stored_own, others, lists_are_atomic, applied)?;
+        Some((template, tally.is_ambiguous()))
+    };
+    let Some((part, is_ambiguous)) = take_out(&[]) else {
+        return Decision::Malformed;
+    };
+    let mut others = of_given.others.clone();
+    others.extend(dropped_records(&part, &of_given, &of_stored, lists_are_atomic));
+    let Some(record) = own.or(stored_own) else {
+        return Decision::Uninjected(others);
     };
     let injections = record.injections.iter().map(|injected| injected.name.clone()).collect();
-    let mut template = given.clone();
-    let others: Vec<Record> = of_given.others.iter().map(|(_, record)| record.clone()).collect();
-    let (own, stored_own) = (of_given.own.as_ref(), of_stored.own.as_ref());
-    match take_out(&mut template, key, own, stored_own, &others, lists_are_atomic) {
-        Some(_) => Decision::Rebuild(UserPart { template, injections, is_unreadable }),
-        None => Decision::Malformed,
-    }
+    let records: Vec<Record> = others.iter().map(|(_, record)| record.clone()).collect();
+    let shared = if records.is_empty() { None } else { take_out(&records) };
+    let template = shared.map_or(part, |(template, _)| template);
+    Decision::Rebuild(UserPart { template, injections, others, is_unreadable, is_ambiguous })
+}
+
+/// What of the stored records of other policies is in a template beyond the records that it came
+/// with: a tool that drops one policy's annotation drops those of all.
+fn dropped_records(
+    part: &Object,
+    of_given: &Records,
+    of_stored: &Records,
+    lists_are_atomic: bool,
+) -> Vec<(String, Record)> {
+    let none = Record::default();
+    let dropped = of_stored.others.iter().filter_map(|(key, stored)| {
+        let given = of_given.other(key).unwrap_or(&none);
+        let left = (given != stored).then(|| stored.leftovers(given, part, lists_are_atomic));
+        Some((key.clone(), left.flatten()?))
+    });
+    dropped.collect()
 }
 
 /// The user's part of a template as it is compared: without what any policy injected, and without
@@ -148,18 +182,23 @@ pub(super) fn decide<'a>(
 fn compared_part<'a>(
     template: &Object<'a>,
     records: &Records,
-    stored: &Records,
+    stored: Option<&Records>,
     key: &str,
     lists_are_atomic: bool,
+    applied: &Applied,
 ) -> Option<(Object<'a>, Tally)> {
     let mut part = template.clone();
-    let tally =
-        take_out(&mut part, key, records.own.as_ref(), stored.own.as_ref(), &[], lists_are_atomic)?;
+    let mut take_out = |key: &str, given: Option<&Record>, stored: Option<&Record>| {
+        take_out(&mut part, key, given, stored, &[], lists_are_atomic, applied)
+    };
+    let stored_own = stored.and_then(|stored| stored.own.as_ref());
+    let tally = take_out(key, records.own.as_ref(), stored_own)?;
     for (key, record) in &records.others {
-        take_out(&mut part, key, Some(record), stored.other(key), &[], lists_are_atomic)?;
+        take_out(key, Some(record), stored.and_then(|stored| stored.other(key)))?;
     }
-    for (key, record) in stored.others.iter().filter(|(key, _)| records.other(key).is_none()) {
-        take_out(&mut part, key, None, Some(record), &[], lists_are_atomic)?;
+    let dropped = stored.into_iter().flat_map(|stored| &stored.others);
+    for (key, record) in dropped.filter(|(key, _)| records.other(key).is_none()) {
+        take_out(key, None, Some(record))?;
     }
     normalise(&mut part);
     Some((part, tally))
@@ -196,19 +235,21 @@ fn take_out(
     stored: Option<&Record>,
     others: &[Record],
     lists_are_atomic: bool,
+    applied: &Applied,
 ) -> Option<Tally> {
     let Some(given) = given else {
-        return stored.map_or(Some(Tally::default()), |it| it.take_out(template, key, others));
+        let take_out = |stored: &Record| stored.take_out(template, key, others, applied);
+        return stored.map_or(Some(Tally::default()), take_out);
     };
     let stored = stored.filter(|stored| *stored != given);
     if let Some(stored) = stored {
         stored.unmerge(given, template)?;
     }
-    let tally = given.take_out(template, key, others)?;
+    let tally = given.take_out(template, key, others, applied)?;
     if let Some(stored) = stored
         && let Some(leftovers) = stored.leftovers(given, template, lists_are_atomic)
     {
-        leftovers.take_out(template, key, others)?;
+        leftovers.take_out(template, key, others, applied)?;
     }
     Some(tally)
 }
@@ -252,7 +293,7 @@ pub(super) fn uninject(
     let has_rest = !rest.injections.is_empty();
     let mut kept: Vec<Record> = others.into_iter().map(|(_, record)| record).collect();
     kept.extend(Some(rest.clone()).filter(|_| has_rest));
-    out.take_out(template, key, &kept)?;
+    out.take_out(template, key, &kept, &Applied::default())?;
     if has_rest {
         rest.inherit_volumes(&out, template);
         set_record(template, key, &rest)?;

@@ -4,6 +4,7 @@
 //! template, and what only the stored record names stays there. A template that comes as a whole, as
 //! `kubectl rollout undo` brings it, has nothing of that: what looks like it is the user's.
 
+use super::stamp::Stamp;
 use super::{Changes, Injected, Record, SPEC_MEMBERS, container_keys, merged};
 use crate::annotations::SAFE_TO_EVICT;
 use crate::collections::{map, set};
@@ -20,12 +21,25 @@ impl Record {
         template: &Object,
         lists_are_atomic: bool,
     ) -> Option<Self> {
+        let mut template = template.clone();
+        let pod = Pod::open(&mut template).ok()?;
         let beyond = self.beyond(given);
-        if !beyond.is_merged_into(template, given, lists_are_atomic) {
+        if !self.is_merged_beside(given, &pod)
+            && !beyond.is_merged_into(&pod, given, lists_are_atomic)
+        {
             return None;
         }
+        let volumes = map(given.volumes().map(|stamp| (&*stamp.name, stamp)));
         let mut leftovers = self.clone();
         for (injected, beyond) in leftovers.injections.iter_mut().zip(beyond.injections) {
+            // A volume of both may be as the other record wrote it, and still mounted by this one.
+            for stamp in &mut injected.volumes {
+                if let Some(other) = volumes.get(&*stamp.name)
+                    && pod.volume(&stamp.name).is_some_and(|it| other.fits(&it.value))
+                {
+                    *stamp = (*other).clone();
+                }
+            }
             injected.containers = beyond.containers;
             injected.annotations = beyond.annotations;
             for (key, changes) in &mut injected.changes {
@@ -112,18 +126,45 @@ impl Record {
         }
     }
 
+    /// Whether a volume or a variable that both records name is left as this one wrote it: apply
+    /// merged the two. What comes as a whole has what its own record names, which was taken out.
+    fn is_merged_beside(&self, given: &Self, pod: &Pod) -> bool {
+        let of_given = map(given.volumes().map(|stamp| (&*stamp.name, stamp)));
+        let mut volumes = self.volumes().filter(|stamp| {
+            let is_other = of_given.get(&*stamp.name).is_some_and(|other| other != stamp);
+            is_other && pod.volume(&stamp.name).is_some_and(|it| stamp.fits(&it.value))
+        });
+        if volumes.next().is_some() {
+            return true;
+        }
+        let changes = given.injections.iter().flat_map(|injected| &injected.changes);
+        let of_given = changes.flat_map(|(key, changes)| {
+            changes.env.iter().map(move |stamp| ((&**key, &*stamp.name), stamp))
+        });
+        let of_given = map(of_given);
+        let places = map(container_keys(pod).into_iter().map(|(place, key)| (key, place)));
+        let mut changes = self.injections.iter().flat_map(|injected| &injected.changes);
+        changes.any(|(key, changes)| {
+            let Some(container) = places.get(key).and_then(|place| pod.container(*place)) else {
+                return false;
+            };
+            let env = map(container.env.iter().map(|it| (&*it.name, &it.value)));
+            changes.env.iter().any(|stamp| {
+                let other = of_given.get(&(&**key, &*stamp.name));
+                other.is_some_and(|other| *other != stamp)
+                    && env.get(&*stamp.name).is_some_and(|it| stamp.fits(it))
+            })
+        })
+    }
+
     /// Whether a template was merged with one that has what this record names: nothing of it is
     /// missing, and something is as it was written. Where lists are atomic, one of them may have been
     /// replaced.
-    fn is_merged_into(&self, template: &Object, given: &Self, lists_are_atomic: bool) -> bool {
-        let mut template = template.clone();
-        let Ok(pod) = Pod::open(&mut template) else {
-            return false;
-        };
+    fn is_merged_into(&self, pod: &Pod, given: &Self, lists_are_atomic: bool) -> bool {
         if self.containers().any(|name| pod.has_container(name)) {
             return true;
         }
-        let [volumes, changes, members] = self.remains(&pod, given);
+        let [volumes, changes, members] = self.remains(pod, given);
         if volumes.is_certain || changes.is_certain || members.is_certain {
             return true;
         }
@@ -152,9 +193,7 @@ impl Record {
             for stamp in &injected.volumes {
                 let volume = pod.volume(&stamp.name).map(|volume| &volume.value);
                 let is_certain = stamp.name.starts_with(RESERVED) || given.was_empty("volumes");
-                volumes.add(volume, is_certain, |it| {
-                    stamp.fits(it) || merged::volume(it, stamp).is_some()
-                });
+                volumes.add_sourced(volume, is_certain, stamp, merged::volume);
             }
             for stamp in &injected.annotations {
                 let value = annotations.and_then(|annotations| annotations.get(&stamp.name));
@@ -207,6 +246,21 @@ impl Remains {
             Some(_) => {}
         }
     }
+
+    /// The same for a volume or a variable. What has something else beside what fits the stamp may be
+    /// the user's as a whole, unless Kubernetes refuses it, so that it was merged for sure.
+    fn add_sourced<'a>(
+        &mut self,
+        value: Option<&Value<'a>>,
+        is_certain: bool,
+        stamp: &Stamp,
+        split: impl Fn(&Value<'a>, &Stamp) -> Option<Value<'a>>,
+    ) {
+        let is_refused = value.is_some_and(merged::has_two_sources);
+        self.add(value, is_certain || is_refused, |it| {
+            stamp.fits(it) || is_refused && value.is_some_and(|it| split(it, stamp).is_some())
+        });
+    }
 }
 
 impl Changes {
@@ -216,17 +270,14 @@ impl Changes {
         let mounts = map(container.mounts.iter().map(|it| (&*it.path, it)));
         // A variable that was extended is the user's, who may have removed it.
         for stamp in &self.env {
-            remains.add(env.get(&*stamp.name).copied(), env_is_new, |it| {
-                stamp.fits(it) || merged::variable(it, stamp).is_some()
-            });
+            let value = env.get(&*stamp.name).copied();
+            remains.add_sourced(value, env_is_new, stamp, merged::variable);
         }
         for mount in &self.mounts {
             let there = mounts.get(&*mount.stamp.name);
             let is_certain =
                 mounts_are_new || there.is_some_and(|it| it.volume.starts_with(RESERVED));
-            remains.add(there.map(|it| &it.value), is_certain, |it| {
-                mount.stamp.fits(it) || merged::mount(it, mount).is_some()
-            });
+            remains.add(there.map(|it| &it.value), is_certain, |it| mount.stamp.fits(it));
         }
     }
 }

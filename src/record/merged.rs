@@ -10,6 +10,18 @@ use crate::json::{Key, Object, Value};
 use crate::pod::volume::LOCAL_TIME;
 use crate::rules::env::{RESOURCES, divisor};
 
+/// Whether a volume or a variable has two sources, which Kubernetes refuses.
+pub(super) fn has_two_sources(entry: &Value) -> bool {
+    let count = |object: &Object| {
+        object.iter().filter(|(key, value)| !key.is("name") && !value.is_null()).count()
+    };
+    let Some(object) = entry.as_object() else {
+        return false;
+    };
+    let from = object.get("valueFrom").and_then(|from| Object::parse(from.as_text()?));
+    count(object) > 1 || from.is_some_and(|from| count(&from) > 1)
+}
+
 /// A variable without the `value` or the source of `valueFrom` that a stamp is of; `None` if nothing
 /// of it fits.
 pub(super) fn variable<'a>(variable: &Value<'a>, stamp: &Stamp) -> Option<Value<'a>> {

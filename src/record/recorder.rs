@@ -51,7 +51,7 @@ impl Recorder {
         self.keys.get_or_insert_with(|| container_keys(pod));
         let added = edits.init_containers.iter().chain(&edits.containers);
         injected.containers = added.map(|container| container.name.clone().into_owned()).collect();
-        self.add_shared_volumes(edits, &mut injected);
+        self.add_shared_volumes(pod, edits, &mut injected);
         let volumes = edits.volumes.iter().map(|volume| Stamp::of(&volume.name, &volume.value));
         injected.volumes.extend(volumes);
         for (annotation, value) in &edits.annotations {
@@ -107,7 +107,7 @@ impl Recorder {
 
     /// Adds the volumes of other policies that an injection mounts: the last one to leave removes
     /// them.
-    fn add_shared_volumes(&self, edits: &Edits, injected: &mut Injected) {
+    fn add_shared_volumes(&self, pod: &Pod, edits: &Edits, injected: &mut Injected) {
         let stamps = self.others.iter().flat_map(|(_, other)| other.volumes());
         let stamps = map(stamps.map(|stamp| (&*stamp.name, stamp)));
         if stamps.is_empty() {
@@ -117,7 +117,9 @@ impl Recorder {
         let mounts = added.flat_map(|container| &container.mounts);
         let mounts = mounts.chain(edits.mounts.iter().map(|(_, mount)| mount));
         let names = set(mounts.map(|mount| &*mount.volume));
-        let shared = names.into_iter().filter_map(|name| stamps.get(name));
+        let shared = names.into_iter().filter_map(|name| stamps.get(name)).filter(|stamp| {
+            pod.volume(&stamp.name).is_some_and(|volume| stamp.fits(&volume.value))
+        });
         injected.volumes.extend(shared.map(|stamp| (*stamp).clone()));
     }
 

@@ -8,7 +8,7 @@ use crate::json::scan::Scanner;
 use crate::rules::quantity::nanos;
 
 /// An element's name, and the hash of the element as it was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Stamp {
     pub(crate) name: String,
     /// 24 bits.

@@ -19,6 +19,8 @@
 //!  "empty":"app/volumeMounts"}                              what was empty before
 //! ```
 
+use std::collections::BTreeSet;
+
 use super::{
     Changes, EVICTABLE, Injected, MountStamp, Moved, Record, SPEC_MEMBERS, SetVariable, Was,
     injection_of,
@@ -26,6 +28,7 @@ use super::{
 use crate::injection::Injection;
 use crate::injection::table::ALL;
 use crate::json::{self, Object, Shape, Value, push_escaped};
+use crate::pod::volume::SUFFIX;
 use crate::record::stamp::Stamp;
 
 static LIST: Shape = Shape::Array(&Shape::Text);
@@ -109,10 +112,7 @@ impl Record {
 
 /// Whether an injection may add a volume of that name.
 fn may_add_volume(injection: &Injection, name: &str) -> bool {
-    let mut name = name;
-    while let Some(rest) = name.strip_suffix("-datakit") {
-        name = rest;
-    }
+    let name = name.trim_end_matches(SUFFIX);
     injection.volumes.iter().any(|known| match known.ends_with('-') {
         true => name.strip_prefix(known).is_some_and(|number| number.parse::<u16>().is_ok()),
         false => name == *known,
@@ -204,7 +204,8 @@ impl Changes {
                 "env" => changes.env = stamps(words(value)?)?,
                 "mounts" => {
                     let mounts = list(value)?.into_iter().map(|mount| MountStamp::parse(&mount));
-                    changes.mounts = mounts.collect::<Option<_>>()?;
+                    let mounts = mounts.collect::<Option<_>>()?;
+                    changes.mounts = last_of_each(mounts, |mount: &MountStamp| &mount.stamp.name);
                 }
                 key @ ("set" | "moved") => {
                     for (name, parts) in members(value)? {
@@ -375,7 +376,17 @@ fn words(text: &str) -> Option<Vec<String>> {
 }
 
 fn stamps(texts: Vec<String>) -> Option<Vec<Stamp>> {
-    texts.iter().map(|text| Stamp::parse(text)).collect()
+    let stamps = texts.iter().map(|text| Stamp::parse(text)).collect::<Option<_>>()?;
+    Some(last_of_each(stamps, |stamp| &stamp.name))
+}
+
+/// Drops all but the last of each name: each is compared with the one element of that name.
+fn last_of_each<T>(mut elements: Vec<T>, name: impl Fn(&T) -> &String) -> Vec<T> {
+    let mut seen = BTreeSet::new();
+    elements.reverse();
+    elements.retain(|element| seen.insert(name(element).clone()));
+    elements.reverse();
+    elements
 }
 
 #[cfg(test)]
@@ -447,6 +458,26 @@ mod tests {
         let text = annotation.as_str().unwrap();
         assert_eq!(Record::parse(&text), Some(record), "{text}");
         assert_eq!(Record::parse("{\"v\":1}"), Some(Record::default()));
+    }
+
+    /// Each is compared with the one element of its name, which may be large.
+    #[test]
+    fn reads_each_name_once() {
+        let mounts = r#""/a=AAAB","/b=AAAA","/a=AAAC""#;
+        let text = format!(
+            r#"{{"v":1,"profiler-java":{{"volumes":"tmp=AAAA timezone=AAAA tmp=AAAB",
+                "in":{{"app":{{"env":"A=AAAA A=AAAB B=AAAA","mounts":[{mounts}]}}}}}}}}"#
+        );
+        let record = Record::parse(&text).unwrap();
+        let stamps = |text: &str| -> Vec<Stamp> {
+            text.split(' ').map(|text| Stamp::parse(text).unwrap()).collect()
+        };
+        let injected = &record.injections[0];
+        assert_eq!(injected.volumes, stamps("timezone=AAAA tmp=AAAB"));
+        let changes = &injected.changes["app"];
+        assert_eq!(changes.env, stamps("A=AAAB B=AAAA"));
+        let mounts: Vec<Stamp> = changes.mounts.iter().map(|it| it.stamp.clone()).collect();
+        assert_eq!(mounts, stamps("/b=AAAA /a=AAAC"));
     }
 
     #[test]

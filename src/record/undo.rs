@@ -3,16 +3,19 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::applied::Applied;
+use super::stamp::Stamp;
 use super::{
     Changes, EVICTABLE, Injected, MountStamp, Moved, Record, SPEC_MEMBERS, SetVariable, Was,
     container_keys, merged,
 };
 use crate::annotations::SAFE_TO_EVICT;
 use crate::collections::{map, set};
+use crate::injection::agent::Agent;
 use crate::injection::table::ALL;
 use crate::json::{Object, Value};
 use crate::pod::container::{Container, ContainerRef, EnvVar, VolumeMount};
-use crate::pod::volume::Volume;
+use crate::pod::volume::{Volume, VolumeSource};
 use crate::pod::{Pod, evictable};
 
 /// How much of what a record lists was found in a template.
@@ -23,6 +26,8 @@ pub(crate) struct Tally {
     volumes: Count,
     secrets: Count,
     others: Count,
+    /// Whether nothing tells in which of several containers a mount is the user's.
+    is_ambiguous: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,13 +47,12 @@ impl Tally {
         counts.iter().any(|count| count.found > 0) && counts.iter().any(|count| count.missing > 0)
     }
 
-    fn counts(&self) -> [Count; 5] {
-        [self.containers, self.init_containers, self.volumes, self.secrets, self.others]
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        self.is_ambiguous
     }
 
-    fn is_missing_any(&self) -> bool {
-        let counts = self.counts();
-        counts.iter().any(|count| count.missing > 0)
+    fn counts(&self) -> [Count; 5] {
+        [self.containers, self.init_containers, self.volumes, self.secrets, self.others]
     }
 
     fn of_container(&mut self, place: ContainerRef) -> &mut Count {
@@ -75,7 +79,7 @@ struct Touched {
 
 impl Record {
     /// Takes everything out of a pod template that is as it was injected, the annotation of the
-    /// record included.
+    /// record included. `applied` are the notes of apply.
     ///
     /// Returns `None`, and changes nothing, if the template cannot be opened.
     pub(crate) fn take_out(
@@ -83,10 +87,11 @@ impl Record {
         template: &mut Object,
         key: &str,
         others: &[Self],
+        applied: &Applied,
     ) -> Option<Tally> {
         let mut pod = Pod::open(template).ok()?;
         let mut tally = Tally::default();
-        self.take_out_changes(&mut pod, &mut tally);
+        self.take_out_changes(&mut pod, applied, &mut tally);
         let mut touched = BTreeSet::new();
         if self.take_out_containers(&mut pod, &mut tally) {
             touched.insert("initContainers");
@@ -121,9 +126,9 @@ impl Record {
     }
 
     /// Takes out what was changed in containers that are the user's.
-    fn take_out_changes(&self, pod: &mut Pod, tally: &mut Tally) {
+    fn take_out_changes(&self, pod: &mut Pod, applied: &Applied, tally: &mut Tally) {
         let places = map(container_keys(pod).into_iter().map(|(place, key)| (key, place)));
-        let claimed = self.claimed_volumes(pod);
+        let claimed = self.claimed_mounts(pod, applied, tally);
         let mut touched: BTreeMap<&str, Touched> = BTreeMap::new();
         for injected in self.injections.iter().rev() {
             for (key, changes) in &injected.changes {
@@ -132,7 +137,8 @@ impl Record {
                 };
                 if let Some(container) = pod.container_mut(*place) {
                     let touched = touched.entry(key).or_default();
-                    changes.take_out(container, &claimed, tally.of_container(*place), touched);
+                    let claimed = claimed.get(place);
+                    changes.take_out(container, claimed, tally.of_container(*place), touched);
                 }
             }
         }
@@ -152,32 +158,70 @@ impl Record {
         }
         for injected in self.injections.iter().rev() {
             let is_there = injected.containers.iter().all(|name| pod.has_container(name));
-            let is_incomplete = !is_there || tally.is_missing_any();
-            if is_there && injected.agents().next().is_some() {
-                for (key, place) in &places {
-                    if let Some(container) = pod.container_mut(*place) {
-                        injected.disconnect(key, container, is_incomplete);
-                    }
+            let Some(agent) = injected.agent().filter(|_| is_there) else {
+                continue;
+            };
+            let changes = injected.changes.values();
+            let variables = set(changes.flat_map(Changes::variables));
+            for (key, place) in &places {
+                if let Some(container) = pod.container_mut(*place) {
+                    injected.disconnect(agent, &variables, key, container);
                 }
             }
         }
     }
 
-    /// Our volumes that the user has made something else of, if no container mounts them anywhere but
-    /// where the record says: these mounts are the user's, too.
-    fn claimed_volumes(&self, pod: &Pod) -> BTreeSet<String> {
-        let volumes = self.volumes().filter_map(|stamp| pod.volume(&stamp.name));
-        let foreign = set(volumes.filter(|it| it.has_foreign_source()).map(|it| &*it.name));
-        if foreign.is_empty() {
-            return BTreeSet::new();
+    /// The mounts like ours of volumes that the user has made something else of, where they are his.
+    ///
+    /// The notes of apply tell. Without them, he has mounted what cannot serve as ours any more where
+    /// ours is, unless he has mounted it elsewhere.
+    fn claimed_mounts(
+        &self,
+        pod: &Pod,
+        applied: &Applied,
+        tally: &mut Tally,
+    ) -> BTreeMap<ContainerRef, BTreeSet<String>> {
+        let mut claimed: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        let stamps = map(self.volumes().map(|stamp| (&*stamp.name, stamp)));
+        let volumes = stamps.into_iter().filter_map(|(name, stamp)| {
+            let volume = pod.volume(name).filter(|volume| !stamp.fits(&volume.value))?;
+            Some((name, volume))
+        });
+        let changed = map(volumes);
+        if changed.is_empty() {
+            return claimed;
         }
         let added = set(self.containers());
         let changes = self.injections.iter().flat_map(|injected| injected.changes.values());
-        let paths = set(changes.flat_map(|it| &it.mounts).map(|mount| &*mount.stamp.name));
-        let containers = pod.all_containers().map(|(_, container)| container);
-        let mounts = containers.filter(|it| !added.contains(&*it.name)).flat_map(|it| &it.mounts);
-        let elsewhere = set(mounts.filter(|it| !paths.contains(&*it.path)).map(|it| &*it.volume));
-        set(foreign.into_iter().filter(|name| !elsewhere.contains(name)).map(str::to_owned))
+        let ours = set(changes.flat_map(|changes| &changes.mounts).map(|mount| &mount.stamp));
+        let (mut alike, mut elsewhere) = (Vec::new(), BTreeSet::new());
+        let containers = pod.all_containers().filter(|(_, it)| !added.contains(&*it.name));
+        for (place, container) in containers {
+            for mount in container.mounts.iter().filter(|it| changed.contains_key(&*it.volume)) {
+                if ours.contains(&Stamp::of(&mount.path, &mount.value)) {
+                    alike.push((place, container, mount));
+                } else {
+                    elsewhere.insert(&*mount.volume);
+                }
+            }
+        }
+        let mut guessed = BTreeSet::new();
+        for (place, container, mount) in alike {
+            let name = &*mount.volume;
+            let is_foreign = |volume: &&Volume| {
+                volume.source != VolumeSource::of_added(name)
+                    || merged::has_two_sources(&volume.value)
+            };
+            let is_written = applied.has_mount(name, &container.name, &mount.path);
+            let is_claimed = is_written.unwrap_or_else(|| {
+                changed.get(name).is_some_and(is_foreign) && !elsewhere.contains(name)
+            });
+            if is_claimed {
+                tally.is_ambiguous |= is_written.is_none() && !guessed.insert(name);
+                claimed.entry(place).or_default().insert(mount.path.clone().into_owned());
+            }
+        }
+        claimed
     }
 
     /// Takes out the containers that were added: they go by their name. Returns whether an init
@@ -186,7 +230,7 @@ impl Record {
         for injected in &self.injections {
             for name in &injected.containers {
                 let is_init = pod.init_containers.iter().any(|it| it.name == **name)
-                    || injected.agents().next().is_some();
+                    || injected.agent().is_some();
                 let count =
                     if is_init { &mut tally.init_containers } else { &mut tally.containers };
                 count.add(pod.has_container(name));
@@ -332,30 +376,29 @@ fn remove<'a, T, S>(
 }
 
 impl Injected {
-    /// Takes what loads an agent out of a container, where taking out left it: a variable that loads a
-    /// library that is not there any more keeps the application from starting.
+    /// Takes what loads the agent out of a container, where taking out left it: a variable that loads a
+    /// library that is not there any more keeps the application from starting. `variables` are those
+    /// that it changed in any container; others are the user's.
     ///
-    /// It is left where somebody added to the variable, or copied the container, or brought another
-    /// revision of it back, as `kubectl rollout undo` does for a StatefulSet or a DaemonSet.
-    fn disconnect(&self, key: &str, container: &mut Container, is_incomplete: bool) {
-        let recorded = self.changes.get(key);
-        for (variant, agent) in self.agents() {
-            let is_own = self.is_of(variant);
-            match recorded {
-                Some(changes) => {
-                    agent.disconnect(container, |name| match is_own {
-                        true => changes.names(name),
-                        false => is_incomplete,
-                    });
-                }
-                None if self.volumes.iter().any(|stamp| stamp.name == agent.volume)
-                    && agent.is_mounted(container)
-                    && agent.disconnect(container, |_| true) =>
-                {
-                    agent.unmount(container);
-                }
-                None => {}
+    /// It is left where somebody added to the variable, or copied or renamed the container.
+    fn disconnect(
+        &self,
+        agent: &Agent,
+        variables: &BTreeSet<&str>,
+        key: &str,
+        container: &mut Container,
+    ) {
+        match self.changes.get(key) {
+            Some(changes) => {
+                agent.disconnect(container, |name| changes.variables().any(|it| it == name));
             }
+            None if self.volumes.iter().any(|stamp| stamp.name == agent.volume)
+                && agent.is_mounted(container)
+                && agent.disconnect(container, |name| variables.contains(name)) =>
+            {
+                agent.unmount(container);
+            }
+            None => {}
         }
     }
 }
@@ -411,17 +454,17 @@ fn restore(object: &mut Object, name: &'static str, was: Was, is_emptied: bool) 
 }
 
 impl Changes {
-    /// Whether they are about a variable.
-    fn names(&self, variable: &str) -> bool {
-        self.env.iter().any(|stamp| stamp.name == variable)
-            || self.set.iter().any(|set| set.name == variable)
+    /// The variables that were added or extended.
+    fn variables(&self) -> impl Iterator<Item = &str> {
+        let set = self.set.iter().map(|set| &*set.name);
+        self.env.iter().map(|stamp| &*stamp.name).chain(set)
     }
 
-    /// `claimed` are the volumes whose mounts are the user's.
+    /// `claimed` are the paths where mounts are the user's.
     fn take_out(
         &self,
         container: &mut Container,
-        claimed: &BTreeSet<String>,
+        claimed: Option<&BTreeSet<String>>,
         count: &mut Count,
         touched: &mut Touched,
     ) {
@@ -448,7 +491,7 @@ impl Changes {
             count,
             |mount| mount.path.clone(),
             |mount, added: &&MountStamp| {
-                if claimed.contains(&*mount.volume) {
+                if claimed.is_some_and(|paths| paths.contains(&*mount.path)) {
                     return false;
                 }
                 if added.stamp.fits(&mount.value) {

@@ -10,6 +10,7 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
 use crate::host::Host;
+use crate::lives::{applied, merge_key};
 use crate::properties;
 use testing::cases::{all_recorded, record, template_path, without_record};
 use testing::requests::request;
@@ -640,6 +641,202 @@ fn an_older_revision_comes_back_as_it_was() {
     assert_eq!(left, annotated(&older, "x", "y"));
 }
 
+/// What apply makes of a manifest, one of earlier settings' in Git, and what is stored then.
+fn apply(stored: &Value, last: &Value, next: &Value, settings: &str) -> (Value, Answer) {
+    let object = defaulted(&applied(stored, Some(last), next, "", false));
+    let answer = evaluate(&request("UPDATE", &object, Some(stored)), settings);
+    let after = answer.mutated_object().map(|text| serde_json::from_str(text).unwrap());
+    (defaulted(&after.unwrap_or(object)), answer)
+}
+
+/// What earlier settings wrote into a manifest, and today's write otherwise, apply makes one of: both
+/// halves are ours.
+#[test]
+fn what_two_records_write_otherwise_goes_with_both() {
+    let settings = |host: &str, limit: Option<&str>| {
+        json!({ "policy": { "empty_dir_size_limit": limit }, "admission_inject_v2": {
+            "ddtraces": [{ "namespace_selectors": ["*"], "language": "java", "image": "h/j:1",
+                           "envs": { "DD_AGENT_HOST": host } }],
+            "logfwds": [{ "namespace_selectors": ["*"], "image": "h/l:1", "log_volume_paths": ["/logs"] }],
+        } })
+        .to_string()
+    };
+    let mut bare = with_env("Deployment", json!([{ "name": "A", "value": "1" }]));
+    bare["spec"]["template"]["spec"]["containers"][0]["resources"] =
+        json!({ "limits": { "cpu": "1" } });
+    let hosts = [
+        "datakit.svc",
+        "other.svc",
+        "",
+        "{fieldRef:status.hostIP}",
+        "{fieldRef:status.podIP}",
+        "{secretKeyRef:agent.host}",
+        "{resourceFieldRef:limits.cpu}",
+    ];
+    let limits = [None, Some("1Gi"), Some("2Gi")];
+    let all: Vec<String> = hosts
+        .iter()
+        .map(|host| settings(host, None))
+        .chain(limits.iter().map(|limit| settings("", *limit)))
+        .collect();
+    for (earlier, today) in all.iter().flat_map(|one| all.iter().map(move |other| (one, other))) {
+        let git = admit(&bare, None, "default", earlier).0;
+        let stored = defaulted(&admit(&defaulted(&git), None, "default", today).0);
+        let (again, answer) = apply(&stored, &git, &git, today);
+        assert_eq!(again, stored, "{earlier} {today}");
+        assert_eq!(answer.report.warnings(), [""; 0], "{earlier} {today}");
+        let out = annotated(&git, "admission.datakit/enabled", "false");
+        let expected = annotated(&bare, "admission.datakit/enabled", "false");
+        let (left, _) = apply(&stored, &git, &out, today);
+        assert_eq!(left, defaulted(&expected), "{earlier} {today}");
+    }
+}
+
+/// A volume that a manifest in Git names goes although what today's settings made of it mounts it
+/// elsewhere.
+#[test]
+fn a_volume_of_two_records_goes_with_the_mounts_of_both() {
+    let settings = |path: &str, limit: Option<&str>| {
+        json!({ "policy": { "empty_dir_size_limit": limit }, "admission_inject_v2": { "logfwds": [
+            { "namespace_selectors": ["*"], "image": "h/l:1", "log_volume_paths": [path] },
+        ] } })
+        .to_string()
+    };
+    let bare = with_env("Deployment", json!([{ "name": "A", "value": "1" }]));
+    for (one, other) in [(None, Some("1Gi")), (Some("1Gi"), None), (None, None)] {
+        let (earlier, today) = (settings("/logs", one), settings("/srv/logs", other));
+        let git = admit(&bare, None, "default", &earlier).0;
+        let stored = defaulted(&admit(&defaulted(&git), None, "default", &today).0);
+        assert_eq!(apply(&stored, &git, &git, &today).0, stored);
+        let out = annotated(&git, "admission.datakit/enabled", "false");
+        let expected = annotated(&bare, "admission.datakit/enabled", "false");
+        assert_eq!(apply(&stored, &git, &out, &today).0, defaulted(&expected));
+    }
+}
+
+/// What an older revision has of its own is the user's, also where a part of it is like ours.
+#[test]
+fn an_older_revision_keeps_what_is_like_a_part_of_ours() {
+    let settings = |limit: &str| {
+        json!({ "policy": { "empty_dir_size_limit": limit }, "admission_inject_v2": {
+            "ddtraces": [{ "namespace_selectors": ["*"], "language": "java", "image": "h/j:1" }],
+            "logfwds": [{ "namespace_selectors": ["*"], "image": "h/l:1", "log_volume_paths": ["/logs"] }],
+        } })
+        .to_string()
+    };
+    let bare = |volumes: Value, mounting: usize| {
+        let mut bare = with_env("DaemonSet", json!([]));
+        let containers =
+            json!([{ "name": "app", "image": "a:1" }, { "name": "second", "image": "s:1" }]);
+        let spec = &mut bare["spec"]["template"]["spec"];
+        spec["containers"] = containers;
+        spec["volumes"] = volumes;
+        let volume = spec["volumes"][0]["name"].clone();
+        spec["containers"][mounting]["volumeMounts"] =
+            json!([{ "name": volume, "mountPath": "/logs", "subPath": "app" }]);
+        bare
+    };
+    let memory = json!({ "medium": "Memory", "sizeLimit": "1Gi" });
+    let own = bare(
+        json!([{ "name": "own", "emptyDir": {} },
+               { "name": "datakit-auto-instrument", "emptyDir": memory }]),
+        1,
+    );
+    let newer = bare(json!([{ "name": "data", "emptyDir": {} }]), 0);
+    for (earlier, today) in [("1Gi", "1024Mi"), ("1Gi", "1Gi"), ("2Gi", "1Gi")] {
+        let (earlier, today) = (settings(earlier), settings(today));
+        let first = defaulted(&admit(&own, None, "default", &earlier).0);
+        let second = defaulted(&admit(&newer, Some(&first), "default", &today).0);
+        assert!(second.to_string().contains("datakit-auto-instrument="), "{second}");
+        let mut undone = second.clone();
+        undone["spec"]["template"] = first["spec"]["template"].clone();
+        let fresh = admit(&defaulted(&own), None, "default", &today).0;
+        assert_eq!(admit(&undone, Some(&second), "default", &today).0, fresh, "{earlier} {today}");
+    }
+}
+
+/// A variable of another language is the user's, whatever it says and whatever else is gone.
+#[test]
+fn variables_of_other_languages_are_the_users() {
+    let settings = JAVA.replace("\"java\"", "\"nodejs\"");
+    let env = json!([
+        { "name": "JAVA_TOOL_OPTIONS", "value": OPTION.trim_start() },
+        { "name": "PYTHONPATH", "value": "/datadog-lib/:/app" },
+        { "name": "NODE_OPTIONS", "value": "--max-old-space-size=512" },
+    ]);
+    let bare = with_env("Deployment", env.clone());
+    let stored = admit(&bare, None, "default", &settings).0;
+    assert_ne!(stored, bare);
+    let mut patched = stored.clone();
+    let spec = &mut patched["spec"]["template"]["spec"];
+    // A merge patch replaces the list; and a copy of a container with what was injected.
+    let mut copy = spec["containers"][0].clone();
+    copy["name"] = json!("copy");
+    spec["containers"] = bare["spec"]["template"]["spec"]["containers"].clone();
+    spec["containers"][0]["image"] = json!("app:2");
+    spec["containers"].as_array_mut().unwrap().push(copy);
+    let left = admit(&patched, Some(&stored), "default", "{}").0;
+    for container in left["spec"]["template"]["spec"]["containers"].as_array().unwrap() {
+        assert_eq!(container["env"], env);
+    }
+}
+
+/// A tool that drops one policy's record drops those of all. What they share goes with the last one.
+#[test]
+fn the_last_policy_takes_along_what_a_dropped_record_shared() {
+    let flameshot = json!({ "policy": { "id": "a", "image_pull_secrets": ["hub"] },
+        "admission_inject_v2": { "flameshots": [{ "namespace_selectors": ["*"], "image": "h/f:1", "processes": "[]",
+            "envs": { "FLAMESHOT_PROFILING_PATH": "/flame", "FLAMESHOT_HTTP_LOCAL_PORT": 8089 } }] } });
+    let profiler = json!({ "policy": { "id": "b", "image_pull_secrets": ["hub"] },
+        "admission_inject_v2": { "profilers": [
+            { "namespace_selectors": ["*"], "language": "java", "image": "h/p:1" }] } });
+    let logging = |id: &str| {
+        json!({ "policy": { "id": id }, "admission_mutate": { "loggings": [
+            { "namespace_selectors": ["default"], "label_selectors": ["app=web"],
+              "config": "[{\"type\":\"file\",\"path\":\"/logs/*.log\"}]" }] } })
+    };
+    let logfwd = json!({ "policy": { "id": "b" }, "admission_inject_v2": { "logfwds": [
+        { "namespace_selectors": ["*"], "image": "h/l:1", "log_volume_paths": ["/logs"] }] } });
+    let mut bare = with_env("Deployment", json!([]));
+    bare["spec"]["template"]["spec"]["imagePullSecrets"] = json!([{ "name": "own" }]);
+    let pairs = [
+        (flameshot.clone(), profiler.clone()),
+        (profiler, flameshot),
+        (logging("a"), logfwd.clone()),
+        (logfwd, logging("a")),
+    ];
+    for (first, second) in pairs {
+        let left =
+            |settings: &Value| json!({ "policy": { "id": settings["policy"]["id"] } }).to_string();
+        let (first, second) =
+            ((first.to_string(), left(&first)), (second.to_string(), left(&second)));
+        let both = |object: &Value, old: Option<&Value>, first: &str, second: &str| {
+            let (object, _) = admit(object, old, "default", first);
+            admit(&object, old, "default", second).0
+        };
+        let stored = both(&bare, None, &first.0, &second.0);
+        // An apply without the annotations of the template, which changes something else.
+        let mut dropped = stored.clone();
+        template(&mut dropped)["metadata"].as_object_mut().unwrap().remove("annotations");
+        template(&mut dropped)["spec"]["containers"][0]["image"] = json!("app:2");
+        let mut changed = bare.clone();
+        template(&mut changed)["spec"]["containers"][0]["image"] = json!("app:2");
+        let kept = both(&dropped, Some(&stored), &first.0, &second.0);
+        for (one, other) in [(&first.1, &second.0), (&first.0, &second.1)] {
+            // One after the other.
+            let half = both(&annotated(&kept, "x", "1"), Some(&kept), one, other);
+            let out = both(&annotated(&half, "x", "2"), Some(&half), &first.1, &second.1);
+            assert_eq!(out, annotated(&changed, "x", "2"));
+            // One at the apply that dropped the records.
+            let half = both(&dropped, Some(&stored), one, other);
+            let out = both(&annotated(&half, "x", "2"), Some(&half), &first.1, &second.1);
+            assert_eq!(out, annotated(&changed, "x", "2"));
+        }
+        let out = both(&dropped, Some(&stored), &first.1, &second.1);
+        assert_eq!(out, changed);
+    }
+}
+
 /// Whatever became of a variable that loads a library, it goes with the library.
 #[test]
 fn no_variable_loads_a_library_that_is_gone() {
@@ -874,6 +1071,158 @@ fn a_mount_of_the_users_volume_stays_where_ours_was() {
     let out = admit(&out, Some(&answer), "default", &settings).0;
     assert_eq!(expected, mounts_tmp(&out));
     assert_eq!(out["spec"]["template"]["spec"]["volumes"], json!([own]));
+}
+
+/// The notes of apply in an object: the annotation of `kubectl apply`, or the fields that server-side
+/// apply gives an owner.
+fn noted(object: &Value, manifest: &Value, is_server_side: bool) -> Value {
+    fn fields(value: &Value, list: &str) -> Value {
+        let key = merge_key(list);
+        let element = |it: &Value| {
+            let key = key.unwrap();
+            let mut fields = fields(it, "");
+            fields["."] = json!({});
+            (format!("k:{}", json!({ key: it[key] })), fields)
+        };
+        match value {
+            Value::Object(members) => {
+                members.iter().map(|(key, it)| (format!("f:{key}"), fields(it, key))).collect()
+            }
+            Value::Array(elements) if key.is_some() => elements.iter().map(element).collect(),
+            _ => json!({}),
+        }
+    }
+    let mut object = object.clone();
+    if is_server_side {
+        object["metadata"]["managedFields"] = json!([
+            { "manager": "kubectl", "operation": "Apply", "fieldsV1": fields(manifest, "") },
+            { "manager": "kubectl-edit", "operation": "Update", "fieldsV1": fields(&object, "") },
+        ]);
+    } else {
+        object["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] =
+            json!(manifest.to_string());
+    }
+    object
+}
+
+/// The user's own volume of a name that ours has, and its mounts, are as if the object were new.
+#[test]
+fn a_volume_of_the_users_takes_the_name_of_ours() {
+    let settings = json!({ "admission_inject_v2": { "profilers": [
+        { "namespace_selectors": ["*"], "language": "java", "image": "h/p:1" },
+    ] } })
+    .to_string();
+    let mut bare = with_env("Deployment", json!([]));
+    let containers = json!([{ "name": "app", "image": "a:1" }, { "name": "side", "image": "s:1" }]);
+    bare["spec"]["template"]["spec"]["containers"] = containers;
+    let stored = defaulted(&admit(&bare, None, "default", &settings).0);
+    let sources = [
+        json!({ "hostPath": { "path": "/data/tmp" } }),
+        json!({ "hostPath": { "path": "/usr/share/zoneinfo/Asia/Shanghai", "type": "File" } }),
+        json!({ "configMap": { "name": "c" } }),
+        json!({ "secret": { "secretName": "s" } }),
+        json!({ "persistentVolumeClaim": { "claimName": "c" } }),
+        json!({ "emptyDir": { "medium": "Memory" } }),
+    ];
+    let mut compared = 0;
+    for (name, source, path) in ["tmp", "timezone", "datakit-profiler-volume"]
+        .iter()
+        .flat_map(|name| sources.iter().map(move |source| (name, source)))
+        .flat_map(|(name, source)| {
+            ["/tmp", "/etc/localtime", "/work", "/app/datakit-profiler"]
+                .map(|path| (name, source, path))
+        })
+    {
+        for (sub_path, is_in_both, is_server_side) in
+            (0..8).map(|bits| (bits & 1 > 0, bits & 2 > 0, bits & 4 > 0))
+        {
+            let mut own = bare.clone();
+            let spec = &mut own["spec"]["template"]["spec"];
+            let mut volume = source.clone();
+            volume["name"] = json!(name);
+            spec["volumes"] = json!([volume]);
+            let mut mount = json!({ "name": name, "mountPath": path });
+            if sub_path {
+                mount["subPath"] = json!("part");
+            }
+            for container in 0..=usize::from(is_in_both) {
+                spec["containers"][container]["volumeMounts"] = json!([mount]);
+            }
+            let mut merged = applied(&stored, Some(&bare), &own, "", false);
+            if !is_server_side {
+                // `kubectl apply` replaces the source.
+                let volumes = merged["spec"]["template"]["spec"]["volumes"].as_array_mut().unwrap();
+                *volumes.iter_mut().find(|it| it["name"] == *name).unwrap() = volume.clone();
+            }
+            let what = format!("{volume} {mount} {is_in_both} {is_server_side}");
+            let merged = noted(&defaulted(&merged), &own, is_server_side);
+            let (mut answer, _) = admit(&merged, Some(&stored), "default", &settings);
+            let fresh = defaulted(&admit(&defaulted(&own), None, "default", &settings).0);
+            answer["metadata"] = fresh["metadata"].clone();
+            let unordered = |object: &Value| {
+                let mut spec = defaulted(object)["spec"]["template"]["spec"].clone();
+                let containers = spec["containers"].as_array_mut().unwrap();
+                for mounts in containers.iter_mut().filter_map(|it| it.get_mut("volumeMounts")) {
+                    mounts.as_array_mut().unwrap().sort_by_key(ToString::to_string);
+                }
+                containers.sort_by_key(|it| it["name"].to_string());
+                spec["volumes"].as_array_mut().unwrap().sort_by_key(ToString::to_string);
+                spec
+            };
+            assert_eq!(unordered(&answer), unordered(&fresh), "{what}");
+            // What is the user's stays when the injection goes.
+            let out = annotated(&answer, "admission.datakit/enabled", "false");
+            let out = admit(&out, Some(&answer), "default", &settings).0;
+            assert_eq!(unordered(&out), unordered(&own), "{what}");
+            compared += 1;
+        }
+    }
+    println!("{compared} compared");
+}
+
+/// Where nothing tells in which container a mount is the user's, none goes; another mount of the volume
+/// tells that this one is ours.
+#[test]
+fn a_mount_that_may_be_the_users_stays_with_a_warning() {
+    let settings = json!({ "admission_inject_v2": { "profilers": [
+        { "namespace_selectors": ["*"], "language": "java", "image": "h/p:1" },
+    ] } })
+    .to_string();
+    let mut bare = with_env("Deployment", json!([]));
+    let containers = json!([{ "name": "app", "image": "a:1" }, { "name": "side", "image": "s:1" }]);
+    bare["spec"]["template"]["spec"]["containers"] = containers;
+    let stored = admit(&bare, None, "default", &settings).0;
+    let warning = "Deployment/web: several containers mount a volume of yours where an injected one of its \
+                   name was; remove the mounts that are not meant";
+    for (name, path) in [("tmp", "/tmp"), ("timezone", "/etc/localtime")] {
+        for (sub_path, mounting, warnings) in
+            [(None, vec!["app", "side"], vec![warning]), (Some("part"), vec!["app"], vec![])]
+        {
+            let mut merged = stored.clone();
+            let spec = &mut merged["spec"]["template"]["spec"];
+            for volume in spec["volumes"].as_array_mut().unwrap() {
+                if volume["name"] == name {
+                    *volume = json!({ "name": name, "configMap": { "name": "c" } });
+                }
+            }
+            for mount in spec["containers"][0]["volumeMounts"].as_array_mut().unwrap() {
+                if let Some(part) = sub_path.filter(|_| mount["mountPath"] == path) {
+                    mount["subPath"] = json!(part);
+                }
+            }
+            let answer = evaluate(&request("UPDATE", &merged, Some(&stored)), &settings);
+            assert_eq!(answer.report.warnings(), warnings, "{name} {sub_path:?}");
+            let object: Value = serde_json::from_str(answer.mutated_object().unwrap()).unwrap();
+            let containers = object["spec"]["template"]["spec"]["containers"].as_array().unwrap();
+            let mounts = |container: &&Value| {
+                let mut mounts = container["volumeMounts"].as_array().unwrap().iter();
+                mounts.any(|it| it["mountPath"] == path && it["name"] == name)
+            };
+            let found: Vec<&Value> =
+                containers.iter().filter(mounts).map(|it| &it["name"]).collect();
+            assert_eq!(found, mounting, "{name} {sub_path:?}");
+        }
+    }
 }
 
 /// A secret of ours that a whole list of the user's replaced is no removal by hand.

@@ -183,7 +183,7 @@ impl Manifest {
 }
 
 /// The key by which apply merges a list; `None` where it replaces it.
-fn merge_key(list: &str) -> Option<&'static str> {
+pub fn merge_key(list: &str) -> Option<&'static str> {
     match list {
         "containers" | "initContainers" | "volumes" | "env" | "imagePullSecrets" => Some("name"),
         "volumeMounts" => Some("mountPath"),
@@ -193,7 +193,7 @@ fn merge_key(list: &str) -> Option<&'static str> {
 
 /// `kubectl apply`: what was applied before and is not any more goes, what is applied is merged, and
 /// the rest of the stored object stays.
-fn applied(
+pub fn applied(
     stored: &Value,
     last: Option<&Value>,
     next: &Value,
