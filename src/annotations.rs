@@ -39,6 +39,9 @@ pub const RECORD: &str = "admission.datakit/injected";
 /// The values that are false to Go's `strconv.ParseBool`; any other counts as true.
 pub const DISABLED: &[&str] = &["0", "f", "F", "false", "FALSE", "False"];
 
+/// Values of an annotation for a version that ask for the injection alone.
+const ON: &[&str] = &["true", "enabled", "yes", "on"];
+
 /// Known annotations that ask for nothing.
 pub const SILENT: &[&str] = &[OPT_OUT, CONTAINER_NAMES, STATUS, OLD_STATUS, RECORD];
 
@@ -46,6 +49,13 @@ pub const SILENT: &[&str] = &[OPT_OUT, CONTAINER_NAMES, STATUS, OLD_STATUS, RECO
 pub fn is_enabled(target: &Target, annotation: &str) -> bool {
     let value = target.annotations.get(annotation);
     !value.is_some_and(|value| DISABLED.contains(&&*value))
+}
+
+/// The version that the value of an annotation for one asks for; `None` if any will do.
+pub(crate) fn version(value: &str) -> Option<&str> {
+    let value = value.trim();
+    let is_on = ON.iter().any(|on| value.eq_ignore_ascii_case(on));
+    (!value.is_empty() && !is_on).then_some(value)
 }
 
 /// The containers that tracing is limited to, where the annotation names them.

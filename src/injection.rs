@@ -294,7 +294,7 @@ const COMMON: Injection = Injection {
 
 impl Ask<'_, '_> {
     /// The image of the rule, with the version of the annotation in its tag.
-    fn image(&self) -> Result<ImageReference, Skip> {
+    pub(crate) fn image(&self) -> Result<ImageReference, Skip> {
         let name = self.injection.name(Some(self.variant));
         let image = self.rule.image.as_ref().ok_or(Skip::NoImage(name))?;
         match self.annotation {

@@ -46,7 +46,7 @@ pub struct Report {
     pub removed: Vec<String>,
     /// What is in the pod by a rule, now or from before.
     in_place: Vec<(InjectionName, String)>,
-    /// The sentences about what was skipped.
+    /// The sentences about what was asked for and not injected.
     refusals: Vec<String>,
     warnings: Vec<String>,
     /// Every warning, those beyond the limit included, to tell each cause once.
@@ -87,6 +87,11 @@ impl Report {
         let refusal = format!("{name} is not injected into {}: {reason}; {advice}", self.workload);
         self.add_refusal(&refusal);
         self.skipped.push((name, reason.to_owned()));
+    }
+
+    /// Warns that what was injected is not all that was asked for.
+    pub(crate) fn fall_short(&mut self, name: InjectionName, note: &str) {
+        self.add_refusal(&format!("{name} in {}: {note}", self.workload));
     }
 
     /// Warns that something was not injected.

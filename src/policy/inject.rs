@@ -225,13 +225,20 @@ fn inject_one<'a>(
     recorder: Option<&mut Recorder>,
     report: &mut Report,
 ) -> bool {
-    let injection = selected.injection;
-    let name = injection.name(Some(selected.variant));
+    let Selected { injection, variant, path, annotation, compiled } = selected;
+    let name = injection.name(Some(variant));
+    let ask = Ask {
+        injection,
+        variant,
+        rule: &compiled.rule,
+        annotation: annotation.as_deref(),
+        context,
+    };
     let is_there = |container: Option<&str>| container.is_some_and(|it| pod.has_container(it));
     if is_there(injection.container) {
-        report.add_present(name, &selected.path);
+        report.add_present(name, &path);
         let others = recorder.as_ref().map(|recorder| recorder.others());
-        note_present(pod, &selected, context, others.unwrap_or_default(), report);
+        note_present(pod, &ask, &path, others.unwrap_or_default(), report);
         return false;
     }
     if is_there(injection.precedence.gives_way_to) {
@@ -241,21 +248,15 @@ fn inject_one<'a>(
     if let Some(annotation) = injection.sets_annotation
         && let Some(value) = target(pod.template, Cow::default()).annotations.get(annotation)
     {
-        if selected.compiled.planner.annotation() == Some(&*value) {
-            report.add_in_place(name, &selected.path);
+        if compiled.planner.annotation() == Some(&*value) {
+            report.add_in_place(name, &path);
         }
         return false;
     }
-    let Selected { variant, path, annotation, compiled, .. } = selected;
-    let ask = Ask {
-        injection,
-        variant,
-        rule: &compiled.rule,
-        annotation: annotation.as_deref(),
-        context,
-    };
     match plan(pod, &compiled, &ask) {
         Ok(Plan { edits, notes }) => {
+            let image = ask.image().ok();
+            report_unused_versions(pod, &ask, image.as_ref(), &path, report);
             if let Some(recorder) = recorder {
                 recorder.add(name.to_string(), pod, &edits);
             }
@@ -301,22 +302,71 @@ fn exceeds_annotations(pod: &Pod, plan: &Plan) -> bool {
     added > 0 && !annotations_have_room(pod.template, added, KUBERNETES_MAX_KIB)
 }
 
+/// Warns where annotations ask for another version than an image has, and are not read for it.
+fn report_unused_versions(
+    pod: &Pod,
+    ask: &Ask,
+    image: Option<&ImageReference>,
+    path: &str,
+    report: &mut Report,
+) {
+    let Some(image) = image.filter(|_| ask.variant.language.is_some()) else {
+        return;
+    };
+    let annotations = target(pod.template, Cow::default()).annotations;
+    let given = ask.variant.annotations.iter().filter_map(|it| Some((*it, annotations.get(it)?)));
+    let is_unused = |value: &str| {
+        annotations::version(value).is_some_and(|version| {
+            image.with_tag(version).map_or(true, |asked| asked.is_other_version(image))
+        })
+    };
+    let is_allowed = ask.context.options.allow_version_annotations;
+    let mut read = None;
+    for (annotation, value) in given {
+        if is_allowed && ask.annotation.is_some() && read.is_none() {
+            read = Some(annotation);
+            continue;
+        }
+        if !is_unused(&value) {
+            continue;
+        }
+        let why = match read {
+            _ if !is_allowed => {
+                "policy.allow_version_annotations is `false`; leave it empty".to_owned()
+            }
+            Some(read) => format!("annotation {read} takes precedence; remove one of the two"),
+            None => format!("{path} does not read it; leave it empty"),
+        };
+        let name = ask.injection.name(Some(ask.variant));
+        report.fall_short(
+            name,
+            &format!("the version in annotation {annotation} is not used: {why}"),
+        );
+    }
+}
+
 /// Warns where an injection whose container is there is not what was asked for.
 fn note_present(
     pod: &Pod,
-    selected: &Selected,
-    context: &Context,
+    ask: &Ask,
+    path: &str,
     others: &[(String, Record)],
     report: &mut Report,
 ) {
-    let name = selected.injection.name(Some(selected.variant));
+    let Ask { injection, variant, context, .. } = *ask;
+    let name = injection.name(Some(variant));
     let id = name.to_string();
     if let Some((key, _)) = others.iter().find(|(_, record)| record.has(&id)) {
         report.warn_about(name, &format!("record {key} of another policy has it; see policy.id"));
         return;
     }
-    note_other_version(pod, selected, context, name, report);
-    let Some(agent) = selected.variant.agent else {
+    let mut containers = pod.all_containers();
+    let container = containers.find(|(_, it)| Some(&*it.name) == injection.container);
+    let image = container.and_then(|(_, container)| container.body.get_str("image"));
+    let image = image.and_then(|image| ImageReference::parse(&image).ok());
+    note_other_version(ask, image.as_ref(), name, report);
+    report_unused_versions(pod, ask, image.as_ref(), path, report);
+    let Some(agent) = variant.agent else {
         return;
     };
     let is_meant = |container: &str| {
@@ -339,25 +389,20 @@ fn note_present(
 /// Warns where an annotation asks for another version than an earlier injection, of which there is
 /// no record, left in the pod.
 fn note_other_version(
-    pod: &Pod,
-    selected: &Selected,
-    context: &Context,
+    ask: &Ask,
+    present: Option<&ImageReference>,
     name: InjectionName,
     report: &mut Report,
 ) {
-    let annotation = selected.annotation.as_deref().filter(|version| !version.is_empty());
-    let is_version = selected.variant.language.is_some();
+    let annotation = ask.annotation.filter(|version| !version.is_empty());
+    let is_version = ask.variant.language.is_some();
     let Some(version) = annotation.filter(|_| is_version) else {
         return;
     };
-    let asked = selected.compiled.rule.image.as_ref().and_then(|it| it.with_tag(version).ok());
-    let Some(asked) = asked.filter(|_| context.options.allow_version_annotations) else {
+    let asked = ask.rule.image.as_ref().and_then(|it| it.with_tag(version).ok());
+    let Some(asked) = asked.filter(|_| ask.context.options.allow_version_annotations) else {
         return;
     };
-    let container = selected.injection.container;
-    let container = pod.all_containers().find(|(_, it)| Some(&*it.name) == container);
-    let image = container.and_then(|(_, container)| container.body.get_str("image"));
-    let present = image.and_then(|image| ImageReference::parse(&image).ok());
     if present.is_some_and(|present| present.is_other_version(&asked)) {
         let note = "its container has another version than the annotation, and no record; remove \
                     the container to inject anew";

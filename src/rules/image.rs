@@ -83,8 +83,10 @@ impl ImageReference {
     /// nothing about the version.
     pub fn is_other_version(&self, other: &Self) -> bool {
         fn tag(image: &ImageReference) -> &str {
-            let (tag, _) = image.suffix.split_once('@').unwrap_or((&image.suffix, ""));
-            tag
+            match &*image.suffix {
+                "" => ":latest",
+                suffix => suffix.split_once('@').map_or(suffix, |(tag, _)| tag),
+            }
         }
         self.name == other.name && tag(self) != tag(other)
     }

@@ -723,6 +723,96 @@ fn what_is_asked_for_twice_is_done_once_and_told() {
 }
 
 #[test]
+fn what_asks_for_another_version_than_there_is_is_told() {
+    let java = "admission.datakit/java-lib.version";
+    let (js, nodejs) = ("admission.datakit/js-lib.version", "admission.datakit/nodejs-lib.version");
+    let block = json!({ "admission_inject": {
+        "ddtrace": {
+            "images": { "java_agent_image": "h/j:1", "js_agent_image": "h/n:1", "php_agent_image": "h/p" },
+            "enabled_labelselectors": [{ "labelselector": "app=php", "language": "php" }],
+        },
+        "profiler": { "images": { "java_profiler_image": "h/jp:1" } },
+    }});
+    let mut fixed = block.clone();
+    fixed["policy"] = json!({ "allow_version_annotations": false });
+    let pinned = format!("h/j:1@sha256:{}", "0".repeat(64));
+    let rule = |list: &str, image: &str| {
+        json!({ "admission_inject_v2": { list: [
+            { "namespace_selectors": ["*"], "language": "java", "image": image } ] } })
+    };
+    let unread = "admission_inject_v2.ddtraces[0] does not read it; leave it empty";
+    let option = "policy.allow_version_annotations is `false`; leave it empty";
+    let first = format!("annotation {nodejs} takes precedence; remove one of the two");
+    for (settings, annotations, expected) in [
+        // What asks for no version, and what is given.
+        (&block, &[(java, "v7")][..], None),
+        (&block, &[(nodejs, "v2"), (js, "v2")], None),
+        (&block, &[(nodejs, "v2"), (js, "")], None),
+        (&fixed, &[(java, "")], None),
+        (&fixed, &[(java, "true")], None),
+        (&fixed, &[(java, "Enabled")], None),
+        (&fixed, &[(java, "1")], None),
+        (&rule("ddtraces", "h/j:1"), &[(java, " 1 ")], None),
+        (&rule("ddtraces", "h/j"), &[(java, "latest")], None),
+        (&rule("ddtraces", &pinned), &[(java, "1")], None),
+        // What is not given.
+        (&fixed, &[(java, "v7")], Some(("ddtrace-java", java, option))),
+        (
+            &fixed,
+            &[("admission.datakit/java-profiler.version", "v7")],
+            Some(("profiler-java", "admission.datakit/java-profiler.version", option)),
+        ),
+        (&rule("ddtraces", "h/j:1"), &[(java, "v7")], Some(("ddtrace-java", java, unread))),
+        (&rule("ddtraces", "h/j:1"), &[(java, "no tag")], Some(("ddtrace-java", java, unread))),
+        (&rule("ddtraces", &pinned), &[(java, "v7")], Some(("ddtrace-java", java, unread))),
+        (
+            &rule("otels", "h/o:1"),
+            &[("admission.datakit/otel-java-lib.version", "v7")],
+            Some((
+                "otel-java",
+                "admission.datakit/otel-java-lib.version",
+                "admission_inject_v2.otels[0] does not read it; leave it empty",
+            )),
+        ),
+        (
+            &block,
+            &[("admission.datakit/php-lib.version", "v7")],
+            Some((
+                "ddtrace-php",
+                "admission.datakit/php-lib.version",
+                "admission_inject.ddtrace.enabled_labelselectors[0] does not read it; leave it empty",
+            )),
+        ),
+        (&block, &[(nodejs, "v2"), (js, "v1")], Some(("ddtrace-nodejs", js, &*first))),
+        (&block, &[(nodejs, ""), (js, "v1")], Some(("ddtrace-nodejs", js, &*first))),
+    ] {
+        let mut object =
+            annotations.iter().fold(pod(), |pod, (key, value)| with_annotation(pod, key, value));
+        let is_php = annotations.iter().any(|(key, _)| key.contains("php"));
+        object["metadata"]["labels"] = json!({ "app": if is_php { "php" } else { "web" } });
+        for object in [object.clone(), deployment(&object)] {
+            let (answer, _) = create(&object, settings);
+            assert_eq!(injected(&answer).len(), 1, "{annotations:?}");
+            let workload = &answer.report.workload;
+            let expected = expected.iter().map(|(name, annotation, why)| {
+                format!("{name} in {workload}: the version in annotation {annotation} is not used: {why}")
+            });
+            assert_eq!(answer.report.warnings(), expected.collect::<Vec<_>>(), "{annotations:?}");
+        }
+    }
+    // The Pods of controllers say it in their status.
+    fixed["policy"]["status_annotation"] = json!(true);
+    let (_, stored) = create(&with_annotation(pod(), java, "v7"), &fixed);
+    assert_eq!(
+        stored["metadata"]["annotations"]["admission.datakit/status"],
+        format!(
+            "injected: ddtrace-java by admission_inject.ddtrace\n\
+             ddtrace-java in Pod/web: the version in annotation {java} is not used: {option}"
+        ),
+    );
+}
+
+#[test]
 fn tags_keep_the_separator_of_the_user() {
     let mut settings = every(&["java"]);
     for (configured, own, expected) in [
