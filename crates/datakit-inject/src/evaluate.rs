@@ -1,5 +1,6 @@
 //! Runs objects through the policy.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use datakit_injection::policy;
@@ -96,6 +97,9 @@ impl Policy {
     }
 }
 
+/// Stands between an injection that is skipped and its workload in a warning.
+const VERB: &str = " is not injected into ";
+
 /// Groups words by key, in the order of first occurrence.
 fn grouped<'t>(pairs: impl Iterator<Item = (&'t str, String)>) -> Vec<(Vec<String>, &'t str)> {
     let mut groups: Vec<(Vec<String>, &str)> = Vec::new();
@@ -119,7 +123,6 @@ impl Outcome {
 
     /// The warnings, grouped by reason.
     pub(crate) fn warnings(&self) -> Vec<String> {
-        const VERB: &str = " is not injected into ";
         let warnings = self.report.warnings();
         let parts = warnings.iter().map(|warning| match warning.split_once(VERB) {
             Some((injection, rest)) => (rest, injection.to_owned()),
@@ -140,25 +143,29 @@ impl Outcome {
         grouped(pairs).into_iter().map(text).collect()
     }
 
-    /// Annotations without effect, and, if nothing is injected, a default namespace that does not match.
+    /// What `inject` warns of beyond what is skipped; of an object that is left alone, the annotations
+    /// without effect. Also a default namespace that no selector matches.
     pub(crate) fn hints(&self) -> Vec<String> {
-        let (warnings, mut hints) = (self.report.warnings(), Vec::new());
-        let is_silent = self.report.injected.is_empty() && self.report.skipped.is_empty();
-        for step in &self.explanation.steps {
-            let message = self.message_of(step);
-            let is_hint = match step.reason.code() {
-                "unknown-annotation" | "unserved" | "misplaced" => true,
-                _ => is_silent && self.message.is_none() && message.contains(ASSUMED),
-            };
-            // Prefer the warning, which has advice.
-            let own = format!("{}: ", self.report.workload);
-            let mut warnings = warnings.iter().filter_map(|warning| warning.strip_prefix(&own));
-            let warning = warnings.find(|warning| warning.starts_with(&*message));
-            let hint = warning.map_or(message.clone(), str::to_owned);
-            if is_hint && !hints.contains(&hint) {
-                hints.push(hint);
-            }
-        }
+        let (report, warnings) = (&self.report, self.report.warnings());
+        let is_silent = report.injected.is_empty() && report.skipped.is_empty();
+        let is_hint = |step: &&Step| match step.reason.code() {
+            "unknown-annotation" | "not-a-string" | "unserved" | "misplaced" => warnings.is_empty(),
+            _ => is_silent && self.message.is_none() && self.message_of(step).contains(ASSUMED),
+        };
+        let steps = self.explanation.steps.iter().filter(is_hint);
+        let mut hints: Vec<String> = steps.map(|step| self.message_of(step)).collect();
+        let (own, about) = (format!("{}: ", report.workload), format!(" in {}: ", report.workload));
+        let is_skip = |warning: &&String| {
+            let mut skipped = report.skipped.iter();
+            skipped.any(|(name, _)| warning.starts_with(&format!("{name}{VERB}")))
+        };
+        let others = warnings.iter().filter(|warning| !is_skip(warning));
+        hints.extend(others.map(|warning| match warning.split_once(&about) {
+            Some((injection, note)) => format!("{injection}: {note}"),
+            None => warning.strip_prefix(&own).unwrap_or(warning).to_owned(),
+        }));
+        let mut told = BTreeSet::new();
+        hints.retain(|hint| told.insert(hint.clone()));
         hints
     }
 

@@ -204,6 +204,67 @@ fn explains_annotations_that_nobody_reads_and_what_is_removed() {
     assert!(stdout.ends_with(": removed ddtrace-java\n1 object: 1 removed\n"), "{stdout}");
 }
 
+/// Whatever `inject` warns of, `explain` says too.
+#[test]
+fn explains_what_inject_warns_of() {
+    let settings = file(
+        "warned.json",
+        r#"{"admission_inject":{"ddtrace":{"images":{"java_agent_image":"h/j:1"}},
+        "logfwd":{"images":{"logfwd_image":"h/l:1"}}},"policy":{"allow_version_annotations":false}}"#,
+    );
+    let object = r#"apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop, annotations: {admission.datakit/enabled: "true"}}
+spec:
+  template:
+    metadata:
+      annotations:
+        admission.datakit/java-lib.version: v7
+        admission.datakit/python-lib.version: ""
+        admission.datakit/logfwd.instances: '[{"loggings":[{"logfiles":["/etc/x.log"]}]}]'
+        admission.datakit/java-lib-version: "1"
+        admission.datakit/container-names: app,nope
+        admission.datakit/status: 7
+    spec:
+      containers: [{name: app, image: a, envFrom: [{configMapRef: {name: x}}]}]
+"#;
+    let parts = [
+        "injected ddtrace-java, logfwd",
+        "skipped ddtrace-python: ddtrace-java takes precedence",
+        "annotation admission.datakit/enabled does nothing here; move it to the pod template",
+        "annotation admission.datakit/java-lib-version is unknown; did you mean \
+         admission.datakit/java-lib.version?",
+        "annotation admission.datakit/status is not a string; quote it",
+        "ddtrace-java: the version in annotation admission.datakit/java-lib.version is not used: \
+         policy.allow_version_annotations is `false`; leave it empty",
+        "ddtrace-java: unknown names in annotation admission.datakit/container-names: 1",
+        "ddtrace-java: JAVA_TOOL_OPTIONS overrides the value that envFrom may provide in container \
+         `app`",
+        "logfwd: 1 directory is not shared: an image cannot do without it",
+    ];
+    let explain = ["explain", "-", "-s", &settings];
+    let line = format!("Deployment/web (-:1): {}\n", parts.join("; "));
+    assert_eq!(text(&run(&explain, object).stdout), format!("{line}1 object: 1 injected\n"));
+    let verbose = text(&run(&[&explain[..], &["-v"]].concat(), object).stdout);
+    assert!(verbose.contains(&line), "{verbose}");
+    let warned = text(&run(&["inject", "-", "-s", &settings], object).stderr);
+    assert_eq!(warned.lines().count(), parts.len() - 1, "{warned}");
+    let chinese = text(&run(&[&explain[..], &["--lang", "zh"]].concat(), object).stdout);
+    for part in [
+        "；ddtrace-java：注解",
+        "；logfwd：",
+        "中的版本没有使用：policy.allow_version_annotations 为 `false`；请将其留空",
+    ] {
+        assert!(chinese.contains(part), "{part}: {chinese}");
+    }
+    // An annotation that is no string, and nothing else.
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: shop, annotations: \
+               {admission.datakit/enabled: true}}\nspec: {containers: [{name: c, image: i}]}\n";
+    let expected = "Pod/a (-:1): nothing asked for; annotation admission.datakit/enabled is not a string; \
+                    quote it\n1 object: 1 nothing asked for\n";
+    assert_eq!(text(&run(&explain, pod).stdout), expected);
+}
+
 /// The name of a file is no message, whatever it looks like.
 #[test]
 fn says_in_chinese_what_is_wrong_with_a_file() {
