@@ -82,7 +82,7 @@ impl Agent {
     }
 
     /// Whether a container loads the library from another directory.
-    pub(super) fn is_elsewhere(&self, container: &Container) -> bool {
+    pub(crate) fn is_elsewhere(&self, container: &Container) -> bool {
         let Some(library) = self.library else {
             return false;
         };

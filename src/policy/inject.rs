@@ -237,8 +237,7 @@ fn inject_one<'a>(
     let is_there = |container: Option<&str>| container.is_some_and(|it| pod.has_container(it));
     if is_there(injection.container) {
         report.add_present(name, &path);
-        let others = recorder.as_ref().map(|recorder| recorder.others());
-        note_present(pod, &ask, &path, others.unwrap_or_default(), report);
+        note_present(pod, &ask, &path, recorder.as_deref(), report);
         return false;
     }
     if is_there(injection.precedence.gives_way_to) {
@@ -350,14 +349,26 @@ fn note_present(
     pod: &Pod,
     ask: &Ask,
     path: &str,
-    others: &[(String, Record)],
+    recorder: Option<&Recorder>,
     report: &mut Report,
 ) {
     let Ask { injection, variant, context, .. } = *ask;
     let name = injection.name(Some(variant));
-    let id = name.to_string();
-    if let Some((key, _)) = others.iter().find(|(_, record)| record.has(&id)) {
-        report.warn_about(name, &format!("record {key} of another policy has it; see policy.id"));
+    let is_in = |record: &Record| record.containers().any(|it| Some(it) == injection.container);
+    let of_template;
+    let records = match recorder {
+        Some(recorder) => recorder.others(),
+        None => {
+            of_template = life::other_records(pod.template, "");
+            &*of_template
+        }
+    };
+    if let Some((key, _)) = records.iter().find(|(_, record)| is_in(record)) {
+        // A Pod that a controller made has the record of its template.
+        if recorder.is_some() {
+            let note = format!("record {key} of another policy has it; see policy.id");
+            report.warn_about(name, &note);
+        }
         return;
     }
     let mut containers = pod.all_containers();
@@ -373,7 +384,8 @@ fn note_present(
         context.container_names.as_ref().is_none_or(|names| names.contains(container))
     };
     let mut containers = own_containers(pod, context.options);
-    let unloaded = containers.find(|(_, it)| is_meant(&it.name) && !agent.is_loaded_by(it));
+    let unloaded = containers
+        .find(|(_, it)| is_meant(&it.name) && !agent.is_loaded_by(it) && !agent.is_elsewhere(it));
     if let Some((_, container)) = unloaded {
         let container = ContainerName::new(&container.name);
         report.warn_about(

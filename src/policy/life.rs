@@ -86,8 +86,8 @@ impl<'a> Records<'a> {
     }
 }
 
-/// The readable records of other policies in a template, by their annotation.
-fn other_records(template: &Object, key: &str) -> Vec<(String, Record)> {
+/// The readable records in a template but for the one at `key`, by their annotation.
+pub(super) fn other_records(template: &Object, key: &str) -> Vec<(String, Record)> {
     let annotations = annotations_of(template).into_iter().flat_map(Object::iter);
     let records = annotations.filter_map(|(name, value)| {
         let name = name.name().filter(|name| name != key && annotations::is_record(name))?;

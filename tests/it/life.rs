@@ -1383,6 +1383,48 @@ fn warns_of_containers_that_are_not_in_its_record() {
           `app` does not load the library; `kubectl replace` with your own manifest injects anew"
         ]
     );
+    // A container that loads the library from elsewhere would get no second one.
+    let containers = half["spec"]["template"]["spec"]["containers"].as_array_mut().unwrap();
+    containers[0]["args"] = json!(["-javaagent:/x/dd-java-agent.jar"]);
+    assert_eq!(warnings(&half, None, JAVA), [""; 0]);
+}
+
+/// Nothing is missing from a Pod that a controller made: its record says what is in it.
+#[test]
+fn pods_with_the_record_of_their_template_get_no_warning() {
+    let asked = r#"{"policy":{"id":"a"},"admission_inject":{"ddtrace":{"images":{"java_agent_image":"h/j:1",
+        "python_agent_image":"h/p:1"}}}}"#;
+    let mut bare =
+        annotated(&with_env("Deployment", json!([])), "admission.datakit/java-lib.version", "");
+    let containers = bare["spec"]["template"]["spec"]["containers"].as_array_mut().unwrap();
+    containers
+        .push(json!({ "name": "b", "image": "b:1", "args": ["-javaagent:/x/dd-java-agent.jar"] }));
+    let mut of_template = admit(&bare, None, "default", asked).0["spec"]["template"].clone();
+    of_template["apiVersion"] = json!("v1");
+    of_template["kind"] = json!("Pod");
+    of_template["metadata"]["name"] = json!("web");
+    let added = json!({ "name": "added-by-others", "image": "c:1" });
+    of_template["spec"]["containers"].as_array_mut().unwrap().push(added);
+    let warnings = |pod: &Value, settings: &str| {
+        evaluate(&request("CREATE", pod, None), settings).report.warnings()
+    };
+    let python = asked.replace("java_agent_image", "js_agent_image").replace("\"a\"", "\"b\"");
+    for (settings, key, value) in [
+        (asked, "x", "y"),
+        (asked, "admission.datakit/java-lib.version", "v7"),
+        (&*python, "admission.datakit/python-lib.version", ""),
+    ] {
+        let mut pod = of_template.clone();
+        pod["metadata"]["annotations"][key] = json!(value);
+        if settings == python {
+            let annotations = pod["metadata"]["annotations"].as_object_mut().unwrap();
+            annotations.remove("admission.datakit/java-lib.version");
+        }
+        assert_eq!(warnings(&pod, settings), [""; 0], "{key}");
+        let annotations = pod["metadata"]["annotations"].as_object_mut().unwrap();
+        annotations.remove("admission.datakit/injected.a");
+        assert_ne!(warnings(&pod, settings), [""; 0], "{key}");
+    }
 }
 
 /// The template of a Job is immutable: an apply that sets back what was extended is answered with the
