@@ -248,6 +248,11 @@ pub(crate) fn annotations_have_room(template: &Object, more: usize, max_kib: usi
         })
 }
 
+/// Whether so many bytes are most of what annotations may have: without them there would be room.
+pub(crate) fn is_most(length: usize, max_kib: usize) -> bool {
+    length > max_kib.saturating_mul(1 << 9)
+}
+
 /// The lists of a specification that injections touch.
 struct SpecLists<'a> {
     containers: Vec<Container<'a>>,

@@ -55,6 +55,10 @@ pub(crate) enum Skip {
     HostPort(&'static str),
     #[error("the annotations of the object would exceed {0} KiB")]
     TooLarge(usize),
+    #[error("its record would bring the annotations of the object over {0} KiB")]
+    LargeRecord(usize),
+    #[error("`config` would bring the annotations of the object over {0} KiB")]
+    LargeConfig(usize),
 }
 
 impl Skip {
@@ -83,6 +87,8 @@ impl Skip {
             Self::EssentialDirectory(_) => "choose another directory in the rule",
             Self::HostPort(_) => "choose another port in the rule",
             Self::TooLarge(_) => "remove annotations",
+            Self::LargeRecord(_) => "collect files of fewer directories, or have fewer containers",
+            Self::LargeConfig(_) => "shorten it in the rule",
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::options::{QosClass, SidecarMode};
 use crate::pod::lists::elements;
 use crate::pod::qos::is_guaranteed;
 use crate::pod::system::is_windows;
-use crate::pod::{Pod, annotations_have_room};
+use crate::pod::{Pod, annotations_have_room, is_most};
 use crate::reason::Reason;
 use crate::record::Record;
 use crate::record::recorder::Recorder;
@@ -285,20 +285,24 @@ fn plan<'a>(
         return Err(skip);
     }
     let plan = compiled.planner.plan(pod, ask)?;
-    match exceeds_annotations(pod, &plan) {
-        true => Err(Skip::TooLarge(KUBERNETES_MAX_KIB)),
-        false => Ok(plan),
-    }
+    check_annotations(pod, &plan)?;
+    Ok(plan)
 }
 
-/// Whether an injection would bring the annotations of a pod over what Kubernetes takes.
-fn exceeds_annotations(pod: &Pod, plan: &Plan) -> bool {
+/// Checks that an injection does not bring the annotations of a pod over what Kubernetes takes.
+fn check_annotations(pod: &Pod, plan: &Plan) -> Result<(), Skip> {
     let added = &plan.edits.annotations;
     let length = |(key, value): &(&str, Value)| {
         key.len().saturating_add(value.as_str().map_or(0, |value| value.len()))
     };
     let added: usize = added.iter().map(length).sum();
-    added > 0 && !annotations_have_room(pod.template, added, KUBERNETES_MAX_KIB)
+    if added == 0 || annotations_have_room(pod.template, added, KUBERNETES_MAX_KIB) {
+        return Ok(());
+    }
+    Err(match is_most(added, KUBERNETES_MAX_KIB) {
+        true => Skip::LargeConfig(KUBERNETES_MAX_KIB),
+        false => Skip::TooLarge(KUBERNETES_MAX_KIB),
+    })
 }
 
 /// Warns where annotations ask for another version than an image has, and are not read for it.

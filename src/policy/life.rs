@@ -9,7 +9,7 @@ use crate::annotations;
 use crate::injection::skip::Skip;
 use crate::json::{self, Object, Value};
 use crate::pod::malformed::Malformed;
-use crate::pod::{Pod, annotations_have_room, annotations_of, open_annotations};
+use crate::pod::{Pod, annotations_have_room, annotations_of, is_most, open_annotations};
 use crate::record::Record;
 use crate::record::applied::Applied;
 use crate::record::recorder::Recorder;
@@ -320,7 +320,11 @@ pub(super) fn write_record(
     let record = recorder.finish();
     set_record(template, key, &record).ok_or(Malformed::Part("metadata"))?;
     if !annotations_have_room(template, 0, MAX_KIB_WITH_RECORD) {
-        return Err(Skip::TooLarge(MAX_KIB_WITH_RECORD));
+        let record = annotations_of(template).and_then(|annotations| annotations.get_str(key));
+        return Err(match record.is_some_and(|it| is_most(it.len(), MAX_KIB_WITH_RECORD)) {
+            true => Skip::LargeRecord(MAX_KIB_WITH_RECORD),
+            false => Skip::TooLarge(MAX_KIB_WITH_RECORD),
+        });
     }
     Ok(())
 }

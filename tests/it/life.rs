@@ -526,6 +526,24 @@ fn a_record_never_makes_an_object_too_large() {
         ["ddtrace-java is not injected into Deployment/web: the annotations of the object would \
           exceed 200 KiB; remove annotations"],
     );
+    // What is large may be the record alone.
+    let settings =
+        json!({ "admission_inject": { "logfwd": { "images": { "logfwd_image": "h/l:1" } } } });
+    let files: Vec<String> =
+        (0..250).map(|n| format!("/data/of/the/application/{n}/x.log")).collect();
+    let instances = json!([{ "loggings": [{ "logfiles": files }] }]).to_string();
+    let mut object = annotated(&with_env("Deployment", json!([])), LOGFWD, &instances);
+    let containers = (0..40).map(|n| json!({ "name": format!("c{n}"), "image": "c:1" }));
+    object["spec"]["template"]["spec"]["containers"] = containers.collect();
+    let answer = evaluate(&request("CREATE", &object, None), &settings.to_string());
+    assert_eq!(answer.mutated_object(), None);
+    assert_eq!(
+        answer.report.warnings(),
+        [
+            "logfwd is not injected into Deployment/web: its record would bring the annotations of the \
+          object over 200 KiB; collect files of fewer directories, or have fewer containers"
+        ],
+    );
 }
 
 /// A record that names more than 256 secrets cannot be read.
@@ -596,6 +614,7 @@ fn one_injection_after_another_leaves_nothing_behind() {
 
 const JAVA: &str = r#"{"admission_inject_v2":{"ddtraces":[
     {"namespace_selectors":["*"],"language":"java","image":"h/j:1"}]}}"#;
+const LOGFWD: &str = "admission.datakit/logfwd.instances";
 const OPTION: &str = " -javaagent:/datadog-lib/dd-java-agent.jar";
 
 /// A workload whose one container has these variables.

@@ -1086,6 +1086,14 @@ fn annotations_stay_below_what_kubernetes_takes() {
             );
         }
     }
+    // What is large may be the rule's.
+    let config = format!(r#"[{{"source":"{}"}}]"#, "x".repeat(256 << 10));
+    settings["admission_mutate"]["loggings"][0]["config"] = json!(config);
+    warns(
+        &create(&pod(), &settings).0,
+        "logging is not injected into Pod/web: `config` would bring the annotations of the object over \
+         256 KiB; shorten it in the rule",
+    );
 }
 
 #[test]
