@@ -239,7 +239,7 @@ fn reason_to_leave(
     is_mirror_pod(template).then_some(Reason::MirrorPod)
 }
 
-const RESTORED: &str = "restored injected fields that were removed or changed manually; change the \
+const RESTORED: &str = "restored injected fields that the request removes or changes; change the \
                         settings or the version annotation, or opt out with \
                         admission.datakit/enabled: \"false\"";
 

@@ -449,7 +449,7 @@ fn warns_of_parts_that_were_taken_out_by_hand() {
     assert_eq!(
         answer.report.warnings(),
         [
-            "Deployment/web: restored injected fields that were removed or changed manually; change the \
+            "Deployment/web: restored injected fields that the request removes or changes; change the \
           settings or the version annotation, or opt out with admission.datakit/enabled: \"false\""
         ],
     );
