@@ -28,8 +28,8 @@ pub(crate) struct Applied<'w, 'a> {
 #[derive(Debug, Default)]
 struct Written {
     volumes: BTreeSet<String>,
-    /// By container and path.
-    mounts: BTreeSet<(String, String)>,
+    /// The keys of mounts.
+    mounts: BTreeSet<String>,
 }
 
 impl<'w, 'a> Applied<'w, 'a> {
@@ -48,8 +48,8 @@ impl<'w, 'a> Applied<'w, 'a> {
     /// Whether the user wrote a mount of a volume; `None` if nothing says that he wrote the volume.
     pub(super) fn has_mount(&self, volume: &str, container: &str, path: &str) -> Option<bool> {
         let written = self.written.get_or_init(|| self.read().unwrap_or_default());
-        let mount = || (container.to_owned(), path.to_owned());
-        written.volumes.contains(volume).then(|| written.mounts.contains(&mount()))
+        let is_written = || written.mounts.contains(&mount_key(container, path));
+        written.volumes.contains(volume).then(is_written)
     }
 
     fn read(&self) -> Option<Written> {
@@ -83,8 +83,8 @@ impl Written {
         let pod = Pod::open(template).ok()?;
         self.volumes.extend(pod.volumes.iter().map(|volume| volume.name.clone().into_owned()));
         for (_, container) in pod.all_containers() {
-            let paths = container.mounts.iter().map(|mount| mount.path.clone().into_owned());
-            self.mounts.extend(paths.map(|path| (container.name.clone().into_owned(), path)));
+            let mounts = container.mounts.iter();
+            self.mounts.extend(mounts.map(|mount| mount_key(&container.name, &mount.path)));
         }
         Some(())
     }
@@ -115,11 +115,16 @@ impl Written {
                     continue;
                 };
                 let paths = mounts.iter().filter_map(|(key, _)| element(key, "mountPath"));
-                self.mounts.extend(paths.map(|path| (container.clone(), path)));
+                self.mounts.extend(paths.map(|path| mount_key(&container, &path)));
             }
         }
         Some(())
     }
+}
+
+/// A mount by its container and its path.
+pub(super) fn mount_key(container: &str, path: &str) -> String {
+    format!("{container}:{path}")
 }
 
 fn member<'a>(object: &Object<'a>, name: &str) -> Option<Object<'a>> {

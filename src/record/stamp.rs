@@ -8,7 +8,7 @@ use crate::json::scan::Scanner;
 use crate::rules::quantity::nanos;
 
 /// An element's name, and the hash of the element as it was written.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
     pub(crate) name: String,
     /// 24 bits.
@@ -49,6 +49,13 @@ impl Stamp {
     /// Whether an element is as it was written.
     pub(super) fn fits(&self, element: &Value) -> bool {
         hash24(element) == self.hash
+    }
+
+    /// The form `name=hash`.
+    pub(super) fn text(&self) -> String {
+        let mut out = String::new();
+        self.write(&mut out);
+        out
     }
 
     /// Appends the form `name=hash`.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::applied::Applied;
+use super::applied::{Applied, mount_key};
 use super::stamp::Stamp;
 use super::{
     Changes, EVICTABLE, Injected, MountStamp, Moved, Record, SPEC_MEMBERS, SetVariable, Was,
@@ -137,8 +137,7 @@ impl Record {
                 };
                 if let Some(container) = pod.container_mut(*place) {
                     let touched = touched.entry(key).or_default();
-                    let claimed = claimed.get(place);
-                    changes.take_out(container, claimed, tally.of_container(*place), touched);
+                    changes.take_out(container, &claimed, tally.of_container(*place), touched);
                 }
             }
         }
@@ -171,17 +170,13 @@ impl Record {
         }
     }
 
-    /// The mounts like ours of volumes that the user has made something else of, where they are his.
+    /// The keys of the mounts like ours of volumes that the user has made something else of, where they
+    /// are his.
     ///
     /// The notes of apply tell. Without them, he has mounted what cannot serve as ours any more where
     /// ours is, unless he has mounted it elsewhere.
-    fn claimed_mounts(
-        &self,
-        pod: &Pod,
-        applied: &Applied,
-        tally: &mut Tally,
-    ) -> BTreeMap<ContainerRef, BTreeSet<String>> {
-        let mut claimed: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    fn claimed_mounts(&self, pod: &Pod, applied: &Applied, tally: &mut Tally) -> BTreeSet<String> {
+        let mut claimed = BTreeSet::new();
         let stamps = map(self.volumes().map(|stamp| (&*stamp.name, stamp)));
         let volumes = stamps.into_iter().filter_map(|(name, stamp)| {
             let volume = pod.volume(name).filter(|volume| !stamp.fits(&volume.value))?;
@@ -193,20 +188,20 @@ impl Record {
         }
         let added = set(self.containers());
         let changes = self.injections.iter().flat_map(|injected| injected.changes.values());
-        let ours = set(changes.flat_map(|changes| &changes.mounts).map(|mount| &mount.stamp));
+        let ours = set(changes.flat_map(|changes| &changes.mounts).map(|it| it.stamp.text()));
         let (mut alike, mut elsewhere) = (Vec::new(), BTreeSet::new());
         let containers = pod.all_containers().filter(|(_, it)| !added.contains(&*it.name));
-        for (place, container) in containers {
+        for (_, container) in containers {
             for mount in container.mounts.iter().filter(|it| changed.contains_key(&*it.volume)) {
-                if ours.contains(&Stamp::of(&mount.path, &mount.value)) {
-                    alike.push((place, container, mount));
+                if ours.contains(&Stamp::of(&mount.path, &mount.value).text()) {
+                    alike.push((container, mount));
                 } else {
                     elsewhere.insert(&*mount.volume);
                 }
             }
         }
         let mut guessed = BTreeSet::new();
-        for (place, container, mount) in alike {
+        for (container, mount) in alike {
             let name = &*mount.volume;
             let is_foreign = |volume: &&Volume| {
                 volume.source != VolumeSource::of_added(name)
@@ -218,7 +213,7 @@ impl Record {
             });
             if is_claimed {
                 tally.is_ambiguous |= is_written.is_none() && !guessed.insert(name);
-                claimed.entry(place).or_default().insert(mount.path.clone().into_owned());
+                claimed.insert(mount_key(&container.name, &mount.path));
             }
         }
         claimed
@@ -460,11 +455,11 @@ impl Changes {
         self.env.iter().map(|stamp| &*stamp.name).chain(set)
     }
 
-    /// `claimed` are the paths where mounts are the user's.
+    /// `claimed` are the keys of mounts that are the user's.
     fn take_out(
         &self,
         container: &mut Container,
-        claimed: Option<&BTreeSet<String>>,
+        claimed: &BTreeSet<String>,
         count: &mut Count,
         touched: &mut Touched,
     ) {
@@ -485,13 +480,14 @@ impl Changes {
             },
         );
         let stamps = map(self.mounts.iter().map(|mount| (&*mount.stamp.name, mount)));
+        let name = container.name.clone();
         touched.mounts |= remove(
             &mut container.mounts,
             &stamps,
             count,
             |mount| mount.path.clone(),
             |mount, added: &&MountStamp| {
-                if claimed.is_some_and(|paths| paths.contains(&*mount.path)) {
+                if !claimed.is_empty() && claimed.contains(&mount_key(&name, &mount.path)) {
                     return false;
                 }
                 if added.stamp.fits(&mount.value) {
