@@ -321,9 +321,14 @@ impl<'a> VolumeMount<'a> {
 
 /// Where a path is in a directory above it, however their slashes are written.
 pub(crate) fn below(path: &str, directory: &str) -> Option<String> {
+    within(path, directory).filter(|rest| !rest.is_empty())
+}
+
+/// Where a path is in a directory on or above it, however their slashes are written.
+pub(super) fn within(path: &str, directory: &str) -> Option<String> {
     let mut rest = names(path);
     names(directory).all(|name| rest.next() == Some(name)).then_some(())?;
-    let first = rest.next()?.to_owned();
+    let first = rest.next().unwrap_or_default().to_owned();
     Some(rest.fold(first, |path, name| path + "/" + name))
 }
 

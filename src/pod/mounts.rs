@@ -3,7 +3,7 @@
 
 use std::cmp::Reverse;
 
-use super::container::{Container, VolumeMount, below, names};
+use super::container::{Container, VolumeMount, below, names, within};
 use crate::collections::map;
 
 /// As many are looked through faster than they are sorted.
@@ -63,42 +63,54 @@ impl<'c, 'a> Mounts<'c, 'a> {
         tree
     }
 
-    /// What the container finds at a path; of the mounts above it, those that are meant count.
+    /// What the container finds at a path; of the mounts on and above it, those that are meant count.
     pub(crate) fn find(
         &self,
         path: &str,
         is_meant: impl Fn(&VolumeMount) -> bool,
     ) -> Found<'c, 'a> {
-        if let Some(mount) = self.on(path, |mount| mount.path == path) {
+        if let Some(mount) = self.at(path) {
             return Found::At(mount);
         }
         if self.container.has_device_on(path) {
             return Found::Device;
         }
-        if let Some(mount) = self.on(path, |_| true) {
-            return Found::On(mount);
+        match self.on_or_above(path, is_meant) {
+            None => Found::Image,
+            Some((mount, rest)) if rest.is_empty() => Found::On(mount),
+            Some((mount, rest)) => Found::Below(mount, rest),
         }
-        let above = self.above(path, is_meant);
-        above.map_or(Found::Image, |(mount, rest)| Found::Below(mount, rest))
     }
 
-    /// The first of some mounts that is on a directory, however its path is written.
-    fn on(
-        &self,
-        path: &str,
-        is_meant: impl Fn(&VolumeMount) -> bool,
-    ) -> Option<&'c VolumeMount<'a>> {
+    /// The mount at exactly that path.
+    fn at(&self, path: &str) -> Option<&'c VolumeMount<'a>> {
         if self.nodes.is_empty() {
-            return self
-                .container
-                .mounts
-                .iter()
-                .find(|mount| is_meant(mount) && names(&mount.path).eq(names(path)));
+            return self.container.mount_at(path);
         }
         let names: Vec<&str> = names(path).collect();
         let on_directory = self.nodes.iter().skip(self.before(&names));
         let on_directory = on_directory.take_while(|node| node.names == names);
-        on_directory.map(|node| node.mount).filter(|mount| is_meant(mount)).last()
+        on_directory.filter(|node| node.mount.path == path).last().map(|node| node.mount)
+    }
+
+    /// The nearest of some mounts on or above a path, and where the path is in that.
+    fn on_or_above(
+        &self,
+        path: &str,
+        is_meant: impl Fn(&VolumeMount) -> bool,
+    ) -> Option<(&'c VolumeMount<'a>, String)> {
+        if self.nodes.is_empty() {
+            let meant = self.container.mounts.iter().filter(|mount| is_meant(mount));
+            let around = meant.filter_map(|mount| Some((mount, within(path, &mount.path)?)));
+            return around.min_by_key(|(_, rest)| rest.len());
+        }
+        let names: Vec<&str> = names(path).collect();
+        let count = self.nodes.partition_point(|node| node.names <= names);
+        let mut node = self.nodes.get(self.nearest(count, &names)?)?;
+        while !is_meant(node.mount) {
+            node = self.nodes.get(node.above?)?;
+        }
+        Some((node.mount, within(path, &node.mount.path)?))
     }
 
     /// The nearest of some mounts above a path, and where the path is in that.
@@ -174,8 +186,12 @@ mod tests {
                 container.mount_above(&path, is_meant).map(place)
             );
             let (sorted, few) = (Mounts::sorted(&container), Mounts::of(&container));
-            let on = |mount: &VolumeMount| place((mount, String::new()));
-            prop_assert_eq!(sorted.on(&path, is_meant).map(on), few.on(&path, is_meant).map(on));
+            prop_assert_eq!(
+                sorted.on_or_above(&path, is_meant).map(place),
+                few.on_or_above(&path, is_meant).map(place)
+            );
+            let at = |mount: &VolumeMount| place((mount, String::new()));
+            prop_assert_eq!(sorted.at(&path).map(at), few.at(&path).map(at));
         }
     }
 }
