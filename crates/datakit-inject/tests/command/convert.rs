@@ -372,3 +372,21 @@ fn refuses_other_resources_for_a_manifest() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(text(&output.stdout).contains("deployments"));
 }
+
+/// Each rule names the exclusions before it, so the condition is given up as soon as it is too long.
+#[test]
+fn converts_many_rules_in_time() {
+    let rule = |index: usize, rest: &str| {
+        format!(r#"{{"namespace_selectors":["^n{index}$"],"image":"a/b:1"{rest}}}"#)
+    };
+    let excluding = (0..4_000).map(|index| rule(index, r#","check_annotation":true"#));
+    let rules = excluding.chain((0..4_000).map(|index| rule(index + 4_000, "")));
+    let rules = rules.collect::<Vec<_>>().join(",");
+    let settings = format!(r#"{{"admission_inject_v2":{{"logfwds":[{rules}]}}}}"#);
+    let start = std::time::Instant::now();
+    let output = run(&["convert", "-"], &settings);
+    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+    let note = "note: the condition `asks-for-an-injection` is left out: it would exceed 60000 characters\n";
+    assert_eq!(text(&output.stderr), note);
+    assert!(!text(&output.stdout).contains("asks-for-an-injection"));
+}
