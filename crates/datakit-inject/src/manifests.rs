@@ -44,7 +44,7 @@ pub(crate) fn each(
     task: Task,
     mut done: impl FnMut(&Input, Manifests) -> Result<(), Failure>,
 ) -> Result<usize, Failure> {
-    let (inputs, unreadable) = files::find(&paths.all()?);
+    let (inputs, unreadable) = files::find(&paths.all(None)?);
     let (mut problems, mut failed, mut passed_over) = (report(paths, &[], &unreadable), 0, 0);
     for batch in inputs.chunks(BATCH) {
         let read = |input: &Input| Manifests::read(input, task);

@@ -44,6 +44,9 @@ pub(crate) struct Uninject {
 
 impl Uninject {
     pub(crate) fn run(&self, out: &mut impl Write) -> Done {
+        if !self.cluster {
+            self.paths.all(self.settings.as_ref())?;
+        }
         let policy = match &self.settings {
             Some(file) => Policy::read(file, None)?,
             None => Policy::new("{}".to_owned(), None),

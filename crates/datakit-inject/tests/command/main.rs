@@ -339,6 +339,28 @@ fn says_what_it_cannot_read() {
     assert!(text(&output.stderr).contains("did you mean `admission_inject`?"));
 }
 
+/// Whoever reads it a second time would see nothing, and pass.
+#[test]
+fn reads_standard_input_once() {
+    let settings = read("examples/settings.json");
+    for arguments in [
+        &["inject", "-", "-s", "-"][..],
+        &["uninject", "-", "-s", "-"],
+        &["diff", "-", "-s", "-"],
+        &["explain", "-", "-s", "-"],
+        &["coverage", "-", "-s", "-"],
+        &["coverage", "-s", "-"],
+        &["explain", "-", "-f", "-", "-s", "examples/settings.json"],
+        &["coverage", "-", "-", "-s", "examples/settings.json"],
+    ] {
+        let output = run(arguments, &settings);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let expected = "error: standard input can be read only once; name a file for the rest\n";
+        assert_eq!(text(&output.stderr), expected, "{arguments:?}");
+        assert_eq!(text(&output.stdout), "", "{arguments:?}");
+    }
+}
+
 #[test]
 fn does_not_mind_a_closed_pipe() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_datakit-inject"))
