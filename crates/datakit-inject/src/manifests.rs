@@ -9,7 +9,7 @@ use yaml_splice::{Document, Edit, Part, Value, apply, parse_stream};
 use crate::args::Paths;
 use crate::evaluate::{Outcome, Task};
 use crate::files::{self, Input, MAX_BYTES};
-use crate::object::items;
+use crate::object::{items, typed};
 use crate::terminal::{Failure, Problem, count, error, note, say, warning};
 
 /// Objects and the lines they start in; objects of a cluster have none.
@@ -237,19 +237,16 @@ pub(crate) fn run(document: &Document, task: Task) -> (Objects, Option<Value>) {
     for (index, object) in list.unwrap_or(one).iter().enumerate() {
         let pointer = list.map(|_| format!("/items/{index}")).unwrap_or_default();
         let json = serde_json::to_string(object).unwrap_or_default();
-        // Items of a typed list (`PodList`) omit their kind.
-        let kind = named("kind").strip_suffix("List").filter(|kind| !kind.is_empty());
-        let kind = kind.filter(|_| list.is_some() && object.get("kind").is_none());
-        let start = kind.map_or("{".to_owned(), |kind| {
-            format!(r#"{{"apiVersion":"{}","kind":"{kind}","#, named("apiVersion"))
-        });
-        let outcome = task(&json.replacen('{', &start, 1));
-        let mutated = outcome.mutated.as_deref().map(|object| object.replacen(&start, "{", 1));
-        let mutated = mutated.as_deref().and_then(|object| Document::parse_json(object).ok());
+        let typed = list.and_then(|_| typed(&json, named("apiVersion"), named("kind")));
+        let outcome = task(&typed.unwrap_or(json));
+        let mutated = outcome.mutated.as_deref().and_then(|it| Document::parse_json(it).ok());
         let value = || document.value().clone();
-        if let Some(mutated) = mutated.map(Document::into_value)
+        if let Some(mut mutated) = mutated.map(Document::into_value)
             && let Some(item) = changed.get_or_insert_with(value).pointer_mut(&pointer)
         {
+            let is_own =
+                |key: &str| !["apiVersion", "kind"].contains(&key) || item.get(key).is_some();
+            mutated.as_mapping_mut().into_iter().for_each(|it| it.retain(|(key, _)| is_own(key)));
             *item = mutated;
         }
         objects.push((document.entry_line(&pointer), outcome));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use datakit_injection::admission::{GroupVersionKind, Workload};
 use datakit_injection::annotations::is_record;
 use datakit_injection::injection::table::ALL;
+use datakit_injection::json::{Object, Value as Text};
 use datakit_injection::reader::Errors;
 use datakit_injection::settings::with_settings;
 use serde_json::Value;
@@ -124,6 +125,20 @@ pub(crate) fn no_longer_served(object: &Value) -> Option<String> {
 
 pub(crate) fn mapping<const N: usize>(members: [(&str, Yaml); N]) -> Yaml {
     Yaml::Mapping(members.map(|(key, value)| (key.to_owned(), value)).into())
+}
+
+/// An item of a list as JSON, with the `apiVersion` and `kind` that items of a typed list (`PodList`) omit; `None`
+/// if it is no object, or has no kind.
+pub(crate) fn typed(item: &str, api_version: &str, list_kind: &str) -> Option<String> {
+    let mut object = Object::parse(item)?;
+    if object.get("kind").is_none() {
+        let kind = list_kind.strip_suffix("List")?;
+        object.set("kind", Text::string(kind));
+        if object.get("apiVersion").is_none() {
+            object.set("apiVersion", Text::string(api_version));
+        }
+    }
+    object.get_str("kind").filter(|kind| !kind.is_empty()).map(|_| object.to_json())
 }
 
 pub(crate) fn items(list: &Yaml) -> Option<&[Yaml]> {

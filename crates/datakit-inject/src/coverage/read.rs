@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use yaml_splice::{Value, parse_stream};
 
 use crate::files;
+use crate::object::typed;
 use crate::terminal::Problem;
 
 /// Such as an error message, or a table; a check must not pass on either.
@@ -68,22 +69,14 @@ fn add(json: &str, objects: &mut Vec<String>) -> Option<()> {
     if kind.is_empty() || kind == "List" && items.is_none() {
         return None;
     }
-    let Some((items, kind)) = items.zip(kind.strip_suffix("List")) else {
+    let Some(items) = items.filter(|_| kind.ends_with("List")) else {
         objects.push(json.to_owned());
         return Some(());
     };
     // Some clients write an empty list as null.
     let items: Option<Vec<&RawValue>> = serde_json::from_str(items.get()).ok()?;
     for item in items.into_iter().flatten().map(RawValue::get) {
-        let own: List = serde_json::from_str(item).ok()?;
-        if own.kind.is_empty() && kind.is_empty() {
-            return None;
-        }
-        // Items of a typed list (`PodList`) omit their kind.
-        let rest = item.strip_prefix('{').filter(|_| own.kind.is_empty() && !kind.is_empty());
-        objects.push(rest.map_or(item.to_owned(), |rest| {
-            format!(r#"{{"apiVersion":"{api_version}","kind":"{kind}",{rest}"#)
-        }));
+        objects.push(typed(item, &api_version, &kind)?);
     }
     Some(())
 }
