@@ -9,7 +9,7 @@ use yaml_splice::{Document, Edit, Part, Value, apply, parse_stream};
 use crate::args::Paths;
 use crate::evaluate::{Outcome, Task};
 use crate::files::{self, Input, MAX_BYTES};
-use crate::object::{items, typed};
+use crate::object::{has_objects, items, typed};
 use crate::terminal::{Failure, Problem, count, error, note, say, warning};
 
 /// Objects and the lines they start in; objects of a cluster have none.
@@ -218,10 +218,13 @@ fn check<'p, 't>(
         .as_ref()
         .map_err(|error| is_meant.then(|| Problem::new(name, Some(error.line), &error.reason)))?;
     let has = |key| document.value().get(key).is_some_and(|value| value.as_str().is_some());
-    if has("kind") && (has("apiVersion") || !is_found) {
+    let is_list = document.value().get("kind").and_then(Value::as_str) == Some("List");
+    let is_malformed = is_list && !has_objects(document.value());
+    if has("kind") && (has("apiVersion") || !is_found) && !is_malformed {
         return Ok(document);
     }
     let reason = match document.value() {
+        Value::Mapping(_) if is_malformed => "not a manifest: `items` is not a list of objects",
         Value::Mapping(_) => "not a manifest: no `kind`",
         _ => "not a manifest: not an object",
     };

@@ -141,6 +141,17 @@ pub(crate) fn typed(item: &str, api_version: &str, list_kind: &str) -> Option<St
     object.get_str("kind").filter(|kind| !kind.is_empty()).map(|_| object.to_json())
 }
 
+/// Whether all items of a list are objects; a list without `items` has none.
+pub(crate) fn has_objects(list: &Yaml) -> bool {
+    match list.get("items") {
+        None | Some(Yaml::Null) => true,
+        Some(items) => items.as_sequence().is_some_and(|items| {
+            let mut items = items.iter();
+            items.all(|item| item.as_mapping().is_some())
+        }),
+    }
+}
+
 pub(crate) fn items(list: &Yaml) -> Option<&[Yaml]> {
     let kind = list.get("kind").and_then(Yaml::as_str)?;
     list.get("items").filter(|_| kind.ends_with("List"))?.as_sequence()
