@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use crate::args::Source;
 use crate::evaluate::Policy;
-use crate::files::Input;
 use crate::kubectl::{Kubectl, optional};
 use crate::manifests::Manifests;
 use crate::object::{at, name, text};
@@ -88,8 +87,7 @@ pub(crate) fn each(
 fn injected(object: &Value, policy: &Policy) -> Result<Manifests, Failure> {
     let yaml = serde_norway::to_string(object)?;
     let place = format!("{} {}", text(object, "/metadata/namespace"), name(object));
-    let input = Input::named(place.as_ref());
-    let mut manifests = Manifests::of(&input, yaml, &|object| policy.run(object));
+    let mut manifests = Manifests::of_object(place, yaml, &|object| policy.run(object));
     for (line, outcome) in manifests.documents.iter_mut().flatten() {
         *line = None;
         if outcome.mutated.as_deref().is_some_and(|sent| is_stored(object, sent)) {

@@ -24,7 +24,7 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    pub(crate) fn named(path: &Path) -> Self {
+    fn named(path: &Path) -> Self {
         Self { path: path.to_owned(), folder: None, is_patch: false }
     }
 

@@ -81,19 +81,24 @@ fn report(paths: &Paths, problems: &[Problem], unread: &[Problem]) -> usize {
 }
 
 impl Manifests {
-    fn read(input: &Input, task: Task) -> Self {
-        match files::read(&input.path, MAX_BYTES) {
-            Ok(text) => Self::of(input, text, task),
-            Err(problem) => {
-                let mut manifests = Self { name: problem.place.clone(), ..Self::default() };
-                manifests.leave_out(0..0, input, Some(problem));
-                manifests
-            }
+    /// An object of a cluster, as YAML.
+    pub(crate) fn of_object(name: String, text: String, task: Task) -> Self {
+        let mut manifests = Self { name, ..Self::default() };
+        if let Ok(Some(document)) = Document::parse_yaml(&text) {
+            manifests.run(&document, 0, false, task);
         }
+        Self { text, ..manifests }
     }
 
-    pub(crate) fn of(input: &Input, text: String, task: Task) -> Self {
+    fn read(input: &Input, task: Task) -> Self {
         let mut manifests = Self { name: input.path.display().to_string(), ..Self::default() };
+        let text = match files::read(&input.path, MAX_BYTES) {
+            Ok(text) => text,
+            Err(problem) => {
+                manifests.leave_out(0..0, input, Some(problem));
+                return manifests;
+            }
+        };
         let parts = parse_stream(&text);
         let written = |part: &Part| text.get(part.range.clone()).unwrap_or_default();
         let is_template = |part: &Part| part.document.is_err() && written(part).contains("{{");
