@@ -9,7 +9,7 @@ use crate::args::Source;
 use crate::evaluate::Policy;
 use crate::kubectl::{Kubectl, optional};
 use crate::manifests::Manifests;
-use crate::object::{at, name, text};
+use crate::object::{at, name, parsed, text};
 use crate::policies::{Applied, Namespaces, Reach};
 use crate::terminal::{Failure, note, say};
 
@@ -101,7 +101,7 @@ fn injected(object: &Value, policy: &Policy) -> Result<Manifests, Failure> {
 
 /// Whether a stored object equals a sent one, but for defaults of the API server.
 pub(crate) fn is_stored(stored: &Value, sent: &str) -> bool {
-    serde_json::from_str(sent).is_ok_and(|sent| is_stored_form(stored, &sent))
+    is_stored_form(stored, &parsed(sent))
 }
 
 /// Only what the policy writes lacks defaults; the rest was stored before. A record also

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::args::{Output, Source};
 use crate::cluster;
 use crate::files::read_once;
-use crate::object::{at, list, name, text};
+use crate::object::{at, list, name, parsed, text};
 use crate::policies::{Applied, Namespaces};
 use crate::terminal::{Done, Exit, Failure, error, say};
 use restart::hold;
@@ -117,10 +117,6 @@ impl Coverage {
         objects.iter().filter(tells).for_each(|object| namespaces.add(&parsed(object)));
         Ok((objects, namespaces, problems))
     }
-}
-
-fn parsed(json: &str) -> Value {
-    serde_json::from_str(json).unwrap_or_default()
 }
 
 /// The namespace and the display name of a workload.

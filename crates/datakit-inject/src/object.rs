@@ -9,7 +9,7 @@ use datakit_injection::json::{Object, Value as Text};
 use datakit_injection::reader::Errors;
 use datakit_injection::settings::with_settings;
 use serde_json::Value;
-use yaml_splice::Value as Yaml;
+use yaml_splice::{Document, Value as Yaml};
 
 /// Finds pod templates in objects, under given settings.
 #[derive(Clone, Debug, Default)]
@@ -85,6 +85,26 @@ impl Templates {
 
 pub(crate) fn is_added(container: &Value) -> bool {
     ALL.iter().any(|injection| injection.container == Some(text(container, "/name")))
+}
+
+/// A value from JSON; null if it cannot be read. A number that no 64-bit float holds becomes a string.
+pub(crate) fn parsed(json: &str) -> Value {
+    serde_json::from_str(json).unwrap_or_else(|_| {
+        let mut value = Document::parse_json(json).map_or(Yaml::Null, Document::into_value);
+        quote_numbers(&mut value);
+        serde_json::to_value(&value).unwrap_or_default()
+    })
+}
+
+fn quote_numbers(value: &mut Yaml) {
+    match value {
+        Yaml::Number(text) if serde_json::from_str::<Value>(text).is_err() => {
+            *value = Yaml::String(std::mem::take(text));
+        }
+        Yaml::Sequence(elements) => elements.iter_mut().for_each(quote_numbers),
+        Yaml::Mapping(members) => members.iter_mut().for_each(|(_, it)| quote_numbers(it)),
+        _ => {}
+    }
 }
 
 /// A value in an object; null where there is none.
