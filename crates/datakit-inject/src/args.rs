@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::evaluate::Policy;
 use crate::files::read_once;
 use crate::kubectl::Kubectl;
+use crate::object::json_value;
 use crate::terminal::Failure;
 
 #[derive(Args)]
@@ -75,9 +76,10 @@ pub(crate) enum Output {
 impl Output {
     /// Formats an answer for machines.
     pub(crate) fn write(self, answer: &impl Serialize) -> Result<String, Failure> {
-        Ok(match self {
-            Self::Yaml => serde_norway::to_string(answer)?,
-            _ => serde_json::to_string_pretty(answer)? + "\n",
-        })
+        let json = serde_json::to_string_pretty(answer)?;
+        match self {
+            Self::Yaml => Ok(json_value(&json)?.to_yaml()),
+            _ => Ok(json + "\n"),
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use datakit_injection::annotations::is_record;
 use serde_json::Value;
 
-use crate::args::Source;
+use crate::args::{Output, Source};
 use crate::evaluate::Policy;
 use crate::kubectl::{Kubectl, optional};
 use crate::manifests::Manifests;
@@ -85,7 +85,7 @@ pub(crate) fn each(
 
 /// An object of a cluster as a manifest that went through a policy. What is stored already is present.
 fn injected(object: &Value, policy: &Policy) -> Result<Manifests, Failure> {
-    let yaml = serde_norway::to_string(object)?;
+    let yaml = Output::Yaml.write(object)?;
     let place = format!("{} {}", text(object, "/metadata/namespace"), name(object));
     let mut manifests = Manifests::of_object(place, yaml, &|object| policy.run(object));
     for (line, outcome) in manifests.documents.iter_mut().flatten() {

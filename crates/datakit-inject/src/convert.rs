@@ -7,14 +7,15 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use serde_norway::Value;
 use settings_tools::convert::to_v2;
 use settings_tools::workloads::{Resource, extras};
+use yaml_splice::Document;
 
 use self::manifest::Manifest;
 use crate::args::Output;
 use crate::check_settings::located;
 use crate::kubectl::{Kubectl, optional};
+use crate::object::json_value;
 use crate::settings_file::SettingsFile;
 use crate::terminal::{Done, Exit, Failure, count, note, say};
 
@@ -105,7 +106,7 @@ impl Convert {
         let mut notes: Vec<String> = notes.unwrap_or_default();
         let settings = v2.as_deref().unwrap_or(&file.found.settings);
         if self.to == Target::Settings {
-            let settings: Value = serde_json::from_str(settings)?;
+            let settings = json_value(settings)?;
             return Ok((self.output.unwrap_or(Output::Json).write(&settings)?, notes));
         }
         let extras = extras(settings, &self.given)?;
@@ -118,8 +119,10 @@ impl Convert {
             (None, Some(Resources::Workloads)) => manifest.of_base(WORKLOADS, settings)?,
             (None, _) => manifest.of_base(PODS, settings)?,
         };
-        if self.output == Some(Output::Json) {
-            text = Output::Json.write(&serde_norway::from_str::<Value>(&text)?)?;
+        if self.output == Some(Output::Json)
+            && let Ok(Some(document)) = Document::parse_yaml(&text)
+        {
+            text = Output::Json.write(document.value())?;
         }
         Ok((text, notes))
     }

@@ -90,10 +90,15 @@ pub(crate) fn is_added(container: &Value) -> bool {
 /// A value from JSON; null if it cannot be read. A number that no 64-bit float holds becomes a string.
 pub(crate) fn parsed(json: &str) -> Value {
     serde_json::from_str(json).unwrap_or_else(|_| {
-        let mut value = Document::parse_json(json).map_or(Yaml::Null, Document::into_value);
+        let mut value = json_value(json).unwrap_or(Yaml::Null);
         quote_numbers(&mut value);
         serde_json::to_value(&value).unwrap_or_default()
     })
+}
+
+/// A value from JSON, whose numbers stay as they are written.
+pub(crate) fn json_value(json: &str) -> Result<Yaml, String> {
+    Document::parse_json(json).map(Document::into_value).map_err(|error| error.reason)
 }
 
 fn quote_numbers(value: &mut Yaml) {

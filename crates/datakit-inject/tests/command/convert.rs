@@ -390,3 +390,44 @@ fn converts_many_rules_in_time() {
     assert_eq!(text(&output.stderr), note);
     assert!(!text(&output.stdout).contains("asks-for-an-injection"));
 }
+
+/// Numbers that a 64-bit float changes are injected as they are written, so they are converted so, too.
+#[test]
+fn keeps_numbers_as_they_are_written() {
+    let envs = "{VERSION: 1.10, BIG: 12345678901234567890123, HUGE: 1e999}";
+    let settings = format!(
+        "admission_inject: {{ddtrace: {{images: {{java_agent_image: 'a/b:1'}}, envs: {envs}, enabled_namespaces: [{{namespace: shop, language: java}}]}}}}\n"
+    );
+    let packed = serde_json::json!({ "jsonconfig": format!(
+        r#"{{"admission_inject":{{"ddtrace":{{"images":{{"java_agent_image":"a/b:1"}},"envs":{}}}}}}}"#,
+        envs.replace('{', "{\"").replace(", ", ", \"").replace(": ", "\": ")
+    ) });
+    for arguments in [
+        &["--to", "settings"][..],
+        &["--to", "settings", "-o", "yaml"],
+        &["--to", "settings", "--v2"],
+        &["--to", "settings", "--v2", "-o", "yaml"],
+        &["--v2"],
+        &["--v2", "-o", "json"],
+        &["--v2", "--resources", "workloads"],
+        &[],
+    ] {
+        for input in [&settings, &packed.to_string()] {
+            let output = run(&[&["convert", "-"], arguments].concat(), input);
+            let stdout = text(&output.stdout).replace(['"', '\\'], "");
+            for number in ["VERSION: 1.10", "BIG: 12345678901234567890123", "HUGE: 1e999"] {
+                assert!(
+                    stdout.contains(number),
+                    "{arguments:?}: {number}: {stdout}{}",
+                    text(&output.stderr)
+                );
+            }
+            // What is converted once is converted again.
+            let arguments =
+                arguments.strip_suffix(&["--resources", "workloads"]).unwrap_or(arguments);
+            let again = run(&[&["convert", "-"], arguments].concat(), &text(&output.stdout));
+            let stdout = text(&again.stdout).replace(['"', '\\'], "");
+            assert!(stdout.contains("VERSION: 1.10"), "{arguments:?}: {stdout}");
+        }
+    }
+}
