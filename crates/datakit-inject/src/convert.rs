@@ -9,13 +9,12 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use settings_tools::convert::to_v2;
 use settings_tools::workloads::{Resource, extras};
-use yaml_splice::Document;
 
 use self::manifest::Manifest;
 use crate::args::Output;
 use crate::check_settings::located;
 use crate::kubectl::{Kubectl, optional};
-use crate::object::json_value;
+use crate::object::{json_value, yaml_value};
 use crate::settings_file::SettingsFile;
 use crate::terminal::{Done, Exit, Failure, count, note, say};
 
@@ -119,10 +118,8 @@ impl Convert {
             (None, Some(Resources::Workloads)) => manifest.of_base(WORKLOADS, settings)?,
             (None, _) => manifest.of_base(PODS, settings)?,
         };
-        if self.output == Some(Output::Json)
-            && let Ok(Some(document)) = Document::parse_yaml(&text)
-        {
-            text = Output::Json.write(document.value())?;
+        if self.output == Some(Output::Json) {
+            text = Output::Json.write(&yaml_value(&text)?)?;
         }
         Ok((text, notes))
     }

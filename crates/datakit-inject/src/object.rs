@@ -101,6 +101,12 @@ pub(crate) fn json_value(json: &str) -> Result<Yaml, String> {
     Document::parse_json(json).map(Document::into_value).map_err(|error| error.reason)
 }
 
+/// The only value of a text in YAML.
+pub(crate) fn yaml_value(yaml: &str) -> Result<Yaml, String> {
+    let document = Document::parse_yaml(yaml).map_err(|error| error.reason)?;
+    document.map(Document::into_value).ok_or_else(|| "is empty".to_owned())
+}
+
 fn quote_numbers(value: &mut Yaml) {
     match value {
         Yaml::Number(text) if serde_json::from_str::<Value>(text).is_err() => {
@@ -168,13 +174,9 @@ pub(crate) fn typed(item: &str, api_version: &str, list_kind: &str) -> Option<St
 
 /// Whether all items of a list are objects; a list without `items` has none.
 pub(crate) fn has_objects(list: &Yaml) -> bool {
-    match list.get("items") {
-        None | Some(Yaml::Null) => true,
-        Some(items) => items.as_sequence().is_some_and(|items| {
-            let mut items = items.iter();
-            items.all(|item| item.as_mapping().is_some())
-        }),
-    }
+    let are_objects = |items: &[Yaml]| items.iter().all(|item| item.as_mapping().is_some());
+    let items = list.get("items").filter(|items| **items != Yaml::Null);
+    items.is_none_or(|items| items.as_sequence().is_some_and(are_objects))
 }
 
 pub(crate) fn items(list: &Yaml) -> Option<&[Yaml]> {

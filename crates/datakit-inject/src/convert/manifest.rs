@@ -3,9 +3,9 @@
 use settings_tools::conditions::{Condition, Conditions, NAMES, Scope, compile};
 use settings_tools::manifest::scope;
 use settings_tools::workloads::{Extra, Resource};
-use yaml_splice::{Document, Edit, Value, apply, parse_stream};
+use yaml_splice::{Edit, Value, apply, parse_stream};
 
-use crate::object::{json_value, mapping};
+use crate::object::{json_value, mapping, yaml_value};
 use crate::settings_file::SettingsFile;
 use crate::terminal::Failure;
 
@@ -22,8 +22,7 @@ pub(super) struct Manifest<'n> {
 impl Manifest<'_> {
     /// A manifest of `deploy/`, which is in mode `monitor`, with other settings and matching conditions.
     pub(super) fn of_base(mut self, base: &str, settings: &str) -> Result<String, Failure> {
-        let base = Document::parse_yaml(base).map_err(|error| error.reason)?;
-        let mut policy = base.ok_or("the document is gone")?.into_value();
+        let mut policy = yaml_value(base)?;
         let scope = scope(&serde_json::to_string(&policy)?);
         let spec = spec(&mut policy, "")?;
         let words = self.renew(spec, scope, settings, true);
