@@ -266,7 +266,7 @@ impl<'a> Object<'a> {
     }
 
     /// The member of that name in any case, as Go's decoder finds it.
-    pub(crate) fn get_in_any_case(&self, name: &str) -> Option<&Value<'a>> {
+    pub fn get_in_any_case(&self, name: &str) -> Option<&Value<'a>> {
         let mut members = self.members.iter().rev();
         let is_named = |key: &Key| key.name().is_some_and(|key| key.eq_ignore_ascii_case(name));
         members.find(|(key, _)| is_named(key)).map(|(_, value)| value)
@@ -318,6 +318,11 @@ impl<'a> Object<'a> {
             Some(place) => *place = value,
             None => self.members.push((Key::New(name), value)),
         }
+    }
+
+    /// Appends a member, whose name is not there yet.
+    pub fn push(&mut self, key: Key<'a>, value: Value<'a>) {
+        self.members.push((key, value));
     }
 
     /// Opens a member and gives it out; null or nothing becomes an empty object.

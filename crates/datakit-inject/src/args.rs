@@ -6,7 +6,9 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use crate::evaluate::Policy;
+use crate::files::read_once;
 use crate::kubectl::Kubectl;
+use crate::object::json_value;
 use crate::terminal::Failure;
 
 #[derive(Args)]
@@ -27,9 +29,10 @@ pub(crate) struct Paths {
 }
 
 impl Paths {
-    /// All paths; an error if there are none.
-    pub(crate) fn all(&self) -> Result<Vec<PathBuf>, Failure> {
+    /// All paths; an error if there are none, or if one of them and the settings are both standard input.
+    pub(crate) fn all(&self, settings: Option<&PathBuf>) -> Result<Vec<PathBuf>, Failure> {
         let paths = [&*self.paths, &*self.filenames].concat();
+        read_once(paths.iter().chain(settings))?;
         let message = "name a file, a folder, or `-` for standard input";
         if paths.is_empty() { Err(message.into()) } else { Ok(paths) }
     }
@@ -53,8 +56,9 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// The policy with the settings that were passed.
-    pub(crate) fn policy(&self) -> Result<Policy, Failure> {
+    /// The policy with the settings that were passed, for manifests.
+    pub(crate) fn policy(&self, paths: &Paths) -> Result<Policy, Failure> {
+        paths.all(self.settings.as_ref())?;
         let settings = self.settings.as_deref().unwrap_or(Path::new("-"));
         Policy::read(settings, self.namespace.as_deref())
     }
@@ -72,9 +76,10 @@ pub(crate) enum Output {
 impl Output {
     /// Formats an answer for machines.
     pub(crate) fn write(self, answer: &impl Serialize) -> Result<String, Failure> {
-        Ok(match self {
-            Self::Yaml => serde_norway::to_string(answer)?,
-            _ => serde_json::to_string_pretty(answer)? + "\n",
-        })
+        let json = serde_json::to_string_pretty(answer)?;
+        match self {
+            Self::Yaml => Ok(json_value(&json)?.to_yaml()),
+            _ => Ok(json + "\n"),
+        }
     }
 }

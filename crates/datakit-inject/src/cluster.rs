@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 use datakit_injection::annotations::is_record;
 use serde_json::Value;
 
-use crate::args::Source;
+use crate::args::{Output, Source};
 use crate::evaluate::Policy;
-use crate::files::Input;
 use crate::kubectl::{Kubectl, optional};
 use crate::manifests::Manifests;
-use crate::object::{at, name, text};
+use crate::object::{at, name, parsed, text};
 use crate::policies::{Applied, Namespaces, Reach};
 use crate::terminal::{Failure, note, say};
 
@@ -86,10 +85,9 @@ pub(crate) fn each(
 
 /// An object of a cluster as a manifest that went through a policy. What is stored already is present.
 fn injected(object: &Value, policy: &Policy) -> Result<Manifests, Failure> {
-    let yaml = serde_norway::to_string(object)?;
+    let yaml = Output::Yaml.write(object)?;
     let place = format!("{} {}", text(object, "/metadata/namespace"), name(object));
-    let input = Input::named(place.as_ref());
-    let mut manifests = Manifests::of(&input, yaml, &|object| policy.run(object));
+    let mut manifests = Manifests::of_object(place, yaml, &|object| policy.run(object));
     for (line, outcome) in manifests.documents.iter_mut().flatten() {
         *line = None;
         if outcome.mutated.as_deref().is_some_and(|sent| is_stored(object, sent)) {
@@ -103,7 +101,7 @@ fn injected(object: &Value, policy: &Policy) -> Result<Manifests, Failure> {
 
 /// Whether a stored object equals a sent one, but for defaults of the API server.
 pub(crate) fn is_stored(stored: &Value, sent: &str) -> bool {
-    serde_json::from_str(sent).is_ok_and(|sent| is_stored_form(stored, &sent))
+    is_stored_form(stored, &parsed(sent))
 }
 
 /// Only what the policy writes lacks defaults; the rest was stored before. A record also

@@ -7,7 +7,6 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use serde_norway::Value;
 use settings_tools::convert::to_v2;
 use settings_tools::workloads::{Resource, extras};
 
@@ -15,6 +14,7 @@ use self::manifest::Manifest;
 use crate::args::Output;
 use crate::check_settings::located;
 use crate::kubectl::{Kubectl, optional};
+use crate::object::{json_value, yaml_value};
 use crate::settings_file::SettingsFile;
 use crate::terminal::{Done, Exit, Failure, count, note, say};
 
@@ -105,7 +105,7 @@ impl Convert {
         let mut notes: Vec<String> = notes.unwrap_or_default();
         let settings = v2.as_deref().unwrap_or(&file.found.settings);
         if self.to == Target::Settings {
-            let settings: Value = serde_json::from_str(settings)?;
+            let settings = json_value(settings)?;
             return Ok((self.output.unwrap_or(Output::Json).write(&settings)?, notes));
         }
         let extras = extras(settings, &self.given)?;
@@ -119,7 +119,7 @@ impl Convert {
             (None, _) => manifest.of_base(PODS, settings)?,
         };
         if self.output == Some(Output::Json) {
-            text = Output::Json.write(&serde_norway::from_str::<Value>(&text)?)?;
+            text = Output::Json.write(&yaml_value(&text)?)?;
         }
         Ok((text, notes))
     }

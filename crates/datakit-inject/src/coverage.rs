@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 
 use crate::args::{Output, Source};
 use crate::cluster;
-use crate::object::{at, list, name, text};
+use crate::files::read_once;
+use crate::object::{at, list, name, parsed, text};
 use crate::policies::{Applied, Namespaces};
 use crate::terminal::{Done, Exit, Failure, error, say};
 use restart::hold;
@@ -66,8 +67,13 @@ enum FailOn {
 
 impl Coverage {
     pub(crate) fn run(&self, out: &mut impl Write) -> Done {
+        let mut paths = [&*self.paths, &*self.filenames].concat();
+        if paths.is_empty() && !self.source.cluster {
+            paths.push(PathBuf::from("-"));
+        }
+        read_once(paths.iter().chain(&self.source.settings))?;
         let policies = self.source.policies()?;
-        let (objects, namespaces, problems) = self.objects(&policies)?;
+        let (objects, namespaces, problems) = self.objects(&paths, &policies)?;
         let mut rows = rows(&objects, &policies, &namespaces);
         let fails = |state: State| match state {
             State::Pending | State::Skipped | State::UnreadableRecord | State::Crashing => true,
@@ -91,17 +97,17 @@ impl Coverage {
     }
 
     /// The objects as JSON, the namespaces, and the number of unreadable files.
-    fn objects(&self, policies: &[Applied]) -> Result<(Vec<String>, Namespaces, usize), Failure> {
+    fn objects(
+        &self,
+        paths: &[PathBuf],
+        policies: &[Applied],
+    ) -> Result<(Vec<String>, Namespaces, usize), Failure> {
         if self.source.cluster {
             let (objects, namespaces) = cluster::read(&self.source, policies, true)?;
             return Ok((objects.iter().map(ToString::to_string).collect(), namespaces, 0));
         }
         let (mut objects, mut namespaces, mut problems) = (Vec::new(), Namespaces::default(), 0);
-        let mut paths = [&*self.paths, &*self.filenames].concat();
-        if paths.is_empty() {
-            paths.push(PathBuf::from("-"));
-        }
-        for path in &paths {
+        for path in paths {
             if let Err(problem) = read::objects(path, &mut objects) {
                 problems += 1;
                 error(problem);
@@ -111,10 +117,6 @@ impl Coverage {
         objects.iter().filter(tells).for_each(|object| namespaces.add(&parsed(object)));
         Ok((objects, namespaces, problems))
     }
-}
-
-fn parsed(json: &str) -> Value {
-    serde_json::from_str(json).unwrap_or_default()
 }
 
 /// The namespace and the display name of a workload.

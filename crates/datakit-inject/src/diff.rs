@@ -38,7 +38,7 @@ impl Diff {
         if self.source.cluster {
             cluster::each(&self.source, false, print)?;
         } else {
-            let policy = self.source.policy()?;
+            let policy = self.source.policy(&self.paths)?;
             problems = each(&self.paths, &|object| policy.run(object), |_, it| print(&it))?;
         }
         Ok(Exit::of(self.exit_code && differs, problems))

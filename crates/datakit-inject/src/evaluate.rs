@@ -9,7 +9,7 @@ use datakit_injection::report::Report;
 use datakit_injection::trace::{Explanation, Step};
 use serde_json::Value;
 
-use crate::object::{Templates, no_longer_served, text};
+use crate::object::{Templates, no_longer_served, parsed, text};
 use crate::settings_file::SettingsFile;
 use crate::terminal::Failure;
 
@@ -67,7 +67,7 @@ impl Policy {
     /// Injects into an object as if it were created. Partial ones, such as kustomize patches, are left alone.
     pub(crate) fn run(&self, object: &str) -> Outcome {
         let mut outcome = self.create(object);
-        let object = serde_json::from_str(object).unwrap_or_default();
+        let object = parsed(object);
         outcome.message = no_longer_served(&object);
         let template = self.templates.of_object(&object);
         outcome.has_template = template.is_some() || outcome.message.is_some();

@@ -44,7 +44,7 @@ impl Explain {
         if self.source.cluster {
             cluster::each(&self.source, true, |it| Ok(add(it, out)?))?;
         } else {
-            let policy = self.source.policy()?;
+            let policy = self.source.policy(&self.paths)?;
             let release = settings::release(&policy.settings).filter(|_| verbose && is_text);
             if let Some((file, sentence)) = self.source.settings.as_deref().zip(release) {
                 writeln!(out, "{}{}{}", file.display(), say(": "), say(&sentence))?;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use ignore::WalkBuilder;
 use yaml_splice::{Value, parse_stream};
 
-use crate::terminal::Problem;
+use crate::terminal::{Failure, Problem};
 
 /// The size limit of manifests and settings.
 pub(crate) const MAX_BYTES: u64 = 64 << 20;
@@ -24,7 +24,7 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    pub(crate) fn named(path: &Path) -> Self {
+    fn named(path: &Path) -> Self {
         Self { path: path.to_owned(), folder: None, is_patch: false }
     }
 
@@ -122,6 +122,13 @@ fn patch_files(kustomization: &Value) -> impl Iterator<Item = &str> {
 
 pub(crate) fn is_stdin(file: &Path) -> bool {
     file.as_os_str() == "-"
+}
+
+/// Refuses to read standard input twice: it would be empty, and pass.
+pub(crate) fn read_once<'p>(files: impl IntoIterator<Item = &'p PathBuf>) -> Result<(), Failure> {
+    let message = "standard input can be read only once; name a file for the rest";
+    let count = files.into_iter().filter(|file| is_stdin(file)).count();
+    if count > 1 { Err(message.into()) } else { Ok(()) }
 }
 
 /// Reads a file of a limited size; `-` is standard input.

@@ -28,6 +28,7 @@ pub(crate) struct Inject {
 
 impl Inject {
     pub(crate) fn run(&self, out: &mut impl Write) -> Done {
+        self.paths.all(Some(&self.settings))?;
         let policy = Policy::read(&self.settings, self.namespace.as_deref())?;
         run(&self.paths, &|object| policy.run(object), self.in_place, out)
     }
@@ -56,7 +57,7 @@ pub(crate) fn run(paths: &Paths, task: Task, in_place: bool, out: &mut impl Writ
 
 /// Writes the manifests into their files, and prints the names of those that change.
 fn write_files(paths: &Paths, task: Task, out: &mut impl Write) -> Done {
-    if paths.all()?.iter().any(|path| files::is_stdin(path)) {
+    if paths.all(None)?.iter().any(|path| files::is_stdin(path)) {
         return Err("standard input cannot be edited in place".into());
     }
     let mut unwritten = 0;

@@ -8,7 +8,7 @@ use yaml_splice::{Document, Value};
 use crate::evaluate::Policy;
 use crate::files;
 use crate::manifests::run;
-use crate::object::mapping;
+use crate::object::{has_objects, mapping};
 use crate::settings_file::SettingsFile;
 use crate::terminal::{Done, Exit, Failure, Problem, say};
 
@@ -27,11 +27,13 @@ impl Krm {
             .map_err(|error| Problem::new("-", Some(error.line), error.reason))?
             .filter(|it| it.value().get("kind").and_then(Value::as_str) == Some("ResourceList"))
             .ok_or("standard input is no ResourceList")?;
+        if !has_objects(list.value()) {
+            return refuse(&list, "the items of the ResourceList are not a list of objects", out);
+        }
         let Some(config) = list.value().get("functionConfig").filter(|it| **it != Value::Null)
         else {
             let message = "the ResourceList has no functionConfig, which holds the settings";
-            write(&list, list.value().clone(), vec![result("error", message)], out)?;
-            return Err(message.into());
+            return refuse(&list, message, out);
         };
         let policy = Policy::new(settings(config)?.valid()?, self.namespace.as_deref());
         let (objects, injected) = run(&list, &|object| policy.run(object));
@@ -41,6 +43,12 @@ impl Krm {
         write(&list, value, warnings, out)?;
         Ok(Exit::Done)
     }
+}
+
+/// Prints a list as it is, with the error as a result.
+fn refuse(list: &Document, message: &str, out: &mut impl Write) -> Done {
+    write(list, list.value().clone(), vec![result("error", message)], out)?;
+    Err(message.into())
 }
 
 /// Prints a list with results after those of earlier functions.

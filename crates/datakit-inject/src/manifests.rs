@@ -9,7 +9,7 @@ use yaml_splice::{Document, Edit, Part, Value, apply, parse_stream};
 use crate::args::Paths;
 use crate::evaluate::{Outcome, Task};
 use crate::files::{self, Input, MAX_BYTES};
-use crate::object::items;
+use crate::object::{has_objects, items, typed};
 use crate::terminal::{Failure, Problem, count, error, note, say, warning};
 
 /// Objects and the lines they start in; objects of a cluster have none.
@@ -44,7 +44,7 @@ pub(crate) fn each(
     task: Task,
     mut done: impl FnMut(&Input, Manifests) -> Result<(), Failure>,
 ) -> Result<usize, Failure> {
-    let (inputs, unreadable) = files::find(&paths.all()?);
+    let (inputs, unreadable) = files::find(&paths.all(None)?);
     let (mut problems, mut failed, mut passed_over) = (report(paths, &[], &unreadable), 0, 0);
     for batch in inputs.chunks(BATCH) {
         let read = |input: &Input| Manifests::read(input, task);
@@ -81,19 +81,24 @@ fn report(paths: &Paths, problems: &[Problem], unread: &[Problem]) -> usize {
 }
 
 impl Manifests {
-    fn read(input: &Input, task: Task) -> Self {
-        match files::read(&input.path, MAX_BYTES) {
-            Ok(text) => Self::of(input, text, task),
-            Err(problem) => {
-                let mut manifests = Self { name: problem.place.clone(), ..Self::default() };
-                manifests.leave_out(0..0, input, Some(problem));
-                manifests
-            }
+    /// An object of a cluster, as YAML.
+    pub(crate) fn of_object(name: String, text: String, task: Task) -> Self {
+        let mut manifests = Self { name, ..Self::default() };
+        if let Ok(Some(document)) = Document::parse_yaml(&text) {
+            manifests.run(&document, 0, false, task);
         }
+        Self { text, ..manifests }
     }
 
-    pub(crate) fn of(input: &Input, text: String, task: Task) -> Self {
+    fn read(input: &Input, task: Task) -> Self {
         let mut manifests = Self { name: input.path.display().to_string(), ..Self::default() };
+        let text = match files::read(&input.path, MAX_BYTES) {
+            Ok(text) => text,
+            Err(problem) => {
+                manifests.leave_out(0..0, input, Some(problem));
+                return manifests;
+            }
+        };
         let parts = parse_stream(&text);
         let written = |part: &Part| text.get(part.range.clone()).unwrap_or_default();
         let is_template = |part: &Part| part.document.is_err() && written(part).contains("{{");
@@ -218,10 +223,13 @@ fn check<'p, 't>(
         .as_ref()
         .map_err(|error| is_meant.then(|| Problem::new(name, Some(error.line), &error.reason)))?;
     let has = |key| document.value().get(key).is_some_and(|value| value.as_str().is_some());
-    if has("kind") && (has("apiVersion") || !is_found) {
+    let is_list = document.value().get("kind").and_then(Value::as_str) == Some("List");
+    let is_malformed = is_list && !has_objects(document.value());
+    if has("kind") && (has("apiVersion") || !is_found) && !is_malformed {
         return Ok(document);
     }
     let reason = match document.value() {
+        Value::Mapping(_) if is_malformed => "not a manifest: `items` is not a list of objects",
         Value::Mapping(_) => "not a manifest: no `kind`",
         _ => "not a manifest: not an object",
     };
@@ -237,19 +245,16 @@ pub(crate) fn run(document: &Document, task: Task) -> (Objects, Option<Value>) {
     for (index, object) in list.unwrap_or(one).iter().enumerate() {
         let pointer = list.map(|_| format!("/items/{index}")).unwrap_or_default();
         let json = serde_json::to_string(object).unwrap_or_default();
-        // Items of a typed list (`PodList`) omit their kind.
-        let kind = named("kind").strip_suffix("List").filter(|kind| !kind.is_empty());
-        let kind = kind.filter(|_| list.is_some() && object.get("kind").is_none());
-        let start = kind.map_or("{".to_owned(), |kind| {
-            format!(r#"{{"apiVersion":"{}","kind":"{kind}","#, named("apiVersion"))
-        });
-        let outcome = task(&json.replacen('{', &start, 1));
-        let mutated = outcome.mutated.as_deref().map(|object| object.replacen(&start, "{", 1));
-        let mutated = mutated.as_deref().and_then(|object| Document::parse_json(object).ok());
+        let typed = list.and_then(|_| typed(&json, named("apiVersion"), named("kind")));
+        let outcome = task(&typed.unwrap_or(json));
+        let mutated = outcome.mutated.as_deref().and_then(|it| Document::parse_json(it).ok());
         let value = || document.value().clone();
-        if let Some(mutated) = mutated.map(Document::into_value)
+        if let Some(mut mutated) = mutated.map(Document::into_value)
             && let Some(item) = changed.get_or_insert_with(value).pointer_mut(&pointer)
         {
+            let is_own =
+                |key: &str| !["apiVersion", "kind"].contains(&key) || item.get(key).is_some();
+            mutated.as_mapping_mut().into_iter().for_each(|it| it.retain(|(key, _)| is_own(key)));
             *item = mutated;
         }
         objects.push((document.entry_line(&pointer), outcome));

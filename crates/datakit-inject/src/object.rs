@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use datakit_injection::admission::{GroupVersionKind, Workload};
 use datakit_injection::annotations::is_record;
 use datakit_injection::injection::table::ALL;
+use datakit_injection::json::{Object, Value as Text};
 use datakit_injection::reader::Errors;
 use datakit_injection::settings::with_settings;
 use serde_json::Value;
-use yaml_splice::Value as Yaml;
+use yaml_splice::{Document, Value as Yaml};
 
 /// Finds pod templates in objects, under given settings.
 #[derive(Clone, Debug, Default)]
@@ -86,6 +87,37 @@ pub(crate) fn is_added(container: &Value) -> bool {
     ALL.iter().any(|injection| injection.container == Some(text(container, "/name")))
 }
 
+/// A value from JSON; null if it cannot be read. A number that no 64-bit float holds becomes a string.
+pub(crate) fn parsed(json: &str) -> Value {
+    serde_json::from_str(json).unwrap_or_else(|_| {
+        let mut value = json_value(json).unwrap_or(Yaml::Null);
+        quote_numbers(&mut value);
+        serde_json::to_value(&value).unwrap_or_default()
+    })
+}
+
+/// A value from JSON, whose numbers stay as they are written.
+pub(crate) fn json_value(json: &str) -> Result<Yaml, String> {
+    Document::parse_json(json).map(Document::into_value).map_err(|error| error.reason)
+}
+
+/// The only value of a text in YAML.
+pub(crate) fn yaml_value(yaml: &str) -> Result<Yaml, String> {
+    let document = Document::parse_yaml(yaml).map_err(|error| error.reason)?;
+    document.map(Document::into_value).ok_or_else(|| "is empty".to_owned())
+}
+
+fn quote_numbers(value: &mut Yaml) {
+    match value {
+        Yaml::Number(text) if serde_json::from_str::<Value>(text).is_err() => {
+            *value = Yaml::String(std::mem::take(text));
+        }
+        Yaml::Sequence(elements) => elements.iter_mut().for_each(quote_numbers),
+        Yaml::Mapping(members) => members.iter_mut().for_each(|(_, it)| quote_numbers(it)),
+        _ => {}
+    }
+}
+
 /// A value in an object; null where there is none.
 pub(crate) fn at<'o>(object: &'o Value, pointer: &str) -> &'o Value {
     object.pointer(pointer).unwrap_or(&Value::Null)
@@ -124,6 +156,27 @@ pub(crate) fn no_longer_served(object: &Value) -> Option<String> {
 
 pub(crate) fn mapping<const N: usize>(members: [(&str, Yaml); N]) -> Yaml {
     Yaml::Mapping(members.map(|(key, value)| (key.to_owned(), value)).into())
+}
+
+/// An item of a list as JSON, with the `apiVersion` and `kind` that items of a typed list (`PodList`) omit; `None`
+/// if it is no object, or has no kind.
+pub(crate) fn typed(item: &str, api_version: &str, list_kind: &str) -> Option<String> {
+    let mut object = Object::parse(item)?;
+    if object.get("kind").is_none() {
+        let kind = list_kind.strip_suffix("List")?;
+        object.set("kind", Text::string(kind));
+        if object.get("apiVersion").is_none() {
+            object.set("apiVersion", Text::string(api_version));
+        }
+    }
+    object.get_str("kind").filter(|kind| !kind.is_empty()).map(|_| object.to_json())
+}
+
+/// Whether all items of a list are objects; a list without `items` has none.
+pub(crate) fn has_objects(list: &Yaml) -> bool {
+    let are_objects = |items: &[Yaml]| items.iter().all(|item| item.as_mapping().is_some());
+    let items = list.get("items").filter(|items| **items != Yaml::Null);
+    items.is_none_or(|items| items.as_sequence().is_some_and(are_objects))
 }
 
 pub(crate) fn items(list: &Yaml) -> Option<&[Yaml]> {

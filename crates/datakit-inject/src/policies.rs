@@ -8,7 +8,7 @@ use settings_tools::workloads::plural;
 use crate::args::Source;
 use crate::evaluate::Policy;
 use crate::kubectl::{Answer, Kubectl, optional};
-use crate::object::{at, group_version, list, name, text};
+use crate::object::{at, group_version, list, name, parsed, text};
 use crate::settings_file::SettingsFile;
 use crate::terminal::{Failure, note, say};
 
@@ -81,10 +81,8 @@ impl Source {
 fn applied(file: &SettingsFile, namespace: Option<&str>) -> Result<Applied, Failure> {
     let written = Policy::new(file.valid()?, namespace);
     // A map of `serde_json` is sorted.
-    let sorted: Value = serde_json::from_str(&written.settings)?;
-    let policy = Policy::new(sorted.to_string(), namespace);
-    let manifest = file.policy.as_deref().map(serde_json::from_str).transpose()?;
-    let manifest = manifest.unwrap_or_default();
+    let policy = Policy::new(parsed(&written.settings).to_string(), namespace);
+    let manifest = file.policy.as_deref().map(parsed).unwrap_or_default();
     Ok(Applied { policy, written, manifest })
 }
 

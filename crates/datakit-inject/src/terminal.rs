@@ -68,8 +68,6 @@ pub(crate) enum Failure {
     Problem(#[from] Problem),
     #[error(transparent)]
     Json(#[from] serde_json::Error),
-    #[error(transparent)]
-    Yaml(#[from] serde_norway::Error),
     #[error("{}", say(.0))]
     Message(String),
 }

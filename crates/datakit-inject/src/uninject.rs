@@ -16,7 +16,7 @@ use crate::cluster::objects;
 use crate::evaluate::{Outcome, Policy};
 use crate::inject;
 use crate::kubectl::Kubectl;
-use crate::object::{Templates, group_version, name, text};
+use crate::object::{Templates, group_version, name, parsed, text};
 use crate::terminal::{Done, Exit, note, say};
 
 #[derive(Args)]
@@ -44,6 +44,9 @@ pub(crate) struct Uninject {
 
 impl Uninject {
     pub(crate) fn run(&self, out: &mut impl Write) -> Done {
+        if !self.cluster {
+            self.paths.all(self.settings.as_ref())?;
+        }
         let policy = match &self.settings {
             Some(file) => Policy::read(file, None)?,
             None => Policy::new("{}".to_owned(), None),
@@ -65,7 +68,7 @@ impl Uninject {
             outcome.notes.iter().for_each(|message| note(say(message)));
             let Some(after) = outcome.mutated else { continue };
             let mut operations = Vec::new();
-            add_operations(&object, Some(&serde_json::from_str(&after)?), "", &mut operations);
+            add_operations(&object, Some(&parsed(&after)), "", &mut operations);
             let ((group, _), kind) = (group_version(&object), text(&object, "/kind"));
             let workload =
                 format!("{}.{group}/{}", kind.to_lowercase(), text(&object, "/metadata/name"));
@@ -76,11 +79,11 @@ impl Uninject {
     }
 
     fn uninject(&self, object: &str, policy: &Policy) -> Outcome {
-        let parsed: Value = serde_json::from_str(object).unwrap_or_default();
-        let mut report = Report::new(text(&parsed, "/kind"), text(&parsed, "/metadata/name"));
+        let before = parsed(object);
+        let mut report = Report::new(text(&before, "/kind"), text(&before, "/metadata/name"));
         let injection = self.injection.as_deref();
         let Some(uninjected) = policy::uninject(object, &policy.settings, injection) else {
-            let notes = self.left(&parsed, &policy.templates);
+            let notes = self.left(&before, &policy.templates);
             return Outcome { report, notes, ..Outcome::default() };
         };
         report.removed = uninjected.removed;

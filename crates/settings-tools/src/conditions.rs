@@ -310,7 +310,7 @@ fn is_disabled(annotation: &str) -> String {
 
 /// What selects for an injection without an annotation; what needs one passes by it.
 fn rules(injection: &'static Injection, settings: &Settings, objects: &Objects) -> Option<String> {
-    let mut rules: Vec<String> = Vec::new();
+    let (mut rules, mut length): (Vec<String>, usize) = (Vec::new(), 0);
     // Rules that end the search and inject nothing.
     let mut exclusions: Vec<String> = Vec::new();
     visit(settings, injection, &mut |candidate| {
@@ -322,9 +322,12 @@ fn rules(injection: &'static Injection, settings: &Settings, objects: &Objects) 
         }
         if let Some(selects) = selects(&candidate, Doubt::True, objects) {
             let excluded = exclusions.iter().map(|excluded| format!(" && !({excluded})"));
-            rules.push(format!("{selects}{}", excluded.collect::<String>()));
+            let rule = format!("{selects}{}", excluded.collect::<String>());
+            length = length.saturating_add(rule.len());
+            rules.push(rule);
         }
-        ControlFlow::Continue(())
+        // A condition of that length is left out. Without an end, each rule would add all exclusions.
+        if length > MAX_LENGTH { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     if rules.is_empty() {
         return None;

@@ -4,8 +4,7 @@
 mod loggings;
 mod rules;
 
-use serde_norway::{Mapping, Value};
-
+use datakit_injection::json::{Object, Shape, Value, compact};
 use datakit_injection::reader::Errors;
 use datakit_injection::release::Release;
 use datakit_injection::settings::with_settings;
@@ -38,45 +37,42 @@ pub struct Converted {
 /// ```
 pub fn to_v2(settings: &str) -> Result<Converted, serde_json::Error> {
     let release = with_settings(settings, &mut Errors::default(), |settings, _| settings.release);
-    let settings = unpacked(&serde_json::from_str(settings)?)?;
-    let mut notes = Vec::new();
-    let rules = rules::of(&settings, release.unwrap_or_default(), &mut notes);
-    let converted = with_rules(settings, &rules, release.unwrap_or_default());
-    Ok(Converted { settings: serde_json::to_string(&converted)?, notes })
+    let (release, mut notes) = (release.unwrap_or_default(), Vec::new());
+    let mut top = opened(settings)?;
+    let policy = top.get("policy").cloned();
+    let jsonconfig = top.remove("jsonconfig").and_then(|it| it.as_str());
+    let config = jsonconfig.filter(|text| !text.trim().is_empty());
+    let mut settings = config.as_deref().map_or(Ok(top), opened)?;
+    if let Some(policy) = policy {
+        settings.set("policy", policy);
+    }
+    let rules = rules::of(&settings, release, &mut notes);
+    let converted = with_rules(&settings, &rules, release);
+    Ok(Converted { settings: compact(&converted.to_json()), notes })
 }
 
-/// The configuration, unpacked from `jsonconfig`.
-fn unpacked(settings: &Value) -> Result<Mapping, serde_json::Error> {
-    let mut top = settings.as_mapping().cloned().unwrap_or_default();
-    let text = settings.get("jsonconfig").and_then(Value::as_str).unwrap_or_default();
-    if text.trim().is_empty() {
-        top.shift_remove("jsonconfig");
-        return Ok(top);
-    }
-    let mut inner = serde_json::from_str::<Option<Mapping>>(text)?.unwrap_or_default();
-    if let Some(policy) = top.get("policy") {
-        inner.insert("policy".into(), policy.clone());
-    }
-    Ok(inner)
+/// The members of an object; none of another value.
+fn opened(text: &str) -> Result<Object<'_>, serde_json::Error> {
+    static OBJECT: Shape = Shape::Object(&[]);
+    let value = Value::open(text, &OBJECT)?;
+    Ok(value.as_object().cloned().unwrap_or_default())
 }
 
 /// Puts rules of `admission_inject_v2` in the place of the blocks of `admission_inject`, and gives the
 /// rules of `admission_mutate` the form that they have beside those.
-fn with_rules(settings: Mapping, rules: &Mapping, release: Release) -> Mapping {
-    let mut converted = Mapping::new();
-    for (key, value) in settings {
-        match key.as_str() {
+fn with_rules<'a>(settings: &Object<'a>, rules: &Object<'a>, release: Release) -> Object<'a> {
+    let mut converted = Object::default();
+    for (key, value) in settings.iter() {
+        match key.name().as_deref() {
             Some("admission_inject" | "admission_inject_v2") => {
                 if !rules.is_empty() {
-                    converted.insert("admission_inject_v2".into(), Value::Mapping(rules.clone()));
+                    converted.set("admission_inject_v2", Value::Object(rules.clone()));
                 }
             }
             Some("admission_mutate") => {
-                converted.insert(key, loggings::converted(value, release));
+                converted.set("admission_mutate", loggings::converted(value, release));
             }
-            _ => {
-                converted.insert(key, value);
-            }
+            _ => converted.push(key.clone(), value.clone()),
         }
     }
     declare_release(&mut converted);
@@ -84,23 +80,20 @@ fn with_rules(settings: Mapping, rules: &Mapping, release: Release) -> Mapping {
 }
 
 /// Names release 1.8 in settings whose blocks do not tell, and leaves it out of others.
-fn declare_release(settings: &mut Mapping) {
+fn declare_release(settings: &mut Object) {
     let is_there = |key: &str| settings.get(key).is_some_and(|value| !value.is_null());
     let is_needed = !is_there("admission_inject_v2") && is_there("admission_mutate");
-    let mut policy = settings.get("policy").and_then(Value::as_mapping).cloned();
-    if is_needed {
-        policy.get_or_insert_default().insert("operator_release".into(), "1.8".into());
-    } else if let Some(policy) = &mut policy {
-        policy.shift_remove("operator_release");
+    if !is_needed && !is_there("policy") {
+        return;
     }
-    match policy {
-        Some(policy) if !policy.is_empty() => {
-            settings.insert("policy".into(), Value::Mapping(policy));
-        }
-        Some(_) => {
-            settings.shift_remove("policy");
-        }
-        None => {}
+    let Some(policy) = settings.open_object("policy") else { return };
+    if is_needed {
+        policy.set("operator_release", Value::string("1.8"));
+    } else {
+        policy.remove("operator_release");
+    }
+    if policy.is_empty() {
+        settings.remove("policy");
     }
 }
 

@@ -329,16 +329,16 @@ fn is_configuration(object: &Object) -> bool {
 }
 
 /// The members of an object, as text; empty if it is another value.
-fn members(text: &str) -> Object<'_> {
+pub(crate) fn members(text: &str) -> Object<'_> {
     Object::parse(text).unwrap_or_default()
 }
 
-fn member<'d>(object: &Object<'d>, key: &str) -> Object<'d> {
+pub(crate) fn member<'d>(object: &Object<'d>, key: &str) -> Object<'d> {
     object.get(key).map(|value| members(raw(value))).unwrap_or_default()
 }
 
 /// The elements of an array, as text; empty if it is another value.
-fn elements(text: &str) -> Vec<Value<'_>> {
+pub(crate) fn elements(text: &str) -> Vec<Value<'_>> {
     static ARRAY: Shape = Shape::Array(&Shape::Text);
     match Value::open(text, &ARRAY) {
         Ok(Value::Array(elements)) => elements,
@@ -346,7 +346,7 @@ fn elements(text: &str) -> Vec<Value<'_>> {
     }
 }
 
-fn raw<'d>(value: &Value<'d>) -> &'d str {
+pub(crate) fn raw<'d>(value: &Value<'d>) -> &'d str {
     value.as_text().unwrap_or_default()
 }
 

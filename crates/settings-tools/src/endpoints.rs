@@ -1,8 +1,8 @@
 //! The services in the cluster that settings send data to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// A service in the cluster, and a port of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,20 +40,79 @@ fn collect(value: &Value, found: &mut BTreeSet<Endpoint>) {
     value.as_array().into_iter().flatten().for_each(|value| collect(value, found));
     for (key, value) in value.as_object().into_iter().flatten() {
         collect(value, found);
-        let envs = || value.as_object().filter(|_| key == "envs").into_iter().flatten();
-        for (name, port) in envs() {
-            let number = port.as_u64().or_else(|| port.as_str()?.parse().ok());
-            let Some((name, port)) = name.strip_suffix("_PORT").zip(number) else { continue };
-            let hosts = envs().filter_map(|(host, value)| {
-                let words = host.strip_suffix("_HOST")?.split('_');
-                let is_own = words.clone().all(|word| name.split('_').any(|own| own == word));
-                let mut labels = value.as_str()?.split('.').map(str::to_owned);
-                let (service, namespace) = (labels.next()?, labels.next()?);
-                let is_service = labels.next().as_deref() == Some("svc");
-                (is_own && is_service).then_some((words.count(), service, namespace))
-            });
-            let host = hosts.max_by_key(|(words, ..)| *words);
-            found.extend(host.map(|(_, service, namespace)| Endpoint { namespace, service, port }));
+        if let Some(envs) = value.as_object().filter(|_| key == "envs") {
+            collect_ports(envs, found);
         }
+    }
+}
+
+/// A variable that names a service in the cluster.
+struct Host<'e> {
+    name: &'e str,
+    words: Vec<&'e str>,
+    namespace: &'e str,
+    service: &'e str,
+}
+
+impl<'e> Host<'e> {
+    fn of((name, value): (&'e String, &'e Value)) -> Option<Self> {
+        let words = name.strip_suffix("_HOST")?.split('_').collect();
+        let mut labels = value.as_str()?.split('.');
+        let (service, namespace) = (labels.next()?, labels.next()?);
+        let is_service = labels.next() == Some("svc");
+        is_service.then_some(Self { name, words, namespace, service })
+    }
+}
+
+fn collect_ports(envs: &Map<String, Value>, found: &mut BTreeSet<Endpoint>) {
+    let hosts: Vec<Host> = envs.iter().filter_map(Host::of).collect();
+    let mut with_word: BTreeMap<&str, usize> = BTreeMap::new();
+    for word in hosts.iter().flat_map(|host| &host.words) {
+        let number = with_word.entry(word).or_default();
+        *number = number.saturating_add(1);
+    }
+    // Each host by the word that it shares with the fewest, so that a port meets few of them.
+    let mut by_word: BTreeMap<&str, Vec<&Host>> = BTreeMap::new();
+    for host in &hosts {
+        let rarest = host.words.iter().min_by_key(|word| with_word.get(**word));
+        by_word.entry(rarest.copied().unwrap_or_default()).or_default().push(host);
+    }
+    for (name, port) in envs {
+        let number = port.as_u64().or_else(|| port.as_str()?.parse().ok());
+        let Some((name, port)) = name.strip_suffix("_PORT").zip(number) else { continue };
+        let words: BTreeSet<&str> = name.split('_').collect();
+        let hosts = words.iter().filter_map(|word| by_word.get(word)).flatten();
+        let own = hosts.filter(|host| host.words.iter().all(|word| words.contains(word)));
+        let host = own.max_by_key(|host| (host.words.len(), host.name));
+        found.extend(host.map(|Host { namespace, service, .. }| Endpoint {
+            namespace: (*namespace).to_owned(),
+            service: (*service).to_owned(),
+            port,
+        }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    /// Comparing every port with every host would take minutes.
+    #[test]
+    fn finds_the_hosts_of_many_ports_in_time() {
+        const COUNT: usize = 20_000;
+        let mut envs = String::new();
+        for index in 0..COUNT {
+            let _ = write!(envs, r#""DD_{index}_HOST":"s{index}.ns.svc","DD_X_{index}_PORT":1,"#);
+        }
+        let settings =
+            format!(r#"{{"rule":{{"envs":{{{envs}"DD_HOST":"all.ns.svc","DD_PORT":2}}}}}}"#);
+        let start = std::time::Instant::now();
+        let endpoints = endpoints(&settings);
+        assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+        assert_eq!(endpoints.len(), COUNT + 1);
+        let all = endpoints.iter().find(|it| it.service == "all").unwrap();
+        assert_eq!(all.port, 2);
     }
 }

@@ -11,11 +11,11 @@ const SPEC: Shape = Shape::Object(&[
     ("matchConditions", Shape::Array(&Shape::Object(&[]))),
 ]);
 
-/// The objects in a list of a policy's `spec`; none if the list is missing.
-fn list<'v, 'a>(policy: &'v Value<'a>, key: &str) -> impl Iterator<Item = &'v Object<'a>> {
+/// The objects in a list of a policy's `spec` and their indices; none if the list is missing.
+fn list<'v, 'a>(policy: &'v Value<'a>, key: &str) -> impl Iterator<Item = (usize, &'v Object<'a>)> {
     let spec = policy.as_object().and_then(|policy| policy.get("spec")?.as_object());
     let list = spec.and_then(|spec| spec.get(key)?.as_array()).unwrap_or_default();
-    list.iter().filter_map(Value::as_object)
+    list.iter().enumerate().filter_map(|(index, element)| Some((index, element.as_object()?)))
 }
 
 /// The objects that a policy is called for, from its manifest as JSON.
@@ -29,7 +29,7 @@ fn list<'v, 'a>(policy: &'v Value<'a>, key: &str) -> impl Iterator<Item = &'v Ob
 /// ```
 pub fn scope(policy: &str) -> Scope {
     let policy = Value::open(policy, &POLICY).unwrap_or_default();
-    let resources = list(&policy, "rules").filter_map(|rule| rule.get("resources")?.as_array());
+    let resources = list(&policy, "rules").filter_map(|(_, it)| it.get("resources")?.as_array());
     Scope::of_resources(resources.flatten().filter_map(Value::as_str))
 }
 
@@ -49,8 +49,9 @@ pub fn check_conditions(policy: &str, settings: &str) -> (Vec<SettingsError>, Ve
     let compiled = compile(settings, scope(policy)).conditions;
     let policy = Value::open(policy, &POLICY).unwrap_or_default();
     let of = |condition: &Object, key| condition.get_str(key).unwrap_or_default().into_owned();
-    let own = list(&policy, "matchConditions").map(|it| (of(it, "name"), of(it, "expression")));
-    let conditions: Vec<(String, String)> = own.collect();
+    let own = list(&policy, "matchConditions");
+    let own = own.map(|(index, it)| (index, of(it, "name"), of(it, "expression")));
+    let conditions: Vec<(usize, String, String)> = own.collect();
     let at = |place: &str, message: &str| SettingsError {
         path: format!("spec.matchConditions{place}"),
         message: message.to_owned(),
@@ -64,7 +65,7 @@ pub fn check_conditions(policy: &str, settings: &str) -> (Vec<SettingsError>, Ve
     }
     // A folded text has other line breaks.
     let is_same = |one: &str, two: &str| one.split_whitespace().eq(two.split_whitespace());
-    for (index, (name, expression)) in conditions.iter().enumerate() {
+    for (index, name, expression) in &conditions {
         if compiled.iter().any(|it| is_same(&it.expression, expression)) {
             continue;
         }
@@ -81,7 +82,7 @@ pub fn check_conditions(policy: &str, settings: &str) -> (Vec<SettingsError>, Ve
         };
         list.push(at(&format!("[{index}]"), message));
     }
-    let is_missing = |it: &&Condition| !conditions.iter().any(|(name, _)| name == it.name);
+    let is_missing = |it: &&Condition| !conditions.iter().any(|(_, name, _)| name == it.name);
     for missing in compiled.iter().filter(is_missing) {
         let message = format!(
             "`{}` is missing, so more requests than needed reach the policy server; `convert` adds it",

@@ -118,7 +118,8 @@ fn note_effect(candidate: &Candidate, notes: &mut Errors) -> bool {
 
 /// Notes label selectors that contradict themselves.
 fn note_labels(candidate: &Candidate, notes: &mut Errors) {
-    for (index, selector) in candidate.selectors.labels.valid.iter().enumerate() {
+    let valid = &candidate.selectors.labels.valid;
+    for (index, selector) in valid.iter().enumerate() {
         let mut values: BTreeMap<&str, BTreeSet<&String>> = BTreeMap::new();
         let contradicts = selector.requirements.iter().any(|requirement| {
             let Operator::In(list) = &requirement.operator else { return false };
@@ -127,7 +128,14 @@ fn note_labels(candidate: &Candidate, notes: &mut Errors) {
         });
         if contradicts {
             let list = Path::Key(&candidate.path, "label_selectors");
-            notes.add(&Path::Index(&list, index), "can match no label: it contradicts itself");
+            let entries = candidate.section.list("label_selectors", &mut Errors::default());
+            let path = match candidate.form {
+                Form::Block(_) => &candidate.path,
+                // Those with an error are not among the valid ones.
+                Form::List if entries.len() > valid.len() => &list,
+                Form::List => &Path::Index(&list, index),
+            };
+            notes.add(path, "can match no label: it contradicts itself");
         }
     }
 }

@@ -1,12 +1,11 @@
 //! The manifest of a policy.
 
-use serde_norway::Value as Yaml;
 use settings_tools::conditions::{Condition, Conditions, NAMES, Scope, compile};
 use settings_tools::manifest::scope;
 use settings_tools::workloads::{Extra, Resource};
-use yaml_splice::{Document, Edit, Value, apply, parse_stream};
+use yaml_splice::{Edit, Value, apply, parse_stream};
 
-use crate::object::mapping;
+use crate::object::{json_value, mapping, yaml_value};
 use crate::settings_file::SettingsFile;
 use crate::terminal::Failure;
 
@@ -23,16 +22,14 @@ pub(super) struct Manifest<'n> {
 impl Manifest<'_> {
     /// A manifest of `deploy/`, which is in mode `monitor`, with other settings and matching conditions.
     pub(super) fn of_base(mut self, base: &str, settings: &str) -> Result<String, Failure> {
-        let base: Yaml = serde_norway::from_str(base)?;
-        let json = serde_json::to_string(&base)?;
-        let mut policy = parsed(&json)?;
+        let mut policy = yaml_value(base)?;
+        let scope = scope(&serde_json::to_string(&policy)?);
         let spec = spec(&mut policy, "")?;
-        let words = self.renew(spec, scope(&json), settings, true);
-        set(spec, "settings", parsed(settings)?, usize::MAX);
-        let policy: Yaml = serde_json::from_str(&serde_json::to_string(&policy)?)?;
+        let words = self.renew(spec, scope, settings, true);
+        set(spec, "settings", json_value(settings)?, usize::MAX);
         let key = "  matchConditions:\n";
         let commented = format!("  {WORDS}\n{}{key}", word_lines("  ", &words));
-        let yaml = serde_norway::to_string(&policy)?.replacen(key, &commented, 1);
+        let yaml = policy.to_yaml().replacen(key, &commented, 1);
         let hint = "`mode: monitor` logs and changes nothing; set it to `protect` to inject.";
         Ok(format!("# {hint}\n{yaml}"))
     }
@@ -52,7 +49,7 @@ impl Manifest<'_> {
         let spec = spec(&mut after, &file.found.object())?;
         let words = self.renew(spec, scope, settings.unwrap_or(&file.found.settings), false);
         if let Some(settings) = settings {
-            set(spec, "settings", parsed(settings)?, usize::MAX);
+            set(spec, "settings", json_value(settings)?, usize::MAX);
         }
         let edited = document.edit(&after).ok_or("the policy cannot be written")?;
         if edited.is_rewritten {
@@ -147,10 +144,6 @@ fn with_others(compiled: &[Condition], present: Option<&mut Value>) -> Vec<Value
     };
     let present = present.and_then(|it| it.as_sequence()).unwrap_or_default();
     compiled.iter().map(condition).chain(present.iter().filter(is_other).cloned()).collect()
-}
-
-fn parsed(json: &str) -> Result<Value, String> {
-    Document::parse_json(json).map(Document::into_value).map_err(|error| error.reason)
 }
 
 /// The `spec` of the policy at a JSON pointer.

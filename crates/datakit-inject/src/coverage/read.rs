@@ -2,29 +2,16 @@
 
 use std::path::Path;
 
-use serde::{Deserialize, Deserializer};
+use datakit_injection::json::{Object, Value as Text};
 use serde_json::value::RawValue;
 use yaml_splice::{Value, parse_stream};
 
 use crate::files;
+use crate::object::typed;
 use crate::terminal::Problem;
 
 /// Such as an error message, or a table; a check must not pass on either.
 const OTHER: &str = "not what `kubectl get -o json` prints";
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct List<'t> {
-    api_version: String,
-    kind: String,
-    /// Also where they are null.
-    #[serde(borrow, deserialize_with = "some")]
-    items: Option<&'t RawValue>,
-}
-
-fn some<'t, D: Deserializer<'t>>(deserializer: D) -> Result<Option<&'t RawValue>, D::Error> {
-    Deserialize::deserialize(deserializer).map(Some)
-}
 
 /// Adds the objects of a file as JSON. On a syntax error, the objects before it are kept.
 pub(super) fn objects(file: &Path, objects: &mut Vec<String>) -> Result<(), Problem> {
@@ -64,26 +51,20 @@ pub(super) fn objects(file: &Path, objects: &mut Vec<String>) -> Result<(), Prob
 
 /// Adds an object, or the items of a list; nothing if it is neither.
 fn add(json: &str, objects: &mut Vec<String>) -> Option<()> {
-    let List { api_version, kind, items } = serde_json::from_str(json).ok()?;
-    if kind.is_empty() || kind == "List" && items.is_none() {
-        return None;
-    }
-    let Some((items, kind)) = items.zip(kind.strip_suffix("List")) else {
-        objects.push(json.to_owned());
-        return Some(());
-    };
-    // Some clients write an empty list as null.
-    let items: Option<Vec<&RawValue>> = serde_json::from_str(items.get()).ok()?;
-    for item in items.into_iter().flatten().map(RawValue::get) {
-        let own: List = serde_json::from_str(item).ok()?;
-        if own.kind.is_empty() && kind.is_empty() {
-            return None;
+    let object = Object::parse(json)?;
+    let text = |key| object.get_str(key).unwrap_or_default();
+    let kind = text("kind");
+    let items = object.get("items").filter(|_| kind.ends_with("List"));
+    match items.and_then(Text::as_text) {
+        None if kind.is_empty() || kind == "List" => return None,
+        None => objects.push(json.to_owned()),
+        Some(items) => {
+            // Some clients write an empty list as null.
+            let items: Option<Vec<&RawValue>> = serde_json::from_str(items).ok()?;
+            for item in items.into_iter().flatten() {
+                objects.push(typed(item.get(), &text("apiVersion"), &kind)?);
+            }
         }
-        // Items of a typed list (`PodList`) omit their kind.
-        let rest = item.strip_prefix('{').filter(|_| own.kind.is_empty() && !kind.is_empty());
-        objects.push(rest.map_or(item.to_owned(), |rest| {
-            format!(r#"{{"apiVersion":"{api_version}","kind":"{kind}",{rest}"#)
-        }));
     }
     Some(())
 }

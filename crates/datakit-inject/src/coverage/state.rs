@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::cluster::is_stored;
 use crate::evaluate::Outcome;
-use crate::object::{Templates, at, is_added, list, name, text};
+use crate::object::{Templates, at, is_added, list, name, parsed, text};
 use crate::policies::{Applied, Namespaces, Reach};
 use crate::terminal::say;
 
@@ -161,7 +161,7 @@ fn without_added(object: &Value, templates: &Templates) -> Option<String> {
 
 /// The first injected container whose image differs from what the settings name.
 fn other_image(added: &BTreeMap<&str, &str>, anew: &str, templates: &Templates) -> Option<String> {
-    let anew = serde_json::from_str(anew).ok()?;
+    let anew = parsed(anew);
     let wanted = templates.added(&anew);
     added.iter().find_map(|(name, image)| {
         let wanted = wanted.get(name).filter(|wanted| *wanted != image)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
@@ -170,6 +170,33 @@ CronJob/tidy (shop): injected ddtrace-java
     let files: Vec<&str> = diff.lines().filter(|line| line.starts_with("--- ")).collect();
     assert_eq!(files, ["--- shop Deployment/plain", "--- shop CronJob/tidy"]);
     assert!(diff.contains("\n+        image: hub/java:v1\n"), "{diff}");
+}
+
+/// The place of an object is no path, whatever the folder has.
+#[test]
+fn takes_no_object_of_a_cluster_for_a_template() {
+    let mut answers = recorded();
+    for answer in &mut answers {
+        let Ok(mut list) = serde_json::from_str::<Value>(&answer.stdout) else { continue };
+        for item in list["items"].as_array_mut().into_iter().flatten() {
+            if item["kind"] == "Deployment" && item["metadata"]["name"] == "plain" {
+                item["metadata"]["name"] = "templates".into();
+                item["metadata"]["annotations"]["example.com/format"] = "{{ .Name }}".into();
+            }
+        }
+        answer.stdout = list.to_string();
+    }
+    let kubectl = Kubectl::new("cluster-templates", &answers);
+    fs::write(kubectl.folder.join("Chart.yaml"), "name: chart\n").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_datakit-inject"))
+        .args(["diff", "--cluster", "-n", "shop", "--kubectl", &kubectl.program])
+        .current_dir(&kubectl.folder)
+        .output()
+        .unwrap();
+    assert_eq!(text(&output.stderr), "");
+    let diff = text(&output.stdout);
+    let files: Vec<&str> = diff.lines().filter(|line| line.starts_with("--- ")).collect();
+    assert_eq!(files, ["--- shop Deployment/templates", "--- shop CronJob/tidy"]);
 }
 
 /// A policy of Pods sees what controllers create: one Pod stands for those of its owner.

@@ -372,3 +372,62 @@ fn refuses_other_resources_for_a_manifest() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(text(&output.stdout).contains("deployments"));
 }
+
+/// Each rule names the exclusions before it, so the condition is given up as soon as it is too long.
+#[test]
+fn converts_many_rules_in_time() {
+    let rule = |index: usize, rest: &str| {
+        format!(r#"{{"namespace_selectors":["^n{index}$"],"image":"a/b:1"{rest}}}"#)
+    };
+    let excluding = (0..4_000).map(|index| rule(index, r#","check_annotation":true"#));
+    let rules = excluding.chain((0..4_000).map(|index| rule(index + 4_000, "")));
+    let rules = rules.collect::<Vec<_>>().join(",");
+    let settings = format!(r#"{{"admission_inject_v2":{{"logfwds":[{rules}]}}}}"#);
+    let start = std::time::Instant::now();
+    let output = run(&["convert", "-"], &settings);
+    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+    let note = "note: the condition `asks-for-an-injection` is left out: it would exceed 60000 characters\n";
+    assert_eq!(text(&output.stderr), note);
+    assert!(!text(&output.stdout).contains("asks-for-an-injection"));
+}
+
+/// Numbers that a 64-bit float changes are injected as they are written, so they are converted so, too.
+#[test]
+fn keeps_numbers_as_they_are_written() {
+    let envs = "{VERSION: 1.10, BIG: 12345678901234567890123, HUGE: 1e999}";
+    let settings = format!(
+        "admission_inject: {{ddtrace: {{images: {{java_agent_image: 'a/b:1'}}, envs: {envs}, enabled_namespaces: [{{namespace: shop, language: java}}]}}}}\n"
+    );
+    let packed = serde_json::json!({ "jsonconfig": format!(
+        r#"{{"admission_inject":{{"ddtrace":{{"images":{{"java_agent_image":"a/b:1"}},"envs":{}}}}}}}"#,
+        envs.replace('{', "{\"").replace(", ", ", \"").replace(": ", "\": ")
+    ) });
+    for arguments in [
+        &["--to", "settings"][..],
+        &["--to", "settings", "-o", "yaml"],
+        &["--to", "settings", "--v2"],
+        &["--to", "settings", "--v2", "-o", "yaml"],
+        &["--v2"],
+        &["--v2", "-o", "json"],
+        &["--v2", "--resources", "workloads"],
+        &[],
+    ] {
+        for input in [&settings, &packed.to_string()] {
+            let output = run(&[&["convert", "-"], arguments].concat(), input);
+            let stdout = text(&output.stdout).replace(['"', '\\'], "");
+            for number in ["VERSION: 1.10", "BIG: 12345678901234567890123", "HUGE: 1e999"] {
+                assert!(
+                    stdout.contains(number),
+                    "{arguments:?}: {number}: {stdout}{}",
+                    text(&output.stderr)
+                );
+            }
+            // What is converted once is converted again.
+            let arguments =
+                arguments.strip_suffix(&["--resources", "workloads"]).unwrap_or(arguments);
+            let again = run(&[&["convert", "-"], arguments].concat(), &text(&output.stdout));
+            let stdout = text(&again.stdout).replace(['"', '\\'], "");
+            assert!(stdout.contains("VERSION: 1.10"), "{arguments:?}: {stdout}");
+        }
+    }
+}

@@ -317,3 +317,29 @@ fn counts_the_pods_that_crash() {
     assert!(stdout.ends_with("\n4 objects: 2 crashing, 2 up-to-date\n"), "{stdout}");
     assert_eq!(stdout.matches("c: CrashLoopBackOff").count(), 2, "{stdout}");
 }
+
+/// A number that no float holds does not hide the object that it is in.
+#[test]
+fn reads_objects_with_any_number() {
+    let settings = file("coverage-numbers.json", SETTINGS);
+    let with_number = |object: &Value| {
+        let object = object.to_string();
+        format!(r#"{{"foo":[1e999,{{"bar":-1e999}}],{}"#, object.strip_prefix('{').unwrap())
+    };
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": cluster() });
+    let items: Vec<String> = cluster().iter().map(with_number).collect();
+    let list =
+        list.to_string().replace(&json!(cluster()).to_string(), &format!("[{}]", items.join(",")));
+    let output = run(&["coverage", "-s", &settings], &list);
+    assert_eq!((text(&output.stderr), text(&output.stdout)), (String::new(), TABLE.to_owned()));
+    // A partial object is one with such a number, too.
+    let partial = r#"{"foo":1e999,"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","labels":{"lang":"java"}},
+        "spec":{"containers":[{"name":"c"}]}}"#;
+    let output = run(&["inject", "-", "-s", &settings], partial);
+    assert_eq!(text(&output.stdout), partial);
+    assert!(
+        text(&output.stderr).contains("container `c` has no image"),
+        "{}",
+        text(&output.stderr)
+    );
+}

@@ -78,6 +78,26 @@ fn refuses_what_is_no_list_of_resources() {
     }
 }
 
+#[test]
+fn refuses_items_that_are_no_list_of_objects() {
+    let mut list = parsed(&resources(&json!({})));
+    let message = "the items of the ResourceList are not a list of objects";
+    for items in [json!("x"), json!({}), json!(1), json!(["x"]), json!([null]), json!([[]])] {
+        list["items"] = items;
+        let output = run(&["krm"], &list.to_string());
+        assert_eq!(text(&output.stderr), format!("error: {message}\n"), "{}", list["items"]);
+        assert_eq!(output.status.code(), Some(2));
+        let results = &parsed(&text(&output.stdout))["results"];
+        assert_eq!(*results, json!([{ "message": message, "severity": "error" }]));
+    }
+    for items in [json!([]), Value::Null] {
+        list["items"] = items;
+        let output = run(&["krm"], &list.to_string());
+        assert_eq!((text(&output.stderr), output.status.code()), (String::new(), Some(0)));
+        assert_eq!(parsed(&text(&output.stdout)), list);
+    }
+}
+
 #[cfg(unix)]
 /// Runs a script of the examples with the command on the PATH, as the tools do.
 fn script(path: &str, variables: &[(&str, &str)], input: &str) -> Output {

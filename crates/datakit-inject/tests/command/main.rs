@@ -119,6 +119,34 @@ fn injects_into_the_items_of_a_list() {
     assert_eq!(text(&output.stderr), warning);
 }
 
+/// Items of a typed list omit their kind, and some their version; both are for the policy alone.
+#[test]
+fn injects_into_the_items_of_a_typed_list() {
+    let spec = r#""metadata":{"name":"a","annotations":{"admission.datakit/java-lib.version":""}},
+        "spec":{"containers":[{"name":"c","image":"i"}]}"#;
+    let settings = ["-s", "examples/settings.json"];
+    for (version, item) in [
+        ("v1", format!("{{{spec}}}")),
+        ("v1", format!(r#"{{"apiVersion":"v1",{spec}}}"#)),
+        (r#"a\"b/v1"#, format!(r#"{{"apiVersion":"v1",{spec}}}"#)),
+    ] {
+        let list =
+            format!(r#"{{"kind":"PodList","apiVersion":"{version}","items":[{{}},{item}]}}"#);
+        let output = run(&[&["explain", "-"], &settings[..]].concat(), &list);
+        let summary = "\n2 objects: 1 injected, 1 ";
+        assert!(text(&output.stdout).contains(summary), "{list}: {}", text(&output.stdout));
+        let injected = text(&run(&[&["inject", "-"], &settings[..]].concat(), &list).stdout);
+        let injected: Value = serde_json::from_str(&injected).unwrap();
+        let keys = |item: &Value| item.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        let before: Value = serde_json::from_str(&item).unwrap();
+        assert_eq!(injected["items"][0], serde_json::json!({}));
+        assert_eq!(keys(&injected["items"][1]), keys(&before));
+        let output = run(&[&["coverage"], &settings[..]].concat(), &list);
+        assert_eq!((text(&output.stderr), output.status.code()), (String::new(), Some(0)));
+        assert!(text(&output.stdout).contains("Pod/a"), "{list}: {}", text(&output.stdout));
+    }
+}
+
 #[test]
 fn says_by_its_exit_code_whether_something_differs() {
     let diff =
@@ -398,6 +426,28 @@ fn says_what_it_cannot_read() {
     let faulty = file("faulty.json", r#"{"admission_injekt":{}}"#);
     let output = run(&["inject", "-f", "examples/nginx.yaml", "-s", &faulty], "");
     assert!(text(&output.stderr).contains("did you mean `admission_inject`?"));
+}
+
+/// Whoever reads it a second time would see nothing, and pass.
+#[test]
+fn reads_standard_input_once() {
+    let settings = read("examples/settings.json");
+    for arguments in [
+        &["inject", "-", "-s", "-"][..],
+        &["uninject", "-", "-s", "-"],
+        &["diff", "-", "-s", "-"],
+        &["explain", "-", "-s", "-"],
+        &["coverage", "-", "-s", "-"],
+        &["coverage", "-s", "-"],
+        &["explain", "-", "-f", "-", "-s", "examples/settings.json"],
+        &["coverage", "-", "-", "-s", "examples/settings.json"],
+    ] {
+        let output = run(arguments, &settings);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let expected = "error: standard input can be read only once; name a file for the rest\n";
+        assert_eq!(text(&output.stderr), expected, "{arguments:?}");
+        assert_eq!(text(&output.stdout), "", "{arguments:?}");
+    }
 }
 
 #[test]

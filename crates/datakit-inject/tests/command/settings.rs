@@ -229,6 +229,39 @@ fn keeps_the_conditions_of_others() {
     );
 }
 
+/// A place is that in the list as it is written, also behind what is left out.
+#[test]
+fn counts_what_it_leaves_out() {
+    let condition = "{name: is-not-opted-out, expression: 'true'}";
+    let conditions = format!("  matchConditions: [null, x, {condition}]\n  settings:");
+    let output = run(&["check-settings", "-"], &POLICY.replace("  settings:", &conditions));
+    assert!(
+        text(&output.stdout).contains(": spec.matchConditions[2]: "),
+        "{}",
+        text(&output.stdout)
+    );
+    let rule = |selectors: &str| {
+        format!(
+            "admission_inject_v2: {{ddtraces: [{{language: java, image: 'a/b:1', label_selectors: {selectors}}}]}}"
+        )
+    };
+    let list = "admission_inject_v2.ddtraces[0].label_selectors";
+    for (selectors, place) in [
+        ("['app=x', 'app=x,app=y']", format!("{list}[1]")),
+        // Which of them it is is not known while others are invalid.
+        ("['a in (', 'app=x', 'app=x,app=y']", list.to_owned()),
+    ] {
+        let stdout = text(&run(&["check-settings", "-"], &rule(selectors)).stdout);
+        let note = format!("-:1: note: {place}: can match no label: it contradicts itself\n");
+        assert!(stdout.contains(&note), "{stdout}");
+    }
+    let block = "admission_inject: {ddtrace: {images: {java_agent_image: 'a/b:1'}, enabled_labelselectors: \
+                 [{labelselector: app=z, language: java}, {labelselector: 'app=x,app=y', language: java}]}}";
+    let stdout = text(&run(&["check-settings", "-"], block).stdout);
+    let note = "-:1: note: admission_inject.ddtrace.enabled_labelselectors[1]: can match no label";
+    assert!(stdout.contains(note), "{stdout}");
+}
+
 const FAULTY: &str = r#"{
   "log_level": "loud",
   "admission_inject_v2": {

@@ -118,6 +118,12 @@ fn refuses_what_was_named_and_is_no_manifest() {
         let output = run_in(&folder, &["inject", file]);
         assert_eq!((text(&output.stderr), output.status.code()), (reason.to_owned(), Some(2)));
     }
+    for items in ["x", "{a: 1}", "[x]"] {
+        std::fs::write(folder.join("items.yaml"), format!("kind: List\nitems: {items}\n")).unwrap();
+        let output = run_in(&folder, &["inject", "items.yaml"]);
+        let expected = "items.yaml:1: not a manifest: `items` is not a list of objects\n";
+        assert_eq!((text(&output.stderr), output.status.code()), (expected.to_owned(), Some(2)));
+    }
     let output = run_in(&folder, &["inject", "values.yaml", "stream.yaml", "list.yaml"]);
     let stderr = text(&output.stderr);
     assert!(

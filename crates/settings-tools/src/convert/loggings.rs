@@ -1,8 +1,11 @@
 //! Rules of `admission_mutate.loggings`.
 
-use serde_norway::{Mapping, Value};
+use std::borrow::Cow;
 
+use datakit_injection::json::{Object, Value};
 use datakit_injection::release::Release;
+
+use crate::document::{elements, members, raw};
 
 /// Label selectors one of which matches whatever the labels are; the label may be any.
 const ANY_LABELS: [&str; 2] = ["app", "!app"];
@@ -12,31 +15,35 @@ const ANY_LABELS: [&str; 2] = ["app", "!app"];
 /// Up to release 1.6.1 a rule is taken whose labels **or** whose namespaces match, and all rules are
 /// tried by label first. Since 1.7 a rule is taken whose labels **and** namespaces match, so each list
 /// becomes a rule of its own, with another list that always matches.
-pub(super) fn converted(mut mutate: Value, release: Release) -> Value {
-    if release == Release::Since1_7 {
-        return mutate;
+pub(super) fn converted<'a>(mutate: &Value<'a>, release: Release) -> Value<'a> {
+    let Some(mut object) = Object::parse(raw(mutate)).filter(|_| release != Release::Since1_7)
+    else {
+        return mutate.clone();
+    };
+    if let Some(rules) = object.get("loggings").filter(|it| it.type_name() == "an array") {
+        let rules: Vec<Object> = elements(raw(rules)).iter().map(|it| members(raw(it))).collect();
+        let by_labels = rules.iter().filter_map(by_labels);
+        let converted = by_labels.chain(rules.iter().filter_map(by_namespaces));
+        object.set("loggings", Value::Array(converted.map(Value::Object).collect()));
     }
-    if let Some(rules) = mutate.get_mut("loggings").and_then(Value::as_sequence_mut) {
-        let maps = || rules.iter().filter_map(Value::as_mapping);
-        let converted = maps().filter_map(by_labels).chain(maps().filter_map(by_namespaces));
-        *rules = converted.map(Value::Mapping).collect();
-    }
-    mutate
+    Value::Object(object)
 }
 
-fn by_labels(rule: &Mapping) -> Option<Mapping> {
-    let labels = strings(rule, "label_selectors").flat_map(|selector| match selector.trim() {
+fn by_labels<'a>(rule: &Object<'a>) -> Option<Object<'a>> {
+    let labels = strings(rule, "label_selectors").into_iter();
+    let labels = labels.flat_map(|selector| match selector.trim() {
         // Every label, which releases since 1.7 refuse to say so.
-        "" => ANY_LABELS.to_vec(),
+        "" => ANY_LABELS.map(Cow::Borrowed).to_vec(),
         _ => vec![selector],
     });
     let labels: Vec<_> = labels.collect();
-    (!labels.is_empty()).then(|| with_lists(rule, vec!["*"], labels))
+    (!labels.is_empty()).then(|| with_lists(rule, &["*".to_owned()], &labels))
 }
 
-fn by_namespaces(rule: &Mapping) -> Option<Mapping> {
-    let patterns: Vec<_> = strings(rule, "namespace_selectors").map(exactly).collect();
-    (!patterns.is_empty()).then(|| with_lists(rule, patterns, ANY_LABELS.to_vec()))
+fn by_namespaces<'a>(rule: &Object<'a>) -> Option<Object<'a>> {
+    let namespaces = strings(rule, "namespace_selectors");
+    let patterns: Vec<_> = namespaces.iter().map(|it| exactly(it)).collect();
+    (!patterns.is_empty()).then(|| with_lists(rule, &patterns, &ANY_LABELS.map(Cow::Borrowed)))
 }
 
 /// The regular expression that matches one namespace.
@@ -51,17 +58,19 @@ pub(super) fn exactly(namespace: &str) -> String {
     pattern + "$"
 }
 
-fn strings<'r>(rule: &'r Mapping, key: &str) -> impl Iterator<Item = &'r str> {
-    let list = rule.get(key).and_then(Value::as_sequence).into_iter().flatten();
-    list.filter_map(Value::as_str)
+fn strings<'r>(rule: &Object<'r>, key: &str) -> Vec<Cow<'r, str>> {
+    let list = rule.get(key).map(|list| elements(raw(list))).unwrap_or_default();
+    list.iter().filter_map(Value::as_str).collect()
 }
 
-fn with_lists<T: Into<Value>>(rule: &Mapping, namespaces: Vec<T>, labels: Vec<&str>) -> Mapping {
-    let mut converted = Mapping::new();
-    converted.insert("namespace_selectors".into(), namespaces.into());
-    converted.insert("label_selectors".into(), labels.into());
-    for (key, value) in rule {
-        converted.entry(key.clone()).or_insert_with(|| value.clone());
+fn with_lists<'a>(rule: &Object<'a>, namespaces: &[String], labels: &[Cow<str>]) -> Object<'a> {
+    let mut converted = Object::default();
+    converted.set("namespace_selectors", Value::new(&namespaces));
+    converted.set("label_selectors", Value::new(&labels));
+    for (key, value) in rule.iter() {
+        if key.name().is_none_or(|name| converted.get(&name).is_none()) {
+            converted.push(key.clone(), value.clone());
+        }
     }
     converted
 }

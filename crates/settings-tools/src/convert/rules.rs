@@ -1,11 +1,14 @@
 //! Blocks of `admission_inject` as rules of `admission_inject_v2`.
 
-use serde_norway::{Mapping, Value};
+use std::borrow::Cow;
 
-use super::loggings::exactly;
 use datakit_injection::injection::table::ALL;
 use datakit_injection::injection::{InjectBlock, Injection, Variant};
+use datakit_injection::json::{Object, Value};
 use datakit_injection::release::Release;
+
+use super::loggings::exactly;
+use crate::document::{elements, member, members, raw};
 
 /// The lists of entries of a block that select, the key of what each entry selects by, and the list of a
 /// rule for it.
@@ -15,15 +18,18 @@ const ENTRIES: [(&str, &str, &str); 2] = [
 ];
 
 /// The rules of `admission_inject_v2`, with those that the blocks of settings become.
-pub(super) fn of(settings: &Mapping, release: Release, notes: &mut Vec<String>) -> Mapping {
-    let member = |key: &str| settings.get(key).and_then(Value::as_mapping).cloned();
-    let blocks = member("admission_inject").unwrap_or_default();
-    let mut rules = member("admission_inject_v2").unwrap_or_default();
+pub(super) fn of<'a>(
+    settings: &Object<'a>,
+    release: Release,
+    notes: &mut Vec<String>,
+) -> Object<'a> {
+    let blocks = member(settings, "admission_inject");
+    let mut rules = member(settings, "admission_inject_v2");
     for injection in ALL {
         let Some(&InjectBlock { name, selects_up_to_1_5, .. }) = injection.block.as_ref() else {
             continue;
         };
-        let Some(block) = blocks.get(name).and_then(Value::as_mapping) else { continue };
+        let Some(block) = blocks.get(name).and_then(|it| Object::parse(raw(it))) else { continue };
         let selects = release != Release::UpTo1_5 || selects_up_to_1_5;
         let block = Block { name, injection, block, selects };
         let of_block = match release {
@@ -35,7 +41,7 @@ pub(super) fn of(settings: &Mapping, release: Release, notes: &mut Vec<String>) 
             if release != Release::Since1_7 {
                 block.note_differences(notes);
             }
-            rules.insert(injection.list.key.into(), Value::Sequence(of_block));
+            rules.set(injection.list.key, Value::Array(of_block));
         }
     }
     rules
@@ -45,26 +51,26 @@ pub(super) fn of(settings: &Mapping, release: Release, notes: &mut Vec<String>) 
 struct Block<'b> {
     name: &'static str,
     injection: &'static Injection,
-    block: &'b Mapping,
+    block: Object<'b>,
     /// Whether its lists select anything.
     selects: bool,
 }
 
-impl Block<'_> {
+impl<'b> Block<'b> {
     /// Releases since 1.7: rules that require the annotation, with the selectors of the block.
-    fn as_read_since_1_7(&self, notes: &mut Vec<String>) -> Vec<Value> {
-        let mut rule = Mapping::new();
+    fn as_read_since_1_7(&self, notes: &mut Vec<String>) -> Vec<Value<'b>> {
+        let mut rule = Object::default();
         for (list, key, selectors) in ENTRIES {
-            let texts = self.entries(list).map(|entry| text(entry, key).to_owned());
-            let texts: Vec<String> = texts.filter(|text| !text.is_empty()).collect();
+            let texts = self.entries(list).map(|entry| text(&entry, key));
+            let texts: Vec<_> = texts.filter(|text| !text.is_empty()).collect();
             if !texts.is_empty() {
-                rule.insert(selectors.into(), texts.into());
+                rule.set(selectors, Value::new(&texts));
             }
         }
         if rule.is_empty() {
-            rule.insert("namespace_selectors".into(), vec!["*"].into());
+            rule.set("namespace_selectors", Value::new(&["*"]));
         }
-        rule.insert("check_annotation".into(), true.into());
+        rule.set("check_annotation", Value::Text("true"));
         let mut rules = Vec::new();
         for Variant { language, .. } in self.injection.variants {
             let Some(image) = self.image(*language) else { continue };
@@ -80,12 +86,12 @@ impl Block<'_> {
     }
 
     /// Releases up to 1.6.1: an annotation asks, or an entry of a list selects.
-    fn as_read_up_to_1_6(&self, release: Release, notes: &mut Vec<String>) -> Vec<Value> {
+    fn as_read_up_to_1_6(&self, release: Release, notes: &mut Vec<String>) -> Vec<Value<'b>> {
         let (requested, mut selected) = (self.requested_by_annotation(), Vec::new());
         self.note_annotations(notes);
         for (list, key, selectors) in ENTRIES {
             for (index, entry) in self.entries(list).enumerate() {
-                let variant = self.injection.variant(text(entry, "language"));
+                let variant = self.injection.variant(&text(&entry, "language"));
                 let language = variant.and_then(|variant| variant.language);
                 let Some(image) = self.image(language) else {
                     let what = language.unwrap_or(self.name);
@@ -95,17 +101,18 @@ impl Block<'_> {
                     ));
                     continue;
                 };
-                let (selectors, selector) = match (key, text(entry, key)) {
+                let (selectors, selector) = match (key, text(&entry, key)) {
                     ("namespace", name) if release == Release::UpTo1_5 => {
-                        (selectors, exactly(name))
+                        (selectors, exactly(&name).into())
                     }
                     // The empty label selector matches everything, and is an error in version 2.
                     ("labelselector", selector) if selector.trim().is_empty() => {
-                        ("namespace_selectors", "*".to_owned())
+                        ("namespace_selectors", "*".into())
                     }
-                    (_, selector) => (selectors, selector.to_owned()),
+                    (_, selector) => (selectors, selector),
                 };
-                let rule = Mapping::from_iter([(selectors.into(), vec![selector].into())]);
+                let mut rule = Object::default();
+                rule.set(selectors, Value::new(&[selector]));
                 selected.push(self.finished(rule, language, image));
             }
         }
@@ -120,13 +127,12 @@ impl Block<'_> {
 
     /// The rules that the block's annotations ask for: one for each image. PHP's annotation asks for
     /// nothing.
-    fn requested_by_annotation(&self) -> Vec<Value> {
+    fn requested_by_annotation(&self) -> Vec<Value<'b>> {
         let requested = self.injection.variants.iter().filter(|variant| variant.asks_in_block);
         let rules = requested.filter_map(|variant| {
-            let rule = Mapping::from_iter([
-                ("namespace_selectors".into(), vec!["*"].into()),
-                ("check_annotation".into(), true.into()),
-            ]);
+            let mut rule = Object::default();
+            rule.set("namespace_selectors", Value::new(&["*"]));
+            rule.set("check_annotation", Value::Text("true"));
             Some(self.finished(rule, variant.language, self.image(variant.language)?))
         });
         rules.collect()
@@ -149,39 +155,44 @@ impl Block<'_> {
         }
     }
 
-    fn image(&self, language: Option<&str>) -> Option<Value> {
+    fn image(&self, language: Option<&str>) -> Option<Value<'b>> {
         let mut variants = self.injection.variants.iter();
         let variant = variants.find(|variant| variant.language == language)?;
-        let image = self.block.get("images")?.get(variant.image_key?)?;
-        Some(image.clone()).filter(|image| image.as_str().is_some_and(|text| !text.is_empty()))
+        let image = member(&self.block, "images").get(variant.image_key?)?.clone();
+        image.as_str().is_some_and(|text| !text.is_empty()).then_some(image)
     }
 
-    fn entries(&self, list: &str) -> impl Iterator<Item = &Value> {
+    fn entries(&self, list: &str) -> impl Iterator<Item = Object<'b>> {
         let list = self.block.get(list).filter(|_| self.selects);
-        list.and_then(Value::as_sequence).into_iter().flatten()
+        let entries = list.map(|list| elements(raw(list))).unwrap_or_default();
+        entries.into_iter().map(|entry| members(raw(&entry)))
     }
 
     /// A rule with its language, its image, and what all rules of the block share.
-    fn finished(&self, mut rule: Mapping, language: Option<&str>, image: Value) -> Value {
+    fn finished(
+        &self,
+        mut rule: Object<'b>,
+        language: Option<&str>,
+        image: Value<'b>,
+    ) -> Value<'b> {
         if let Some(language) = language {
-            rule.insert("language".into(), language.into());
+            rule.set("language", Value::string(language));
         }
-        rule.insert("image".into(), image);
+        rule.set("image", image);
         let php = (language == Some("php")).then_some("php_loader_flavor");
         for key in ["image_pull_policy", "envs", "resources"].into_iter().chain(php) {
             if let Some(value) = self.block.get(key) {
-                rule.insert(key.into(), value.clone());
+                rule.set(key, value.clone());
             }
         }
-        Value::Mapping(rule)
+        Value::Object(rule)
     }
 
     /// Notes lists that the release does not read.
     fn note_lists_without_effect(&self, notes: &mut Vec<String>) {
         let name = self.name;
         for (list, ..) in ENTRIES.into_iter().filter(|_| !self.selects) {
-            let entries = self.block.get(list).and_then(Value::as_sequence);
-            if entries.is_some_and(|entries| !entries.is_empty()) {
+            if self.block.get(list).is_some_and(|list| !elements(raw(list)).is_empty()) {
                 notes.push(format!(
                     "admission_inject.{name}.{list} is left out: it has no effect up to release 1.5.12"
                 ));
@@ -204,11 +215,10 @@ impl Block<'_> {
             );
         }
         // Version 1 knows `fieldRef` alone: what looks like another reference was a text there.
-        let envs = self.block.get("envs").and_then(Value::as_mapping).into_iter().flatten();
-        for (key, value) in envs {
+        for (key, value) in member(&self.block, "envs").iter() {
             let text = value.as_str().unwrap_or_default();
             if text.starts_with("{resourceFieldRef:") || text.starts_with("{secretKeyRef:") {
-                let key = key.as_str().unwrap_or_default();
+                let key = key.name().unwrap_or_default();
                 notes.push(format!(
                     "{key} of {name} becomes a reference; version 1 took it literally"
                 ));
@@ -218,19 +228,15 @@ impl Block<'_> {
 }
 
 /// The text of a member, its key in any case.
-fn text<'e>(entry: &'e Value, name: &str) -> &'e str {
-    let is_named = |key: &Value| key.as_str().is_some_and(|key| key.eq_ignore_ascii_case(name));
-    let mut members = entry.as_mapping().into_iter().flatten();
-    let value = members.find(|(key, _)| is_named(key)).map(|(_, value)| value);
-    value.and_then(Value::as_str).unwrap_or_default()
+fn text<'e>(entry: &Object<'e>, name: &str) -> Cow<'e, str> {
+    entry.get_in_any_case(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Whether there is any text or number in a value: empty quantities count as none.
 fn has_text(value: &Value) -> bool {
-    match value {
-        Value::String(text) => !text.is_empty(),
-        Value::Number(_) => true,
-        Value::Mapping(members) => members.values().any(has_text),
-        _ => false,
+    match value.type_name() {
+        "a string" => value.as_str().is_none_or(|text| !text.is_empty()),
+        "a number" => true,
+        _ => members(raw(value)).iter().any(|(_, value)| has_text(value)),
     }
 }
