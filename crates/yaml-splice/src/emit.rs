@@ -216,6 +216,21 @@ impl Flow {
     }
 }
 
+impl Value {
+    /// The value as YAML, each member and element on lines of its own.
+    ///
+    /// ```
+    /// use yaml_splice::Document;
+    ///
+    /// let value = Document::parse_json(r#"{"a": [1.10, {"b": "yes", "c": {}}]}"#)?.into_value();
+    /// assert_eq!(value.to_yaml(), "a:\n- 1.10\n- b: 'yes'\n  c: {}\n");
+    /// # Ok::<(), yaml_splice::ParseError>(())
+    /// ```
+    pub fn to_yaml(&self) -> String {
+        Block { step: 2, dash: 0 }.lines(self, 0)
+    }
+}
+
 /// The value on one line of YAML.
 impl fmt::Display for Value {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,8 +5,6 @@ use std::collections::HashMap;
 use serde::ser::{Error as _, Serialize, SerializeMap as _, Serializer};
 use serde_json::value::RawValue;
 
-use crate::emit::Block;
-
 /// A value, as JSON knows them. Numbers keep their text: a 64-bit float has no room for 30 digits.
 ///
 /// Mappings keep the order of their members, and are equal in any order.
@@ -176,19 +174,6 @@ impl Value {
             Self::Mapping(members) => Some(members),
             _ => None,
         }
-    }
-
-    /// The value as YAML, each member and element on lines of its own.
-    ///
-    /// ```
-    /// use yaml_splice::Document;
-    ///
-    /// let value = Document::parse_json(r#"{"a": [1.10, {"b": "yes", "c": {}}]}"#)?.into_value();
-    /// assert_eq!(value.to_yaml(), "a:\n- 1.10\n- b: 'yes'\n  c: {}\n");
-    /// # Ok::<(), yaml_splice::ParseError>(())
-    /// ```
-    pub fn to_yaml(&self) -> String {
-        Block { step: 2, dash: 0 }.lines(self, 0)
     }
 
     /// The JSON pointer of a path such as `a.b[0]` below another pointer, as far as it is there, and the
