@@ -16,9 +16,10 @@ MODULE := annotated-policy.wasm
 KWCTL_FLAGS :=
 GET_KWCTL := see https://docs.kubewarden.io/howtos/install-kwctl
 
-# What is built once gains nothing from incremental compilation.
+# What is built once gains nothing from incremental compilation, nor from debug information.
 ifdef CI
 export CARGO_INCREMENTAL := 0
+export CARGO_PROFILE_DEV_DEBUG := 0
 endif
 
 # Says which tool is missing and how to get it.
