@@ -1124,16 +1124,21 @@ fn noted(object: &Value, manifest: &Value, is_server_side: bool) -> Value {
     object
 }
 
-/// The user's own volume of a name that ours has, and its mounts, are as if the object were new.
-#[test]
-fn a_volume_of_the_users_takes_the_name_of_ours() {
+/// Settings that inject a profiler, and a workload of two containers.
+fn profiled_with_side() -> (String, Value) {
     let settings = json!({ "admission_inject_v2": { "profilers": [
         { "namespace_selectors": ["*"], "language": "java", "image": "h/p:1" },
-    ] } })
-    .to_string();
+    ] } });
     let mut bare = with_env("Deployment", json!([]));
     let containers = json!([{ "name": "app", "image": "a:1" }, { "name": "side", "image": "s:1" }]);
     bare["spec"]["template"]["spec"]["containers"] = containers;
+    (settings.to_string(), bare)
+}
+
+/// The user's own volume of a name that ours has, and its mounts, are as if the object were new.
+#[test]
+fn a_volume_of_the_users_takes_the_name_of_ours() {
+    let (settings, bare) = profiled_with_side();
     let stored = defaulted(&admit(&bare, None, "default", &settings).0);
     let sources = [
         json!({ "hostPath": { "path": "/data/tmp" } }),
@@ -1203,13 +1208,7 @@ fn a_volume_of_the_users_takes_the_name_of_ours() {
 /// tells that this one is ours.
 #[test]
 fn a_mount_that_may_be_the_users_stays_with_a_warning() {
-    let settings = json!({ "admission_inject_v2": { "profilers": [
-        { "namespace_selectors": ["*"], "language": "java", "image": "h/p:1" },
-    ] } })
-    .to_string();
-    let mut bare = with_env("Deployment", json!([]));
-    let containers = json!([{ "name": "app", "image": "a:1" }, { "name": "side", "image": "s:1" }]);
-    bare["spec"]["template"]["spec"]["containers"] = containers;
+    let (settings, bare) = profiled_with_side();
     let stored = admit(&bare, None, "default", &settings).0;
     let warning = "Deployment/web: several containers mount a volume of yours where an injected one of its \
                    name was; remove the mounts that are not meant";
