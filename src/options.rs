@@ -147,8 +147,9 @@ pub const EXTRA_WORKLOAD_KEYS: &[&str] = &["group", "kind", "template"];
 /// The longest `id`: `admission.datakit/injected.ID` has to stay a qualified name.
 const MAX_ID: usize = 20;
 
-/// The most names of secrets: a record that names more cannot be read.
-const MAX_SECRETS: usize = 256;
+/// The most names of secrets, more than anybody configures: each is looked for in the pod. A record
+/// that names more cannot be read.
+pub(crate) const MAX_SECRETS: usize = 256;
 
 impl Default for Options<'_> {
     fn default() -> Self {

@@ -106,11 +106,8 @@ impl<'c, 'a> Mounts<'c, 'a> {
         }
         let names: Vec<&str> = names(path).collect();
         let count = self.nodes.partition_point(|node| node.names <= names);
-        let mut node = self.nodes.get(self.nearest(count, &names)?)?;
-        while !is_meant(node.mount) {
-            node = self.nodes.get(node.above?)?;
-        }
-        Some((node.mount, within(path, &node.mount.path)?))
+        let mount = self.nearest_meant(count, &names, is_meant)?;
+        Some((mount, within(path, &mount.path)?))
     }
 
     /// The nearest of some mounts above a path, and where the path is in that.
@@ -123,16 +120,27 @@ impl<'c, 'a> Mounts<'c, 'a> {
             return self.container.mount_above(path, is_meant);
         }
         let names: Vec<&str> = names(path).collect();
-        let mut node = self.nodes.get(self.nearest(self.before(&names), &names)?)?;
-        while !is_meant(node.mount) {
-            node = self.nodes.get(node.above?)?;
-        }
-        Some((node.mount, below(path, &node.mount.path)?))
+        let mount = self.nearest_meant(self.before(&names), &names, is_meant)?;
+        Some((mount, below(path, &mount.path)?))
     }
 
     /// How many nodes come before a path.
     fn before(&self, names: &[&str]) -> usize {
         self.nodes.partition_point(|node| &*node.names < names)
+    }
+
+    /// Of the first `count` nodes, the nearest on or above a path whose mount is meant.
+    fn nearest_meant(
+        &self,
+        count: usize,
+        names: &[&str],
+        is_meant: impl Fn(&VolumeMount) -> bool,
+    ) -> Option<&'c VolumeMount<'a>> {
+        let mut node = self.nodes.get(self.nearest(count, names)?)?;
+        while !is_meant(node.mount) {
+            node = self.nodes.get(node.above?)?;
+        }
+        Some(node.mount)
     }
 
     /// The last of the first `count` nodes that is on or above a path, which none of them follows.

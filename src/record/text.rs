@@ -28,6 +28,7 @@ use super::{
 use crate::injection::Injection;
 use crate::injection::table::ALL;
 use crate::json::{self, Object, Shape, Value, push_escaped};
+use crate::options::MAX_SECRETS;
 use crate::pod::volume::SUFFIX;
 use crate::record::stamp::Stamp;
 
@@ -44,9 +45,6 @@ const MAX_LENGTH: usize = 256 << 10;
 
 /// The length of a usual word.
 const WORD: usize = 32;
-
-/// More than anybody configures; each is looked for in the pod.
-const MAX_SECRETS: usize = 256;
 
 /// More than any injection sets; each is looked for in its container.
 const MAX_SET: usize = 16;
